@@ -1,0 +1,38 @@
+"""The errors that Holdfast raises: one line each, saying what was wrong, what came, and the fix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class HoldfastError(Exception):
+    """Any error that Holdfast raises on purpose; the command line prints it as one line."""
+
+
+class InputError(HoldfastError, ValueError):
+    """A value that the user passed in cannot be used: data, labels, shapes, eps."""
+
+
+class ConfigError(HoldfastError, ValueError):
+    """A configuration names something unknown or gives a field a value of the wrong type."""
+
+
+class Unsupported(HoldfastError, TypeError):
+    """An attack does not fit the set, the goal or the knowledge that the threat model grants."""
+
+
+class StorageError(HoldfastError, OSError):
+    """A file could not be written, or one of ours is missing, truncated or altered."""
+
+
+class VerificationError(HoldfastError):
+    """A claim does not hold for the files, the model or the data at hand."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the tail of an error about an unknown name: the nearest known one, then all of them."""
+    names = sorted(known)
+    near = get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else ";"
+    return f"{hint} known: {', '.join(names) or 'none'}"

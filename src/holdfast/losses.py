@@ -1,0 +1,150 @@
+"""What an attack climbs: losses per example, always to be raised.
+
+Every loss has two forms. `away` raises the evidence against the label; `towards` raises the evidence
+for a target over a rival: the label when a target only steers an untargeted search, the strongest
+other class when the target itself is the goal. logits: (B, K); y, rival, target: (B,) int64;
+reference: (B, K) logits of the unchanged inputs for losses that compare, else None. All return (B,).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from holdfast.registry import register
+
+_TINY = 1e-12  # keeps a ratio of logit gaps finite when the gaps vanish (AutoAttack's constant)
+
+
+class Loss:
+    """The interface of every loss; subclasses are frozen dataclasses."""
+
+    kind: ClassVar[str] = "loss"
+    needs_reference: ClassVar[bool] = False
+
+    def away(self, logits: Tensor, y: Tensor, reference: Tensor | None = None) -> Tensor:
+        """Return (B,): larger is further from the label `y`."""
+        raise NotImplementedError
+
+    def towards(
+        self, logits: Tensor, rival: Tensor, target: Tensor, reference: Tensor | None = None
+    ) -> Tensor:
+        """Return (B,): larger is nearer to `target`, away from `rival`."""
+        raise NotImplementedError
+
+
+def of_class(logits: Tensor, y: Tensor) -> Tensor:
+    """Return (B,): each row's logit of class `y`."""
+    return logits.gather(1, y[:, None]).squeeze(1)
+
+
+def best_other(logits: Tensor, y: Tensor) -> Tensor:
+    """Return (B,): each row's largest logit among the classes that are not `y`."""
+    return logits.scatter(1, y[:, None], -torch.inf).amax(1)
+
+
+@register("loss")
+@dataclass(frozen=True, kw_only=True)
+class CrossEntropy(Loss):
+    """Cross-entropy (Madry et al., 2018, arXiv:1706.06083, sec. 2.1); vanishes for confident nets."""
+
+    def away(self, logits: Tensor, y: Tensor, reference: Tensor | None = None) -> Tensor:
+        return F.cross_entropy(logits, y, reduction="none")
+
+    def towards(
+        self, logits: Tensor, rival: Tensor, target: Tensor, reference: Tensor | None = None
+    ) -> Tensor:
+        return -F.cross_entropy(logits, target, reduction="none")
+
+
+@register("loss")
+@dataclass(frozen=True, kw_only=True)
+class ScaledCrossEntropy(Loss):
+    """Cross-entropy of logits divided by their top gap (MIFPE; Yu and Xu, 2023, sec. 4).
+
+    The gap is a constant to the gradient, so confident networks do not round it to zero. Its value
+    at different steps would not compare, hence the value reported is the margin; only the direction
+    is that of the scaled cross-entropy.
+    """
+
+    def away(self, logits: Tensor, y: Tensor, reference: Tensor | None = None) -> Tensor:
+        scaled = F.cross_entropy(_unit_gap(logits), y, reduction="none")
+        return _with_value(scaled, best_other(logits, y) - of_class(logits, y))
+
+    def towards(
+        self, logits: Tensor, rival: Tensor, target: Tensor, reference: Tensor | None = None
+    ) -> Tensor:
+        scaled = -F.cross_entropy(_unit_gap(logits), target, reduction="none")
+        return _with_value(scaled, of_class(logits, target) - of_class(logits, rival))
+
+
+@register("loss")
+@dataclass(frozen=True, kw_only=True)
+class Margin(Loss):
+    """Largest other logit minus the label's (Carlini and Wagner, 2017, sec. V-A, f6 without kappa)."""
+
+    def away(self, logits: Tensor, y: Tensor, reference: Tensor | None = None) -> Tensor:
+        return best_other(logits, y) - of_class(logits, y)
+
+    def towards(
+        self, logits: Tensor, rival: Tensor, target: Tensor, reference: Tensor | None = None
+    ) -> Tensor:
+        return of_class(logits, target) - of_class(logits, rival)
+
+
+@register("loss", name="dlr")
+@dataclass(frozen=True, kw_only=True)
+class DLR(Loss):
+    """Difference-of-logits ratio (Croce and Hein, 2020, arXiv:2003.01690, eqs. 6 and 7).
+
+    The ratio needs a third and a fourth class; below four classes this is the margin, whose
+    direction is the same up to scale.
+    """
+
+    def away(self, logits: Tensor, y: Tensor, reference: Tensor | None = None) -> Tensor:
+        margin = best_other(logits, y) - of_class(logits, y)
+        if logits.shape[1] < 4:
+            return margin
+        top = logits.topk(3, dim=1).values
+        return margin / (top[:, 0] - top[:, 2] + _TINY)
+
+    def towards(
+        self, logits: Tensor, rival: Tensor, target: Tensor, reference: Tensor | None = None
+    ) -> Tensor:
+        margin = of_class(logits, target) - of_class(logits, rival)
+        if logits.shape[1] < 4:
+            return margin
+        top = logits.topk(4, dim=1).values
+        return margin / (top[:, 0] - 0.5 * (top[:, 2] + top[:, 3]) + _TINY)
+
+
+@register("loss", name="kl")
+@dataclass(frozen=True, kw_only=True)
+class KL(Loss):
+    """Divergence from the prediction on the unchanged input (TRADES; Zhang et al., 2019, eq. 5)."""
+
+    needs_reference: ClassVar[bool] = True
+
+    def away(self, logits: Tensor, y: Tensor, reference: Tensor | None = None) -> Tensor:
+        assert reference is not None, "the objective supplies the reference"
+        log_p = F.log_softmax(reference, dim=1)
+        return (log_p.exp() * (log_p - F.log_softmax(logits, dim=1))).sum(1)
+
+    def towards(
+        self, logits: Tensor, rival: Tensor, target: Tensor, reference: Tensor | None = None
+    ) -> Tensor:
+        return -F.cross_entropy(logits, target, reduction="none")
+
+
+def _unit_gap(logits: Tensor) -> Tensor:
+    top = logits.detach().topk(2, dim=1).values
+    return logits / (top[:, 0] - top[:, 1]).clamp_min(1e-6)[:, None]
+
+
+def _with_value(direction: Tensor, value: Tensor) -> Tensor:
+    """Return a tensor with the gradient of `direction` and the value of `value`."""
+    return direction + (value - direction).detach()

@@ -1,0 +1,68 @@
+"""Names for components: what is registered appears in config, command line, docs and tests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from holdfast.errors import ConfigError, did_you_mean
+
+T = TypeVar("T")
+
+_components: dict[str, dict[str, Any]] = {}
+_labels: dict[Any, tuple[str, str]] = {}
+
+
+def register(kind: str, name: str | None = None) -> Callable[[T], T]:
+    """Register a class or function under `kind`; its name is given or the class name in snake case."""
+
+    def add(component: T) -> T:
+        label = name or snake(getattr(component, "__name__", ""))
+        shelf = _components.setdefault(kind, {})
+        if label in shelf and shelf[label] is not component:
+            raise AssertionError(f"two {kind}s are called {label!r}")
+        shelf[label] = component
+        _labels[component] = (kind, label)
+        return component
+
+    return add
+
+
+def lookup(kind: str, name: str) -> Any:
+    """Return the component of `kind` called `name`; ConfigError names the nearest known one."""
+    shelf = known(kind)
+    if name not in shelf:
+        raise ConfigError(f"unknown {kind} {name!r}{did_you_mean(name, shelf)}")
+    return shelf[name]
+
+
+def known(kind: str) -> dict[str, Any]:
+    """Return every registered component of `kind` by name, sorted."""
+    return dict(sorted(_components.get(kind, {}).items()))
+
+
+def kinds() -> list[str]:
+    """Return the kinds that have at least one component."""
+    return sorted(_components)
+
+
+def kind_of(component: Any) -> str:
+    """Return the kind under which a component class was registered."""
+    return _label(component)[0]
+
+
+def name_of(component: Any) -> str:
+    """Return the name under which a component class was registered."""
+    return _label(component)[1]
+
+
+def _label(component: Any) -> tuple[str, str]:
+    if component not in _labels:
+        raise ConfigError(f"{component!r} is not a registered component: add @register(kind) to it")
+    return _labels[component]
+
+
+def snake(name: str) -> str:
+    """Turn `ScaledCrossEntropy` into `scaled_cross_entropy` and leave `PGD`, `L2` as one word."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

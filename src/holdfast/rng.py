@@ -1,0 +1,102 @@
+"""Randomness without streams: a draw is a function of (seed, path, step, example id), nothing else.
+
+A 64-bit counter hash (SplitMix64; Steele, Lea and Flood, 2014, sec. 4) replaces generators, so what
+an example draws never depends on its batch mates, on its place in the batch, on the device or on
+what was drawn before. That is what lets survivors be re-packed, resumed and sharded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+_GOLDEN = 0x9E3779B97F4A7C15
+_MIX_1 = 0xBF58476D1CE4E5B9
+_MIX_2 = 0x94D049BB133111EB
+
+
+@dataclass(frozen=True, eq=False)
+class Rng:
+    """Draws for one batch of examples, each from its own counter-based sequence.
+
+    seed: the run's seed. ids: (B,) int64, what the draws of an example belong to.
+    """
+
+    seed: int
+    ids: Tensor  # (B,) int64
+    path: str = ""
+    step: int = 0
+    of: int | None = None
+
+    @property
+    def progress(self) -> float:
+        """The fraction of the search that is behind, in [0, 1); 0 when the length is unknown."""
+        return self.step / self.of if self.of else 0.0
+
+    def fold(self, name: str, i: int = 0) -> Rng:
+        """Return an independent source for a named purpose, for example `fold("restart", 3)`."""
+        return replace(self, path=f"{self.path}/{name}:{i}", step=0, of=None)
+
+    def at(self, step: int, of: int | None = None) -> Rng:
+        """Return the source for one step of a search of `of` steps."""
+        return replace(self, step=step, of=of)
+
+    def take(self, idx: Tensor) -> Rng:
+        """Return the source of the examples at positions `idx`; their draws stay what they were."""
+        return replace(self, ids=self.ids.index_select(0, idx))
+
+    def uniform(self, shape: tuple[int, ...] = (), low: float = 0.0, high: float = 1.0) -> Tensor:
+        """Draw (B, *shape) float32 uniformly from [low, high)."""
+        unit = _shift(self._bits(shape, "uniform"), 40)
+        return unit.to(torch.float32).mul_((high - low) / 2**24).add_(low)
+
+    def normal(self, shape: tuple[int, ...] = ()) -> Tensor:
+        """Draw (B, *shape) float32 from the standard normal distribution (Box and Muller, 1958)."""
+        bits = self._bits(shape, "normal")
+        radius = (_shift(bits, 40) + 1).to(torch.float32).mul_(2.0**-24)
+        angle = bits.bitwise_and(0xFFFFFF).to(torch.float32).mul_(2 * math.pi * 2.0**-24)
+        return radius.log_().mul_(-2).sqrt_().mul_(angle.cos_())
+
+    def sign(self, shape: tuple[int, ...] = ()) -> Tensor:
+        """Draw (B, *shape) float32 from {-1, +1}."""
+        return _shift(self._bits(shape, "sign"), 63).to(torch.float32).mul_(2).sub_(1)
+
+    def integers(self, low: int, high: int, shape: tuple[int, ...] = ()) -> Tensor:
+        """Draw (B, *shape) int64 from {low, ..., high - 1}."""
+        return _shift(self._bits(shape, "integers"), 1) % (high - low) + low
+
+    def _bits(self, shape: tuple[int, ...], purpose: str) -> Tensor:
+        """Return (B, *shape) int64 of 64 random bits each."""
+        key = _signed(_word(f"{self.seed}|{self.path}|{self.step}|{purpose}"))
+        start = _mix(_mix(self.ids * _signed(_GOLDEN)) ^ key)  # (B,)
+        count = torch.arange(1, math.prod(shape) + 1, device=self.ids.device)
+        bits = _mix(start[:, None] + count * _signed(_GOLDEN))
+        return bits.reshape(len(self.ids), *shape)
+
+
+def derive(seed: int, *names: object) -> int:
+    """Return a 63-bit seed that is a function of `seed` and `names`, for libraries that need one."""
+    return _word("|".join(str(part) for part in (seed, *names))) >> 1
+
+
+def _word(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+
+
+def _signed(word: int) -> int:
+    return word - 2**64 if word >= 2**63 else word
+
+
+def _shift(bits: Tensor, by: int) -> Tensor:
+    """Shift right without dragging the sign bit along."""
+    return bits.bitwise_right_shift(by).bitwise_and((1 << (64 - by)) - 1)
+
+
+def _mix(bits: Tensor) -> Tensor:
+    bits = (bits ^ _shift(bits, 30)) * _signed(_MIX_1)
+    bits = (bits ^ _shift(bits, 27)) * _signed(_MIX_2)
+    return bits ^ _shift(bits, 31)

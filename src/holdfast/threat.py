@@ -1,0 +1,289 @@
+"""The threat model: what may change, what counts as harm, what the attacker sees and may spend."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from holdfast.errors import InputError
+from holdfast.losses import Loss, Margin, best_other, of_class
+from holdfast.plain import digest
+from holdfast.registry import register
+from holdfast.rng import Rng
+from holdfast.units import Number, number
+
+TIE = 1e-5  # of max|logit|: a harm this close to zero is a tie, neither robust nor broken
+
+
+class Knowledge(StrEnum):
+    """What the attacker sees of the model; each grants what the ones after it grant, and more."""
+
+    GRADIENT = "gradient"  # white box: everything, derivatives included
+    SCORE = "score"  # the logits of any input
+    DECISION = "decision"  # the predicted label of any input
+    TRANSFER = "transfer"  # nothing of this model; other models only
+
+    def grants(self, needed: Knowledge) -> bool:
+        """Say whether an attacker of this knowledge may run an attack that needs `needed`."""
+        order = list(Knowledge)
+        return order.index(self) <= order.index(needed)
+
+
+class Status(StrEnum):
+    """What became of one example in an evaluation."""
+
+    CLEAN_WRONG = "clean-wrong"  # misclassified before any change
+    BROKEN = "broken"  # a counterexample was found and re-verified
+    MARGINAL = "marginal"  # a tie was found: not robust, listed apart
+    FAILED = "failed"  # an attack could not move: says nothing, never counted as robust
+    UNBROKEN = "unbroken"  # every attack ran and none succeeded
+    CERTIFIED = "certified"  # proven: no counterexample exists
+
+
+class Region(Protocol):
+    """The set around one batch; `z` is a point of it in the space's own coordinates.
+
+    x: (B, ...) the unchanged inputs. radius: (B,) in the units of x.
+    """
+
+    x: Tensor
+    radius: Tensor
+
+    def init(self, at: Rng) -> Tensor:
+        """Return a random point of the set, (B, ...)."""
+        ...
+
+    def lift(self, z: Tensor, at: Rng) -> Tensor:
+        """Return the model's input for z, differentiable, perhaps relaxed."""
+        ...
+
+    def realize(self, z: Tensor, at: Rng) -> Tensor:
+        """Return a concrete input of the set for z; only what this returns is scored."""
+        ...
+
+    def project(self, z: Tensor) -> Tensor:
+        """Return the nearest point of the set."""
+        ...
+
+    def step(self, z: Tensor, grad: Tensor, fraction: float | Tensor) -> Tensor:
+        """Take the steepest ascent step of length fraction x radius; fraction may be (B,)."""
+        ...
+
+    def size(self, z: Tensor) -> Tensor:
+        """Return (B,): how far z is from x, in the units of the radius."""
+        ...
+
+    def contains(self, x_adv: Tensor) -> Tensor:
+        """Audit in float64, (B,) bool, written without `project` and `realize`."""
+        ...
+
+    def take(self, idx: Tensor) -> Self:
+        """Return the region of the examples at positions `idx`."""
+        ...
+
+
+@runtime_checkable
+class Vector(Protocol):
+    """A region whose points can be added and scaled: momentum, APGD."""
+
+    is_vector: ClassVar[bool]
+
+
+@runtime_checkable
+class Normed(Protocol):
+    """A region that is a ball of a norm: gradients have a dual norm, momentum a natural scale."""
+
+    def dual_norm(self, grad: Tensor) -> Tensor:
+        """Return (B,): the norm dual to the region's."""
+        ...
+
+
+@runtime_checkable
+class Searchable(Protocol):
+    """A region that proposes changes to a search that sees no gradient."""
+
+    def propose_start(self, at: Rng) -> Tensor:
+        """Return a start for a search without gradients, (B, ...)."""
+        ...
+
+    def propose(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
+        """Return a neighbour of z that differs in about `fraction` of its coordinates."""
+        ...
+
+
+class Space:
+    """One family of allowed changes; owns the valid range; never sees a model.
+
+    Subclasses are frozen dataclasses with at least `eps` (as written) and `range`.
+    """
+
+    kind: ClassVar[str] = "space"
+    eps: Number
+    range: tuple[float, float]
+
+    @property
+    def radius(self) -> float:
+        """Return eps as a number, in the units of the data."""
+        return number(self.eps)
+
+    @property
+    def digest(self) -> str:
+        """Return the sha256 of this space's canonical JSON."""
+        return digest(self)
+
+    def around(self, x: Tensor, radius: float | Tensor | None = None) -> Region:
+        """Return the set around a batch; radius per example (B,), or one number, or eps."""
+        raise NotImplementedError
+
+    def sentence(self) -> str:
+        """Return the set in words, for claims and reports."""
+        raise NotImplementedError
+
+
+def check_ball(space: Space, name: str, widest: float, fix: str) -> None:
+    """Refuse an eps that is not positive or that spans more than the whole range."""
+    low, high = space.range
+    if not low < high:
+        raise InputError(f"range must be (low, high) with low < high, got {space.range}")
+    if not 0 < space.radius <= widest:
+        raise InputError(
+            f"{name}: eps must be in (0, {widest:g}], got {space.eps}; inputs are in "
+            f"{low:g}..{high:g}: {fix}"
+        )
+
+
+def radii(radius: float | Tensor | None, space: Space, x: Tensor) -> Tensor:
+    """Return (B,) radii in x's dtype from one number, one per example, or the space's eps."""
+    if radius is None:
+        radius = space.radius
+    values = torch.as_tensor(radius, dtype=x.dtype, device=x.device)
+    if values.ndim > 1 or (values.ndim == 1 and len(values) != len(x)):
+        raise InputError(
+            f"radius must be one number or one per example ({len(x)}), got shape "
+            f"{tuple(values.shape)}"
+        )
+    if bool((values < 0).any()):
+        raise InputError(f"radius must not be negative, got {float(values.min()):g}")
+    return values.expand(len(x))
+
+
+class Goal:
+    """What counts as harm; subclasses are frozen dataclasses registered as "goal"."""
+
+    kind: ClassVar[str] = "goal"
+
+    def harm(self, logits: Tensor, y: Tensor, targets: Tensor | None) -> Tensor:
+        """Return (B,): what the attacker wants, positive where the goal is reached."""
+        raise NotImplementedError
+
+    def loss(
+        self, loss: Loss, logits: Tensor, y: Tensor, targets: Tensor | None, reference: Tensor | None
+    ) -> Tensor:
+        """Return (B,): `loss` in the form that serves this goal."""
+        raise NotImplementedError
+
+    def targets(self, y: Tensor) -> Tensor | None:
+        """Return the goal's own targets (B,) for the labels y, or None."""
+        return None
+
+    def applies(self, y: Tensor) -> Tensor:
+        """Return (B,) bool: which examples the attacker cares about."""
+        return torch.ones_like(y, dtype=torch.bool)
+
+
+@register("goal")
+@dataclass(frozen=True, kw_only=True)
+class Untargeted(Goal):
+    """Any wrong class will do. A target, where one is given, only steers the search."""
+
+    def harm(self, logits: Tensor, y: Tensor, targets: Tensor | None) -> Tensor:
+        return best_other(logits, y) - of_class(logits, y)
+
+    def loss(
+        self, loss: Loss, logits: Tensor, y: Tensor, targets: Tensor | None, reference: Tensor | None
+    ) -> Tensor:
+        if targets is None:
+            return loss.away(logits, y, reference)
+        return loss.towards(logits, y, targets, reference)
+
+
+@register("goal")
+@dataclass(frozen=True, kw_only=True)
+class Targeted(Goal):
+    """The target class and no other will do; examples of that class are left alone."""
+
+    to: int | None = None  # one class for all; None: targets come with the batch
+
+    def harm(self, logits: Tensor, y: Tensor, targets: Tensor | None) -> Tensor:
+        wanted = self._wanted(targets)
+        return of_class(logits, wanted) - best_other(logits, wanted)
+
+    def loss(
+        self, loss: Loss, logits: Tensor, y: Tensor, targets: Tensor | None, reference: Tensor | None
+    ) -> Tensor:
+        wanted = self._wanted(targets)
+        others = logits.detach().scatter(1, wanted[:, None], -torch.inf)
+        return loss.towards(logits, others.argmax(1), wanted, reference)
+
+    def targets(self, y: Tensor) -> Tensor | None:
+        return None if self.to is None else torch.full_like(y, self.to)
+
+    def applies(self, y: Tensor) -> Tensor:
+        return torch.ones_like(y, dtype=torch.bool) if self.to is None else y != self.to
+
+    def _wanted(self, targets: Tensor | None) -> Tensor:
+        if targets is None:
+            raise InputError("a targeted goal needs targets: pass targets=... or Targeted(to=class)")
+        return targets
+
+
+def tolerance(logits: Tensor) -> Tensor:
+    """Return (B,): how large a harm must be to count, TIE x max|logit|."""
+    return TIE * logits.detach().abs().amax(1)
+
+
+@dataclass(frozen=True)
+class ThreatModel:
+    """What the attacker may change, wants, sees and may spend; eps is written here and only here."""
+
+    space: Space
+    goal: Goal = field(default_factory=Untargeted, kw_only=True)
+    knowledge: Knowledge = field(default=Knowledge.GRADIENT, kw_only=True)
+    queries: int | None = field(default=None, kw_only=True)  # per example; None: not limited
+    kind: ClassVar[str] = "threat"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.space, Space):
+            raise InputError(f"space must be a set such as Linf(eps='8/255'), got {self.space!r}")
+        object.__setattr__(self, "knowledge", Knowledge(self.knowledge))
+        if self.queries is not None and self.queries < 1:
+            raise InputError(f"queries must be at least 1 or None, got {self.queries}")
+
+    @property
+    def digest(self) -> str:
+        """Return the sha256 of this threat model's canonical JSON."""
+        return digest(self)
+
+    def with_eps(self, eps: Number) -> ThreatModel:
+        """Return the same threat model with another eps."""
+        space: Any = self.space
+        return dataclasses.replace(self, space=dataclasses.replace(space, eps=eps))
+
+    def sentence(self) -> str:
+        """Return the threat model in words: set, range, goal, knowledge, budget."""
+        goal = "untargeted"
+        if isinstance(self.goal, Targeted):
+            goal = "targeted" if self.goal.to is None else f"targeted at class {self.goal.to}"
+        sees = "white box (gradient)" if self.knowledge is Knowledge.GRADIENT else self.knowledge
+        limit = "" if self.queries is None else f", at most {self.queries} queries"
+        return f"{self.space.sentence()}, {goal}, {sees}{limit}"
+
+
+register("threat", name="threat_model")(ThreatModel)
+
+DEFAULT_LOSS: Loss = Margin()  # what an attack climbs when neither it nor its caller says
