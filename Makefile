@@ -1,0 +1,81 @@
+# make demo    train, evaluate, verify and report on a fresh machine (about three minutes of run time)
+# make test    the test suite
+# make check   lint, format, types, layers, spelling
+# make docs    build the documentation into site/
+# make bench   every benchmark of benchmarks/ (long)
+#
+# PYTHON is the interpreter that makes the environment (3.11 or newer).
+# TORCH, where given, is what pip installs for PyTorch: make demo TORCH="torch==2.5.1"
+
+PYTHON ?= python3
+VENV ?= .venv
+TORCH ?=
+WORKERS ?= 2
+DEMO_OUT ?= demo
+
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+PIP := $(PY) -m pip --disable-pip-version-check
+
+.PHONY: help env demo test check format docs bench clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+env: $(VENV)/.ready
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Holdfast needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V 2>&1): make PYTHON=python3.11 ..." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+# A CPU build of PyTorch is a tenth of the size of the build that comes with CUDA. In this order:
+# a file at hand (pip's own find-links), PyTorch's CPU index, whatever the default index has.
+$(VENV)/.torch: | $(VENV)/.created
+	@if $(PY) -c 'import torch' 2>/dev/null; then :; \
+	elif [ -n "$(TORCH)" ]; then $(PIP) install "$(TORCH)"; \
+	else \
+	  $(PIP) install -q --no-index --no-deps "torch>=2.5" 2>/dev/null || \
+	  $(PIP) install --retries 1 --timeout 20 --index-url https://download.pytorch.org/whl/cpu "torch>=2.5" || \
+	  $(PIP) install "torch>=2.5"; \
+	fi
+	touch $@
+
+$(VENV)/.ready: pyproject.toml | $(VENV)/.torch
+	$(PIP) install -q -e ".[dev]"
+	touch $@
+
+$(VENV)/.docs: pyproject.toml | $(VENV)/.ready
+	$(PIP) install -q -e ".[docs]"
+	touch $@
+
+$(VENV)/.bench: pyproject.toml | $(VENV)/.ready
+	$(PIP) install -q -e ".[bench]"
+	touch $@
+
+demo: $(VENV)/.ready
+	$(BIN)/holdfast demo --out $(DEMO_OUT)
+
+test: $(VENV)/.ready
+	$(PY) -m pytest -q -n $(WORKERS) --dist worksteal
+
+check: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+format: $(VENV)/.ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/.docs
+	$(BIN)/mkdocs build --strict
+
+bench: $(VENV)/.bench
+	@set -e; for script in benchmarks/*/run.py; do echo "== $$script"; $(PY) "$$script"; done
+
+clean:
+	rm -rf $(VENV) site build dist $(DEMO_OUT)
