@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from holdfast import runtime
+from holdfast.errors import ConfigError, InputError
+
+
+def test_the_cpu_is_found_and_a_missing_device_is_one_error():
+    assert runtime.resolve_device("cpu") == torch.device("cpu")
+    assert runtime.resolve_device().type in {"cpu", "cuda"}
+    for device in ("cuda:99", "gpu"):
+        with pytest.raises(InputError, match="leave device out"):
+            runtime.resolve_device(device)
+
+
+def test_float32_is_the_module_itself():
+    net = nn.Linear(3, 2)
+    assert runtime.precision("float32").convert(net) is net
+
+
+def test_bfloat16_is_a_copy_that_speaks_float32():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 2))
+    twin = runtime.BFLOAT16.convert(net)
+    x = torch.rand(5, 3, 8, 8, requires_grad=True)
+    logits = twin(x)
+    assert logits.dtype == torch.float32
+    assert torch.allclose(logits, net(x), atol=0.05)
+    assert not torch.equal(logits, net(x))
+    (grad,) = torch.autograd.grad(logits.sum(), x)
+    assert grad.dtype == torch.float32
+    assert net[0].weight.dtype == torch.float32
+    assert next(twin.parameters()).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_bfloat16_takes_vectors():
+    assert runtime.BFLOAT16.convert(nn.Linear(3, 2))(torch.rand(4, 3)).shape == (4, 2)
+
+
+def test_an_unknown_precision_names_the_nearest():
+    with pytest.raises(ConfigError, match="did you mean 'bfloat16'"):
+        runtime.precision("bfloat")
+
+
+def test_threads_are_restored():
+    before = torch.get_num_threads()
+    with pytest.raises(KeyError), runtime.threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+        raise KeyError
+    assert torch.get_num_threads() == before
+    with runtime.threads(None):
+        assert torch.get_num_threads() == before
+    with pytest.raises(InputError, match="at least 1"), runtime.threads(0):
+        pass
+
+
+def settings():
+    backends = torch.backends
+    return (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+        torch.utils.deterministic.fill_uninitialized_memory,
+        backends.cudnn.benchmark,
+        backends.cuda.matmul.allow_tf32,
+        backends.cudnn.allow_tf32,
+    )
+
+
+def test_deterministic_is_exact_inside_and_restores():
+    before = settings()
+    with pytest.raises(KeyError), runtime.deterministic():
+        assert torch.are_deterministic_algorithms_enabled()
+        assert not torch.backends.cuda.matmul.allow_tf32
+        assert not torch.backends.cudnn.allow_tf32
+        with runtime.deterministic():
+            pass
+        assert torch.are_deterministic_algorithms_enabled()
+        raise KeyError
+    assert settings() == before
+
+
+@pytest.mark.skipif(
+    not hasattr(torch.backends.cuda.matmul, "fp32_precision"), reason="needs PyTorch 2.9"
+)
+def test_deterministic_copes_with_the_new_settings_of_float32():
+    matmul, conv = torch.backends.cuda.matmul, torch.backends.cudnn.conv
+    before = matmul.fp32_precision, conv.fp32_precision
+    matmul.fp32_precision, conv.fp32_precision = "tf32", "ieee"
+    try:
+        with runtime.deterministic():
+            assert (matmul.fp32_precision, conv.fp32_precision) == ("ieee", "ieee")
+            assert not torch.backends.cudnn.allow_tf32
+        assert (matmul.fp32_precision, conv.fp32_precision) == ("tf32", "ieee")
+    finally:
+        matmul.fp32_precision, conv.fp32_precision = before
+
+
+def test_deterministic_switches_autocast_off():
+    a = torch.rand(4, 4)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        with runtime.deterministic():
+            assert (a @ a).dtype == torch.float32
+        assert (a @ a).dtype == torch.bfloat16
+
+
+def test_the_environment_is_plain_data():
+    facts = runtime.environment()
+    assert json.loads(json.dumps(facts)) == facts
+    assert {"python", "torch", "numpy", "holdfast", "cpu", "cores", "threads", "os"} <= set(facts)
+    assert facts["amx"] is runtime.has_amx()
