@@ -64,7 +64,9 @@ def build(kind: str, data: Any) -> Any:
     for key in fields:
         if key not in names:
             raise ConfigError(f"unknown key {key!r} in {name_of(cls)}{did_you_mean(key, names)}")
-    values = {key: _fit(value, hints[key], f"{name_of(cls)}.{key}") for key, value in fields.items()}
+    values = {
+        key: _fit(value, hints[key], f"{name_of(cls)}.{key}") for key, value in fields.items()
+    }
     try:
         return cls(**values)
     except TypeError as error:

@@ -39,7 +39,7 @@ class Rng:
 
     def fold(self, name: str, i: int = 0) -> Rng:
         """Return an independent source for a named purpose, for example `fold("restart", 3)`."""
-        return replace(self, path=f"{self.path}/{name}:{i}", step=0, of=None)
+        return replace(self, path=f"{self.path}@{self.step}/{name}:{i}", step=0, of=None)
 
     def at(self, step: int, of: int | None = None) -> Rng:
         """Return the source for one step of a search of `of` steps."""

@@ -182,9 +182,18 @@ class Goal:
         raise NotImplementedError
 
     def loss(
-        self, loss: Loss, logits: Tensor, y: Tensor, targets: Tensor | None, reference: Tensor | None
+        self,
+        loss: Loss,
+        logits: Tensor,
+        y: Tensor,
+        targets: Tensor | None,
+        steer: Tensor | None,
+        reference: Tensor | None,
     ) -> Tensor:
-        """Return (B,): `loss` in the form that serves this goal."""
+        """Return (B,): `loss` in the form that serves this goal.
+
+        targets: what the goal asks for; steer: a class that an untargeted search should try.
+        """
         raise NotImplementedError
 
     def targets(self, y: Tensor) -> Tensor | None:
@@ -199,17 +208,23 @@ class Goal:
 @register("goal")
 @dataclass(frozen=True, kw_only=True)
 class Untargeted(Goal):
-    """Any wrong class will do. A target, where one is given, only steers the search."""
+    """Any wrong class will do; a class may steer the search, the verdict stays the same."""
 
     def harm(self, logits: Tensor, y: Tensor, targets: Tensor | None) -> Tensor:
         return best_other(logits, y) - of_class(logits, y)
 
     def loss(
-        self, loss: Loss, logits: Tensor, y: Tensor, targets: Tensor | None, reference: Tensor | None
+        self,
+        loss: Loss,
+        logits: Tensor,
+        y: Tensor,
+        targets: Tensor | None,
+        steer: Tensor | None,
+        reference: Tensor | None,
     ) -> Tensor:
-        if targets is None:
+        if steer is None:
             return loss.away(logits, y, reference)
-        return loss.towards(logits, y, targets, reference)
+        return loss.towards(logits, y, steer, reference)
 
 
 @register("goal")
@@ -224,7 +239,13 @@ class Targeted(Goal):
         return of_class(logits, wanted) - best_other(logits, wanted)
 
     def loss(
-        self, loss: Loss, logits: Tensor, y: Tensor, targets: Tensor | None, reference: Tensor | None
+        self,
+        loss: Loss,
+        logits: Tensor,
+        y: Tensor,
+        targets: Tensor | None,
+        steer: Tensor | None,
+        reference: Tensor | None,
     ) -> Tensor:
         wanted = self._wanted(targets)
         others = logits.detach().scatter(1, wanted[:, None], -torch.inf)
@@ -238,7 +259,9 @@ class Targeted(Goal):
 
     def _wanted(self, targets: Tensor | None) -> Tensor:
         if targets is None:
-            raise InputError("a targeted goal needs targets: pass targets=... or Targeted(to=class)")
+            raise InputError(
+                "a targeted goal needs targets: pass targets=... or Targeted(to=class)"
+            )
         return targets
 
 

@@ -1,0 +1,317 @@
+"""What every attack is: a way to walk through the set, reduced to the worst point or to the last.
+
+An attack is frozen data without a model. `iterate` yields each scored point and at the end the last
+one unscored; evaluation keeps the worst of them, training takes the last and spends no extra pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.errors import Unsupported
+from holdfast.objective import BudgetSpent, Cost, Objective
+from holdfast.plain import describe, digest
+from holdfast.registry import known
+from holdfast.rng import Rng
+from holdfast.spaces.ball import spread
+from holdfast.threat import Knowledge, Normed, Region, Searchable, Status, Vector
+from holdfast.tree import take
+
+Capability = type[Vector] | type[Normed] | type[Searchable]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A point of the search with what one forward pass said about it."""
+
+    z: Tensor  # (B, ...)
+    x_adv: Tensor  # (B, ...)
+    loss: Tensor  # (B,)
+    harm: Tensor  # (B,)
+    tie: Tensor  # (B,) how large a harm must be to count
+    stuck: Tensor | None = None  # (B,) bool: no usable gradient here; None: none was asked for
+
+
+@dataclass(frozen=True)
+class Unscored:
+    """The point where a search ends, not yet looked at."""
+
+    z: Tensor  # (B, ...)
+
+
+Point = Scored | Unscored
+
+
+@dataclass(frozen=True)
+class Result:
+    """The worst point found for each example, and what the search cost."""
+
+    x_adv: Tensor  # (B, ...)
+    z: Tensor  # (B, ...)
+    harm: Tensor  # (B,)
+    tie: Tensor  # (B,)
+    loss: Tensor  # (B,)
+    size: Tensor  # (B,) in the units of the radius
+    failed: Tensor  # (B,) bool: the attack could not move
+    cost: Cost
+
+    @property
+    def success(self) -> Tensor:
+        """Return (B,) bool: the goal is reached beyond a tie."""
+        return self.harm > self.tie
+
+    @property
+    def marginal(self) -> Tensor:
+        """Return (B,) bool: a tie was reached and no more."""
+        return (self.harm.abs() <= self.tie) & ~self.success
+
+    @property
+    def status(self) -> list[Status]:
+        """Return each example's status: broken, marginal, failed or unbroken."""
+        rows = zip(self.success.tolist(), self.marginal.tolist(), self.failed.tolist(), strict=True)
+        return [_status(*row) for row in rows]
+
+    def take(self, idx: Tensor) -> Result:
+        """Return the result of the examples at positions `idx`."""
+        return Result(**{name: _take(value, idx) for name, value in vars(self).items()})
+
+
+class Attack:
+    """The interface of every attack; subclasses are frozen dataclasses.
+
+    needs: what the region must be able to do. knowledge: what the threat model must grant.
+    """
+
+    kind: ClassVar[str] = "attack"
+    needs: ClassVar[tuple[Capability, ...]] = ()
+    knowledge: ClassVar[Knowledge] = Knowledge.GRADIENT
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        """Yield each scored point of the search and the unscored last one."""
+        raise NotImplementedError
+
+    def parts(self) -> tuple[Attack, ...]:
+        """Return the attacks whose per-example worst case this one is; itself unless composed."""
+        return (self,)
+
+    def cost(self) -> str:
+        """Return the cost formula: forward and backward passes per example."""
+        raise NotImplementedError
+
+    def __call__(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Result:
+        """Run to the end and return the worst point found for each example.
+
+        Raises Unsupported if the region or the threat model's knowledge does not fit.
+        """
+        require(self, objective, region)
+        with objective.frozen():
+            before = objective.cost
+            results = [
+                worst(part, objective, region, part.own(rng), start) for part in self.parts()
+            ]
+            found = results[0]
+            for other in results[1:]:
+                found = keep_worst(found, other)
+            return _confirmed(found, objective, before)
+
+    def own(self, rng: Rng) -> Rng:
+        """Return this attack's own draws: no two attacks share theirs, whatever their order."""
+        return rng.fold(digest(self))
+
+
+def require(attack: Attack, objective: Objective, region: Region) -> None:
+    """Refuse an attack that the set or the granted knowledge does not fit, naming ones that do."""
+    granted = objective.threat.knowledge
+    label = describe(attack)["type"]
+    if not granted.grants(attack.knowledge):
+        raise Unsupported(
+            f"{label} needs {attack.knowledge!s} knowledge and the threat model grants {granted!s}: "
+            f"use one of {', '.join(_fitting(granted, region)) or 'none yet'}"
+        )
+    for capability in attack.needs:
+        if not isinstance(region, capability):
+            raise Unsupported(
+                f"{label} needs a set that is {capability.__name__}: "
+                f"use one of {', '.join(_fitting(granted, region)) or 'none yet'}"
+            )
+
+
+def climb(objective: Objective, region: Region, z: Tensor, at: Rng) -> tuple[Scored, Tensor]:
+    """Score z and return the gradient of its loss: one forward and one input-only backward pass."""
+    z = z.detach().requires_grad_(True)
+    x_adv = region.lift(z, at)
+    score, grad = objective.climb(x_adv, z, at)
+    stuck = torch.linalg.vector_norm(grad.flatten(1), torch.inf, dim=1) == 0
+    here = Scored(z.detach(), x_adv.detach(), score.loss.detach(), score.harm, score.tie, stuck)
+    return here, grad
+
+
+def look(objective: Objective, region: Region, z: Tensor, at: Rng) -> Scored:
+    """Score z without a gradient: one forward pass."""
+    with torch.no_grad():
+        x_adv = region.realize(z, at)
+        score = objective.score(x_adv, at)
+    return Scored(z, x_adv, score.loss, score.harm, score.tie)
+
+
+def last(
+    attack: Attack, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+) -> Tensor:
+    """Return x_adv (B, ...) where the search ends, as training uses it; that point is not scored."""
+    z = region.center()
+    for point in attack.iterate(objective, region, rng, start):
+        z = point.z
+    return region.realize(z.detach(), rng)
+
+
+def worst(
+    attack: Attack, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+) -> Result:
+    """Run to the end; return each example's point of largest harm."""
+    best = _Best(objective, region)
+    for here in _scored(attack.iterate(objective, region, rng, start), objective, region, rng):
+        best.see(here)
+    return best.result()
+
+
+def first(
+    attack: Attack, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+) -> Result:
+    """As `worst`, but end as soon as every example is broken: same verdict, fewer passes."""
+    best = _Best(objective, region)
+    for here in _scored(attack.iterate(objective, region, rng, start), objective, region, rng):
+        best.see(here)
+        if best.all_broken():
+            break
+    return best.result()
+
+
+def keep_worst(one: Result, other: Result) -> Result:
+    """Return each example's point of larger harm; it failed only if both did; costs add up."""
+    better = other.harm > one.harm
+    return _merge(one, other, better)
+
+
+def keep_nearest(one: Result, other: Result) -> Result:
+    """Return each example's nearest success, or the worst point where neither succeeded."""
+    nearer = other.success & (~one.success | (other.size < one.size))
+    harder = ~other.success & ~one.success & (other.harm > one.harm)
+    return _merge(one, other, nearer | harder)
+
+
+def _merge(one: Result, other: Result, better: Tensor) -> Result:
+    def pick(name: str) -> Tensor:
+        a, b = getattr(one, name), getattr(other, name)
+        return torch.where(spread(better, a), b, a)
+
+    fields = {name: pick(name) for name in ("x_adv", "z", "harm", "tie", "loss", "size")}
+    total = Cost(*(a + b for a, b in zip(one.cost, other.cost, strict=True)))
+    return Result(**fields, failed=one.failed & other.failed, cost=total)
+
+
+class _Best:
+    """Keeps each example's point of largest harm, and whether the search ever had a gradient."""
+
+    def __init__(self, objective: Objective, region: Region) -> None:
+        self.objective = objective
+        self.region = region
+        self.before = objective.cost
+        self.best: Scored | None = None
+        self.could_move: Tensor | None = None
+
+    def see(self, here: Scored) -> None:
+        """Take one more scored point into account; a harm that is not a number is never better."""
+        harm = torch.where(here.harm.isnan(), -torch.inf, here.harm)
+        here = Scored(here.z, here.x_adv, here.loss, harm, here.tie, here.stuck)
+        if here.stuck is not None:
+            moves = ~here.stuck
+            self.could_move = moves if self.could_move is None else self.could_move | moves
+        self.best = here if self.best is None else self._better(self.best, here)
+
+    def all_broken(self) -> bool:
+        """Say whether every example is broken already."""
+        return self.best is not None and bool((self.best.harm > self.best.tie).all())
+
+    def result(self) -> Result:
+        """Return what was found; an example without any usable gradient and success has failed."""
+        best = self.best
+        if best is None:
+            best = self._nothing()
+        success = best.harm > best.tie
+        failed = best.harm.isinf() & ~success
+        if self.could_move is not None:
+            failed = failed | (~self.could_move & ~success)
+        cost = Cost(*(a - b for a, b in zip(self.objective.cost, self.before, strict=True)))
+        size = self.region.size(best.z)
+        return Result(best.x_adv, best.z, best.harm, best.tie, best.loss, size, failed, cost)
+
+    def _better(self, best: Scored, here: Scored) -> Scored:
+        better = here.harm > best.harm
+        if not bool(better.any()):
+            return best
+        wide = spread(better, here.z)
+        z = torch.where(wide, here.z, best.z)
+        return Scored(
+            z,
+            z if here.x_adv is here.z else torch.where(wide, here.x_adv, best.x_adv),
+            torch.where(better, here.loss, best.loss),
+            torch.where(better, here.harm, best.harm),
+            torch.where(better, here.tie, best.tie),
+        )
+
+    def _nothing(self) -> Scored:
+        """Stand in for a search that its budget ended before the first look."""
+        z = self.region.center()
+        none = torch.full_like(self.region.radius, -torch.inf)
+        return Scored(z, z, none, none, torch.zeros_like(none))
+
+
+def _scored(
+    points: Iterator[Point], objective: Objective, region: Region, rng: Rng
+) -> Iterator[Scored]:
+    """Score the points that the search left unscored; end quietly when the budget is spent."""
+    try:
+        for point in points:
+            yield look(objective, region, point.z, rng) if isinstance(point, Unscored) else point
+    except BudgetSpent:
+        return
+
+
+def _confirmed(found: Result, objective: Objective, before: Cost) -> Result:
+    """Let the judge have the last word where the search used another model."""
+    harm, tie = found.harm, found.tie
+    if objective.judge is not objective.search:
+        verdict = objective.verdict(found.x_adv)
+        harm, tie = verdict.harm, verdict.tie
+    cost = Cost(*(a - b for a, b in zip(objective.cost, before, strict=True)))
+    return Result(**{**vars(found), "harm": harm, "tie": tie, "cost": cost})
+
+
+def _status(success: bool, marginal: bool, failed: bool) -> Status:
+    if success:
+        return Status.BROKEN
+    if marginal:
+        return Status.MARGINAL
+    return Status.FAILED if failed else Status.UNBROKEN
+
+
+def _take(value: Tensor | Cost, idx: Tensor) -> Tensor | Cost:
+    return Cost(*take(tuple(value), idx)) if isinstance(value, Cost) else take(value, idx)
+
+
+def _fitting(granted: Knowledge, region: Region) -> list[str]:
+    return [
+        name
+        for name, attack in known("attack").items()
+        if granted.grants(attack.knowledge)
+        and all(isinstance(region, capability) for capability in attack.needs)
+    ]

@@ -1,0 +1,41 @@
+"""Projected gradient descent: climb, step, project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from holdfast.attacks.base import Attack, Point, Unscored, climb
+from holdfast.attacks.starts import Start, Uniform
+from holdfast.losses import Loss
+from holdfast.objective import Objective
+from holdfast.registry import register
+from holdfast.rng import Rng
+from holdfast.threat import Region
+
+
+@register("attack")
+@dataclass(frozen=True, kw_only=True)
+class PGD(Attack):
+    """Climb the loss inside the set (Madry et al., 2018, arXiv:1706.06083, sec. 2.1)."""
+
+    steps: int = 40
+    step_size: float = 0.1  # fraction of the radius
+    start: Start = Uniform()
+    loss: Loss | None = None  # None: the objective's own
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        objective = objective.using(self.loss)
+        z = self.start(region, rng) if start is None else start
+        for k in range(self.steps):
+            here, grad = climb(objective, region, z, rng.at(k, of=self.steps))
+            yield here
+            z = region.project(region.step(here.z, grad, self.step_size))
+        yield Unscored(z)
+
+    def cost(self) -> str:
+        return "steps + 1 forward, steps backward"

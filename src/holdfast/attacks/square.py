@@ -1,0 +1,66 @@
+"""The Square attack: a random search that needs scores and no gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.base import Attack, Capability, Point, Scored, look
+from holdfast.losses import Loss, Margin
+from holdfast.objective import Objective
+from holdfast.registry import register
+from holdfast.rng import Rng
+from holdfast.spaces.ball import spread
+from holdfast.threat import Knowledge, Region, Searchable
+
+HALVE_AT = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # queries of a budget of 10,000
+
+
+@register("attack")
+@dataclass(frozen=True, kw_only=True)
+class Square(Attack):
+    """Change one random window at a time and keep what helps.
+
+    Andriushchenko et al., 2020, arXiv:1912.00049, algorithms 1 to 3. Windows are drawn per example
+    and reach the last row and column. The first query is the start.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Searchable,)
+    knowledge: ClassVar[Knowledge] = Knowledge.SCORE
+
+    queries: int = 5000
+    fraction: float = 0.8  # of the input that the first window covers
+    loss: Loss | None = Margin()
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        objective = objective.using(self.loss)
+        assert isinstance(region, Searchable), "require() has checked this"
+        z = region.propose_start(rng.fold("start")) if start is None else start
+        here = look(objective, region, z, rng)
+        yield here
+        best = here
+        for k in range(1, self.queries):
+            at = rng.at(k, of=self.queries)
+            here = look(objective, region, region.propose(best.z, at, self._fraction(k)), at)
+            yield here
+            best = _keep(best, here)
+
+    def cost(self) -> str:
+        return "queries forward, 0 backward"
+
+    def _fraction(self, k: int) -> float:
+        """Return the window's share of the input at query k; the schedule is not rescaled."""
+        return float(self.fraction / 2 ** sum(k > at for at in HALVE_AT))
+
+
+def _keep(best: Scored, here: Scored) -> Scored:
+    better = here.loss > best.loss
+    z = torch.where(spread(better, here.z), here.z, best.z)
+    loss = torch.where(better, here.loss, best.loss)
+    return Scored(z, z, loss, best.harm, best.tie)

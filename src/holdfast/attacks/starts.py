@@ -1,0 +1,56 @@
+"""Where a search starts inside the set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from holdfast.registry import register
+from holdfast.rng import Rng
+from holdfast.threat import Region
+
+
+class Start:
+    """The interface of every start; subclasses are frozen dataclasses."""
+
+    kind: ClassVar[str] = "start"
+
+    def __call__(self, region: Region, rng: Rng) -> Tensor:
+        """Return the first point, (B, ...)."""
+        raise NotImplementedError
+
+
+@register("start")
+@dataclass(frozen=True, kw_only=True)
+class Unchanged(Start):
+    """The unchanged input (FGSM, BIM)."""
+
+    def __call__(self, region: Region, rng: Rng) -> Tensor:
+        return region.center()
+
+
+@register("start")
+@dataclass(frozen=True, kw_only=True)
+class Uniform(Start):
+    """A uniform draw from the set (Madry et al., 2018, sec. 2.1)."""
+
+    def __call__(self, region: Region, rng: Rng) -> Tensor:
+        return region.init(rng.fold("start"))
+
+
+@register("start")
+@dataclass(frozen=True, kw_only=True)
+class Gaussian(Start):
+    """The unchanged input plus a little Gaussian noise (TRADES; Zhang et al., 2019, algorithm 1).
+
+    A divergence from the unchanged input has no gradient there, hence the noise.
+    """
+
+    std: float = 0.001  # in the units of the data
+
+    def __call__(self, region: Region, rng: Rng) -> Tensor:
+        z = region.center()
+        noise = rng.fold("start").normal(tuple(z.shape[1:]))
+        return region.project(z + self.std * noise.to(z.dtype))

@@ -1,0 +1,199 @@
+"""The objective: one threat model bound to one model and one batch of examples.
+
+Training and evaluation make it in the same way, so an attack sees nothing else: it asks for scores
+and, through them, for gradients. What the threat model does not grant cannot be asked for.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from holdfast.errors import Unsupported
+from holdfast.losses import Loss
+from holdfast.models.adapter import frozen
+from holdfast.rng import Rng
+from holdfast.threat import DEFAULT_LOSS, Knowledge, ThreatModel, tolerance
+from holdfast.tree import take
+
+
+class Score(NamedTuple):
+    """What one forward pass says about each example."""
+
+    loss: Tensor  # (B,) what the attack climbs, differentiable
+    harm: Tensor  # (B,) what the attacker wants; detached
+    tie: Tensor  # (B,) how large a harm must be to count
+
+
+class Cost(NamedTuple):
+    """Passes per example, each (B,) int64. A query is a forward pass through the judged model."""
+
+    forward: Tensor
+    backward: Tensor
+    queries: Tensor
+
+
+class BudgetSpent(Exception):
+    """The threat model's query budget is used up; the search ends with what it has."""
+
+
+class Objective:
+    """Scores changed inputs of one batch; counts every pass per example.
+
+    threat: the threat model. model: what the attack differentiates (`search`), logits out, inputs
+    in the units of x. x: (B, ...); y: (B,) int64. targets: (B,) int64 or None. loss: what is
+    climbed unless the attack brings its own. judge: the model whose verdict counts, by default the
+    same as `model`.
+    """
+
+    def __init__(
+        self,
+        threat: ThreatModel,
+        model: nn.Module,
+        x: Tensor,
+        y: Tensor,
+        *,
+        targets: Tensor | None = None,
+        loss: Loss | None = None,
+        judge: nn.Module | None = None,
+    ) -> None:
+        self.threat = threat
+        self.search = model
+        self.judge = judge or model
+        self.x = x
+        self.y = y
+        self.targets = threat.goal.targets(y) if targets is None else targets
+        self.loss = loss or DEFAULT_LOSS
+        self._steer: Tensor | None = None
+        self._reference: Tensor | None = None
+        self._meter = torch.zeros(3, len(y), dtype=torch.int64, device=y.device)
+        self._rows: Tensor | None = None  # rows of the meter that this view counts in; None: all
+
+    def score(self, x_adv: Tensor, at: Rng) -> Score:
+        """Return loss and harm of x_adv (B, ...): one forward pass, differentiable under *gradient*.
+
+        Raises Unsupported under *decision* and *transfer*, where no scores are handed out.
+        """
+        if not self.threat.knowledge.grants(Knowledge.SCORE):
+            raise Unsupported(
+                f"scores are not granted under {self.threat.knowledge!s} knowledge: use a "
+                "decision-based attack or grant more in the threat model"
+            )
+        with torch.set_grad_enabled(self._differentiable and torch.is_grad_enabled()):
+            logits = self._forward(self.search, x_adv)
+            loss = self._loss(logits)
+        return self._judged(loss, logits)
+
+    def climb(self, x_adv: Tensor, z: Tensor, at: Rng) -> tuple[Score, Tensor]:
+        """Return the score of x_adv and the gradient (B, ...) of its loss with respect to z alone.
+
+        One forward and one input-only backward pass. Where no gradient reaches z it is zero;
+        entries that are not finite are zero too.
+        """
+        score = self.score(x_adv, at)
+        gradient: Tensor | None = None
+        if score.loss.requires_grad:
+            (gradient,) = torch.autograd.grad(score.loss.sum(), z, allow_unused=True)
+            self._count(1)
+        if gradient is None:
+            gradient = torch.zeros_like(z)
+        return score, gradient.nan_to_num_(0.0, 0.0, 0.0)
+
+    def labels(self, x_adv: Tensor, at: Rng) -> Tensor:
+        """Return (B,): the predicted classes, the one thing granted under *decision*."""
+        with torch.no_grad():
+            return self._forward(self.judge, x_adv).argmax(1)
+
+    def verdict(self, x_adv: Tensor) -> Score:
+        """Return the judge's score of x_adv: the numbers that are reported, without gradient."""
+        with torch.no_grad():
+            logits = self._forward(self.judge, x_adv)
+            return self._judged(self._loss(logits), logits)
+
+    def reference(self) -> Tensor:
+        """Return (B, K): the logits of the unchanged inputs; one forward pass the first time."""
+        if self._reference is None:
+            with torch.no_grad():
+                self._reference = self._forward(self.search, self.x)
+        return self._reference
+
+    def ranked(self, rank: int) -> Tensor:
+        """Return (B,): the wrong class with the rank-th largest logit on the unchanged input."""
+        others = self.reference().scatter(1, self.y[:, None], -torch.inf)
+        return others.argsort(dim=1, descending=True, stable=True)[:, rank - 1]
+
+    @property
+    def num_classes(self) -> int:
+        """Return K; one forward pass the first time."""
+        return self.reference().shape[1]
+
+    def towards(self, steer: Tensor) -> Objective:
+        """Return a view whose search is steered towards classes (B,); the goal stays what it is."""
+        return self._view(_steer=steer)
+
+    def using(self, loss: Loss | None) -> Objective:
+        """Return a view that climbs `loss`; None keeps the present one."""
+        return self if loss is None else self._view(loss=loss)
+
+    def take(self, idx: Tensor) -> Objective:
+        """Return a view of the examples at positions `idx`; passes are counted in the same meter."""
+        rows = idx if self._rows is None else take(self._rows, idx)
+        return self._view(
+            x=take(self.x, idx),
+            y=take(self.y, idx),
+            targets=take(self.targets, idx),
+            _steer=take(self._steer, idx),
+            _reference=take(self._reference, idx),
+            _rows=rows,
+        )
+
+    @property
+    def cost(self) -> Cost:
+        """Return the passes so far of this view's examples."""
+        spent = self._meter if self._rows is None else self._meter[:, self._rows]
+        return Cost(*spent.clone())
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Hold both models still: eval mode, no parameter gradients; restored on any exit."""
+        with frozen(self.search), frozen(self.judge):
+            yield
+
+    @property
+    def _differentiable(self) -> bool:
+        return self.threat.knowledge is Knowledge.GRADIENT
+
+    def _forward(self, model: nn.Module, x_adv: Tensor) -> Tensor:
+        limit = self.threat.queries
+        if limit is not None and bool((self.cost.queries >= limit).any()):
+            raise BudgetSpent
+        logits: Tensor = model(x_adv)
+        self._count(0)
+        self._count(2)
+        return logits if logits.dtype == torch.float64 else logits.float()
+
+    def _loss(self, logits: Tensor) -> Tensor:
+        reference = self.reference() if self.loss.needs_reference else None
+        goal = self.threat.goal
+        return goal.loss(self.loss, logits, self.y, self.targets, self._steer, reference)
+
+    def _judged(self, loss: Tensor, logits: Tensor) -> Score:
+        with torch.no_grad():
+            harm = self.threat.goal.harm(logits.detach(), self.y, self.targets)
+            return Score(loss, harm, tolerance(logits))
+
+    def _count(self, column: int) -> None:
+        if self._rows is None:
+            self._meter[column] += 1
+        else:
+            self._meter[column].index_add_(0, self._rows, torch.ones_like(self._rows))
+
+    def _view(self, **changes: object) -> Objective:
+        view = copy.copy(self)
+        view.__dict__.update(changes)
+        return view

@@ -1,0 +1,76 @@
+"""What balls around a point share: the valid range, the audit, and a point's own coordinates.
+
+A point z is the changed input itself, so `lift` and `realize` are the identity.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from holdfast.rng import Rng
+from holdfast.tree import take
+
+
+class Ball(ABC):
+    """All valid inputs within `radius` of x in one norm.
+
+    x: (B, ...) float32 or float64; radius: (B,); range: (low, high) of valid inputs.
+    """
+
+    is_vector: ClassVar[bool] = True
+
+    def __init__(self, x: Tensor, radius: Tensor, range: tuple[float, float]) -> None:
+        self.x = x
+        self.radius = radius
+        self.range = range
+
+    @abstractmethod
+    def norms(self, delta: Tensor) -> Tensor:
+        """Return (B,): the norm of each change."""
+
+    @abstractmethod
+    def project(self, z: Tensor) -> Tensor:
+        """Return the nearest point of the ball and the range together."""
+
+    def center(self) -> Tensor:
+        """Return the unchanged inputs as a point."""
+        return self.x
+
+    def lift(self, z: Tensor, at: Rng) -> Tensor:
+        """Return the model's input for z, which is z."""
+        return z
+
+    def realize(self, z: Tensor, at: Rng) -> Tensor:
+        """Return the concrete input for z, which is z."""
+        return z
+
+    def size(self, z: Tensor) -> Tensor:
+        """Return (B,): the norm of the change."""
+        return self.norms(z - self.x)
+
+    def contains(self, x_adv: Tensor) -> Tensor:
+        """Audit in float64, (B,) bool: within radius and range, finite; slack for float32 rounding."""
+        low, high = self.range
+        changed = x_adv.double()
+        inside = (changed >= low) & (changed <= high)  # NaN is in no range
+        slack = 1e-6 * self.radius.double() + 2.0**-24 * max(abs(low), abs(high))
+        near = self.norms(changed - self.x.double()) <= self.radius.double() + slack
+        return inside.flatten(1).all(1) & near
+
+    def take(self, idx: Tensor) -> Self:
+        """Return the balls around the examples at positions `idx`."""
+        return type(self)(take(self.x, idx), take(self.radius, idx), self.range)
+
+
+def spread(per_example: Tensor, like: Tensor) -> Tensor:
+    """View (B,) as (B, 1, ..., 1), ready to multiply a tensor shaped as `like`."""
+    return per_example.reshape(-1, *[1] * (like.ndim - 1))
+
+
+def as_float(x: Tensor) -> Tensor:
+    """Return x in a precision in which eps survives: float32 unless it is float64."""
+    return x if x.dtype in (torch.float32, torch.float64) else x.float()

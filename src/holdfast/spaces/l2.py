@@ -1,0 +1,154 @@
+"""The L2 ball: the Euclidean length of the change is at most eps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod, sqrt
+
+import torch
+from torch import Tensor
+
+from holdfast.registry import register
+from holdfast.rng import Rng
+from holdfast.spaces import squares
+from holdfast.spaces.ball import Ball, as_float, spread
+from holdfast.threat import Space, check_ball, radii
+from holdfast.units import Number
+
+_INSIDE = 1.0 - 2e-7  # aim just inside the ball, so that float32 rounding stays within the audit
+
+
+@register("space")
+@dataclass(frozen=True, kw_only=True)
+class L2(Space):
+    """The change has Euclidean length at most eps and the result stays in `range`.
+
+    eps: in the units of the data, over all coordinates of one example. Raises InputError unless
+    0 < eps; an eps beyond the diagonal of the input is refused when the inputs are known.
+    """
+
+    eps: Number
+    range: tuple[float, float] = (0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        check_ball(self, "L2", float("inf"), "write a positive length such as 0.5")
+
+    def around(self, x: Tensor, radius: float | Tensor | None = None) -> L2Region:
+        x = as_float(x)
+        if radius is None:
+            diagonal = (self.range[1] - self.range[0]) * sqrt(prod(x.shape[1:]))
+            check_ball(
+                self, "L2", diagonal, f"no two inputs of this shape differ by over {diagonal:g}"
+            )
+        return L2Region(x, radii(radius, self, x), self.range)
+
+    def sentence(self) -> str:
+        return f"L2 eps={self.eps}, inputs in {self.range[0]:g}..{self.range[1]:g}"
+
+
+class L2Region(Ball):
+    """A Euclidean ball cut by the range; the projection onto both together is exact."""
+
+    def init(self, at: Rng) -> Tensor:
+        """Return a uniform draw from the ball, projected onto the range."""
+        shape = tuple(self.x.shape[1:])
+        direction = at.fold("direction").normal(shape).to(self.x.dtype)
+        reach = at.fold("reach").uniform().to(self.x.dtype) ** (1.0 / prod(shape))
+        return self.project(self.step(self.x, direction, reach))
+
+    def project(self, z: Tensor) -> Tensor:
+        """Return the nearest point of ball and range: clip(s * change) for the right s in [0, 1].
+
+        Setting the coordinates that clip at the present s aside and solving for s over the others
+        raises s monotonically, never past the solution, and ends after finitely many rounds; the
+        plain "scale, then clip" is its first round.
+        """
+        low, high = self.range
+        bottom, top = low - self.x, high - self.x
+        change = z - self.x
+        clipped = change.clamp(bottom, top)
+        if bool((self.norms(clipped) <= self.radius).all()):
+            return z.clamp(low, high)
+        scale = _root(self.radius * _INSIDE, change, bottom, top)
+        inside = self.norms(clipped) <= self.radius
+        shrunk = (change * spread(torch.where(inside, 1.0, scale), z)).clamp(bottom, top)
+        return (self.x + shrunk).clamp(low, high)
+
+    def step(self, z: Tensor, grad: Tensor, fraction: float | Tensor) -> Tensor:
+        """Move by fraction x radius along the gradient; a zero gradient moves nothing."""
+        peak = torch.linalg.vector_norm(grad.flatten(1), torch.inf, dim=1)
+        unit = grad / spread(torch.where(peak > 0, peak, 1.0), grad)  # squares of 1e-30 underflow
+        length = self.norms(unit)
+        scale = self.radius * fraction / torch.where(length > 0, length, 1.0)
+        return torch.addcmul(z, unit, spread(scale, z))
+
+    def norms(self, delta: Tensor) -> Tensor:
+        return torch.linalg.vector_norm(delta.flatten(1), 2, dim=1)
+
+    def dual_norm(self, grad: Tensor) -> Tensor:
+        """Return (B,): the L2 norm, its own dual."""
+        return self.norms(grad)
+
+    def propose_start(self, at: Rng) -> Tensor:
+        """Return a grid of five by five bumps of random sign (Andriushchenko et al., 2020, 3.4)."""
+        channels, height, width = squares.as_image(self.x)
+        side_rows, side_columns = max(height // 5, 1), max(width // 5, 1)
+        across = (-(-height // side_rows), -(-width // side_columns))
+        tile = squares.bump(side_rows, side_columns).to(self.x)
+        signs = at.sign((channels, *across)).to(self.x.dtype)
+        grid = torch.einsum("bcij,hw->bcihjw", signs, tile)
+        grid = grid.reshape(len(self.x), channels, across[0] * side_rows, -1)
+        return self._on_sphere(grid[:, :, :height, :width].reshape(self.x.shape))
+
+    def propose(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
+        """Move the mass of one window and the unused budget into another (ibid., algorithm 3)."""
+        channels, height, width = squares.as_image(self.x)
+        change = (z - self.x).reshape(-1, channels, height, width)
+        here = squares.draw(at.fold("here"), height, width, fraction, least=3)
+        there = squares.draw(at.fold("there"), height, width, fraction, least=3)
+        inside = here.mask(height, width)[:, None]
+        either = inside | there.mask(height, width)[:, None]
+        unused = (self.radius**2 - self.norms(change) ** 2).clamp_min(0)
+        budget = (unused / channels + self.norms(change * either) ** 2).sqrt()
+        update = self._update(change * inside, here, at)
+        fresh = update / _per_channel(update) * spread(budget, change)
+        return self._on_sphere(torch.where(either, fresh, change).reshape(z.shape))
+
+    def _update(self, present: Tensor, window: squares.Windows, at: Rng) -> Tensor:
+        """Return (B, C, H, W): the window's present change, made unit, plus a bump of random sign."""
+        _, channels, height, width = present.shape
+        tile = squares.bump(window.height, window.width).to(present)
+        turned = at.fold("turn").integers(0, 2)[:, None, None] == 1
+        square = window.height == window.width
+        tiles = torch.where(turned, tile.T, tile) if square else tile.expand(len(present), -1, -1)
+        sign = at.fold("sign").sign((channels, 1, 1)).to(present.dtype)
+        pasted = window.paste(tiles, height, width)[:, None]
+        return present / _per_channel(present) + pasted * sign
+
+    def _on_sphere(self, change: Tensor) -> Tensor:
+        """Return the point at distance radius along `change`, brought back into the range."""
+        length = self.norms(change).clamp_min(1e-12)
+        return self.project(self.x + change * spread(self.radius / length, change))
+
+
+def _per_channel(change: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(change, dim=(2, 3), keepdim=True).clamp_min(1e-12)
+
+
+def _root(radius: Tensor, change: Tensor, bottom: Tensor, top: Tensor) -> Tensor:
+    """Return (B,): the s in [0, 1] at which clip(s * change) has length `radius`."""
+    change, bottom, top = change.flatten(1), bottom.flatten(1), top.flatten(1)
+    squares_, goal = change**2, radius**2
+    scale = (radius / squares_.sum(1).sqrt().clamp_min(1e-30)).clamp_max(1.0)
+    for _ in range(100):
+        moved = change * scale[:, None]
+        clipped = moved.clamp(bottom, top)
+        stuck = clipped != moved
+        taken = torch.where(stuck, clipped, 0.0).pow(2).sum(1)
+        free = torch.where(stuck, 0.0, squares_).sum(1)
+        better = ((goal - taken).clamp_min(0) / free.clamp_min(1e-30)).sqrt().clamp(max=1.0)
+        better = torch.maximum(scale, better)
+        if torch.equal(better, scale):
+            break
+        scale = better
+    return scale

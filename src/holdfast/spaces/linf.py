@@ -1,0 +1,86 @@
+"""The Linf ball: every coordinate may move by eps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from holdfast.registry import register
+from holdfast.rng import Rng
+from holdfast.spaces import squares
+from holdfast.spaces.ball import Ball, as_float, spread
+from holdfast.threat import Space, check_ball, radii
+from holdfast.units import Number
+
+
+@register("space")
+@dataclass(frozen=True, kw_only=True)
+class Linf(Space):
+    """Each coordinate moves by at most eps and stays in `range`.
+
+    eps: in the units of the data, a number or text such as "8/255". Raises InputError unless
+    0 < eps <= high - low.
+    """
+
+    eps: Number
+    range: tuple[float, float] = (0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        check_ball(self, "Linf", self.range[1] - self.range[0], "write 8/255 for 8 grey levels")
+
+    def around(self, x: Tensor, radius: float | Tensor | None = None) -> LinfRegion:
+        x = as_float(x)
+        return LinfRegion(x, radii(radius, self, x), self.range)
+
+    def sentence(self) -> str:
+        return f"Linf eps={self.eps}, inputs in {self.range[0]:g}..{self.range[1]:g}"
+
+
+class LinfRegion(Ball):
+    """A box: the projection is one clamp between bounds that are computed once."""
+
+    def __init__(self, x: Tensor, radius: Tensor, range: tuple[float, float]) -> None:
+        Ball.__init__(self, x, radius, range)
+        reach = spread(radius, x)
+        self.lowest = (x - reach).clamp_min(range[0])
+        self.highest = (x + reach).clamp_max(range[1])
+
+    def init(self, at: Rng) -> Tensor:
+        """Return a uniform draw from the ball, clipped to the range (Madry et al., 2018)."""
+        noise = at.uniform(tuple(self.x.shape[1:]), -1.0, 1.0).to(self.x.dtype)
+        return self.project(self.x + spread(self.radius, self.x) * noise)
+
+    def project(self, z: Tensor) -> Tensor:
+        return torch.clamp(z, self.lowest, self.highest)
+
+    def step(self, z: Tensor, grad: Tensor, fraction: float | Tensor) -> Tensor:
+        """Move every coordinate by fraction x radius along the sign of the gradient."""
+        return torch.addcmul(z, grad.sign(), spread(self.radius * fraction, z))
+
+    def norms(self, delta: Tensor) -> Tensor:
+        return torch.linalg.vector_norm(delta.flatten(1), torch.inf, dim=1)
+
+    def dual_norm(self, grad: Tensor) -> Tensor:
+        """Return (B,): the L1 norm."""
+        return torch.linalg.vector_norm(grad.flatten(1), 1, dim=1)
+
+    def propose_start(self, at: Rng) -> Tensor:
+        """Return vertical stripes of +-radius (Andriushchenko et al., 2020, sec. 3.3)."""
+        channels, _, width = squares.as_image(self.x)
+        sign = at.sign((channels, 1, width)).to(self.x.dtype)
+        return self._corner(sign)
+
+    def propose(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
+        """Set one window of z to +-radius, a sign per channel (ibid., algorithm 2)."""
+        channels, height, width = squares.as_image(self.x)
+        window = squares.draw(at.fold("window"), height, width, fraction)
+        sign = at.fold("sign").sign((channels, 1, 1)).to(z.dtype)
+        inside = window.mask(height, width)[:, None].expand(-1, channels, -1, -1)
+        return torch.where(inside.reshape(z.shape), self._corner(sign), z)
+
+    def _corner(self, sign: Tensor) -> Tensor:
+        """Return the bound of the box that `sign`, (B, C, 1 or H, 1 or W), points to."""
+        full = sign.expand(-1, *squares.as_image(self.x)).reshape(self.x.shape)
+        return torch.where(full > 0, self.highest, self.lowest)

@@ -1,0 +1,95 @@
+"""Random windows for searches without gradients (Square attack; Andriushchenko et al., 2020).
+
+Windows are drawn per example and reach the last row and column; any shape of input is seen as
+(channels, height, width), a flat one as one row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod, sqrt
+
+import torch
+from torch import Tensor
+
+from holdfast.rng import Rng
+
+
+def as_image(x: Tensor) -> tuple[int, int, int]:
+    """Return (channels, height, width) of one example of x: (B, ...)."""
+    shape = tuple(x.shape[1:])
+    if len(shape) < 2:
+        return 1, 1, prod(shape)
+    return prod(shape[:-2]), shape[-2], shape[-1]
+
+
+@dataclass(frozen=True)
+class Windows:
+    """One window per example: the same size, each at its own place."""
+
+    top: Tensor  # (B,) int64
+    left: Tensor  # (B,) int64
+    height: int
+    width: int
+
+    def mask(self, height: int, width: int) -> Tensor:
+        """Return (B, height, width) bool: inside the window."""
+        rows, columns = self._offsets(height, width)
+        inside_rows = (rows >= 0) & (rows < self.height)
+        inside_columns = (columns >= 0) & (columns < self.width)
+        return inside_rows[:, :, None] & inside_columns[:, None, :]
+
+    def paste(self, patch: Tensor, height: int, width: int) -> Tensor:
+        """Return (B, height, width): `patch` (B, h, w) in its window and zero elsewhere."""
+        rows, columns = self._offsets(height, width)
+        rows, columns = rows.clamp(0, self.height - 1), columns.clamp(0, self.width - 1)
+        batch = torch.arange(len(patch), device=patch.device)
+        spread_out = patch[batch[:, None, None], rows[:, :, None], columns[:, None, :]]
+        return spread_out * self.mask(height, width)
+
+    def _offsets(self, height: int, width: int) -> tuple[Tensor, Tensor]:
+        device = self.top.device
+        rows = torch.arange(height, device=device) - self.top[:, None]
+        columns = torch.arange(width, device=device) - self.left[:, None]
+        return rows, columns
+
+
+def draw(at: Rng, height: int, width: int, fraction: float, least: int = 1) -> Windows:
+    """Draw a near-square window over about `fraction` of the image for every example."""
+    rows, columns = sides(height, width, fraction, least)
+    top = at.fold("top").integers(0, height - rows + 1)
+    left = at.fold("left").integers(0, width - columns + 1)
+    return Windows(top, left, rows, columns)
+
+
+def sides(height: int, width: int, fraction: float, least: int = 1) -> tuple[int, int]:
+    """Return the sides of a window over `fraction` of the image, square where it fits."""
+    area = fraction * height * width
+    rows = min(height, max(round(sqrt(area)), least))
+    columns = min(width, max(round(area / rows), least)) if rows == height else min(width, rows)
+    return rows, columns
+
+
+@lru_cache(maxsize=256)
+def bump(rows: int, columns: int) -> Tensor:
+    """Return the (rows, columns) update of unit norm of the L2 attack (ibid., eq. 3).
+
+    Two bumps of opposite sign side by side along the longer axis, each highest at its centre and
+    falling off with the square of the distance to it.
+    """
+    if rows < columns:
+        return bump(columns, rows).T
+    upper = rows // 2
+    signed = torch.cat([_hill(upper, columns), -_hill(rows - upper, columns)])
+    return signed / torch.linalg.vector_norm(signed)
+
+
+def _hill(rows: int, columns: int) -> Tensor:
+    """Return nested rectangles around the centre, the k-th adding 1 / k^2, with unit norm."""
+    hill = torch.zeros(rows, columns)
+    middle_row, middle_column = rows // 2, columns // 2
+    for k in range(max(middle_row, middle_column) + 1):
+        top, left = max(middle_row - k, 0), max(middle_column - k, 0)
+        hill[top : middle_row + k + 1, left : middle_column + k + 1] += 1.0 / (k + 1) ** 2
+    return hill / torch.linalg.vector_norm(hill).clamp_min(1e-12)
