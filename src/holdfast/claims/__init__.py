@@ -1,0 +1,30 @@
+"""Claims: figures with their uncertainty, the ledger they come from, the folder that proves them."""
+
+from holdfast.claims.claim import Claim, TotalCost, read_accuracy, write_claim
+from holdfast.claims.digest import file_digest, model_digest, tensor_digest
+from holdfast.claims.headline import headline
+from holdfast.claims.intervals import Accuracy, Interval, Withheld, wilson
+from holdfast.claims.ledger import Ledger, Segment
+from holdfast.claims.metric import ClassificationAccuracy, Metric
+from holdfast.claims.table import Row, Table
+
+__all__ = [
+    "Accuracy",
+    "Claim",
+    "ClassificationAccuracy",
+    "Interval",
+    "Ledger",
+    "Metric",
+    "Row",
+    "Segment",
+    "Table",
+    "TotalCost",
+    "Withheld",
+    "file_digest",
+    "headline",
+    "model_digest",
+    "read_accuracy",
+    "tensor_digest",
+    "wilson",
+    "write_claim",
+]

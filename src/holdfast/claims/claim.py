@@ -1,0 +1,208 @@
+"""Claims: what an evaluation found, in a form that anyone can check.
+
+A claim is a folder. `claim.json` holds the findings, the sha256 of every other file and a digest of
+itself; the counterexamples lie next to it. It is written last, so a folder with a `claim.json` is
+a finished claim, and one changed byte in any file that it names fails loudly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from holdfast.claims import wording
+from holdfast.claims.digest import file_digest
+from holdfast.claims.headline import headline
+from holdfast.claims.intervals import Accuracy, Withheld
+from holdfast.claims.table import Table
+from holdfast.claims.text import readable_bytes
+from holdfast.errors import StorageError, VerificationError
+from holdfast.plain import digest
+from holdfast.storage import guarded, make_folder, sync_folder, write_atomic
+
+SCHEMA = "holdfast-claim-1"
+DOCUMENT = "claim.json"
+TABLE = "per_example.csv"
+REQUIRED = frozenset(
+    "threat threat_digest threat_sentence suite seed batch_size threads precision device "
+    "environment model data counts clean_accuracy robust_accuracy per_class waterfall curve checks "
+    "cost training files holdfast created command".split()
+)
+
+
+@dataclass(frozen=True)
+class TotalCost:
+    """What the whole evaluation spent: passes and queries over all examples, wall-clock seconds."""
+
+    forward: int
+    backward: int
+    queries: int
+    seconds: float
+
+
+@dataclass(frozen=True, repr=False)
+class Claim:
+    """A finished claim in its folder; `str()` is the sentence that states it."""
+
+    document: Mapping[str, Any]  # the JSON of claim.json; treat as read-only
+    folder: Path
+    per_example: Table = field(compare=False)
+
+    @property
+    def clean_accuracy(self) -> Accuracy:
+        """The fraction of points that the model gets right without an attack."""
+        return Accuracy.of(self.document["clean_accuracy"])
+
+    @property
+    def robust_accuracy(self) -> Accuracy | Withheld:
+        """The fraction that no attack broke: an upper bound; `Withheld` says why there is none."""
+        return read_accuracy(self.document["robust_accuracy"])
+
+    @property
+    def cost(self) -> TotalCost:
+        """Passes, queries and seconds of the whole evaluation."""
+        cost = self.document["cost"]
+        return TotalCost(cost["forward"], cost["backward"], cost["queries"], cost["seconds"])
+
+    @property
+    def threat(self) -> Mapping[str, Any]:
+        """The threat model as plain data."""
+        return dict(self.document["threat"])
+
+    @property
+    def checks(self) -> list[Mapping[str, Any]]:
+        """The diagnostics: id, status, message and remedy of each."""
+        return list(self.document["checks"])
+
+    @property
+    def curve(self) -> list[Mapping[str, Any]]:
+        """Robust accuracy over eps, ascending; empty when there was one eps."""
+        return list(self.document["curve"])
+
+    @property
+    def waterfall(self) -> list[Mapping[str, Any]]:
+        """What entered and what broke at each stage, the clean pass first."""
+        return list(self.document["waterfall"])
+
+    def __str__(self) -> str:
+        return wording.sentence(self.document)
+
+    def __repr__(self) -> str:
+        return f"<Claim {self.folder}: {self}>"
+
+    @classmethod
+    def load(cls, path: Path | str) -> Claim:
+        """Read a claim folder (or its claim.json) and check every file that it names.
+
+        Raises StorageError if there is no finished claim, VerificationError (naming the file) if a
+        byte changed or the figures contradict one another. The model and the data are not needed;
+        that they fit the claim is what `verify` checks.
+        """
+        folder = Path(path).parent if Path(path).name == DOCUMENT else Path(path)
+        document = _read_document(folder / DOCUMENT)
+        for name, expected in document["files"].items():
+            _check_file(folder, name, expected)
+        with guarded(folder / TABLE, "read"):
+            table = Table.from_csv((folder / TABLE).read_bytes(), str(folder / TABLE))
+        _check_figures(document, table, folder)
+        return cls(document=document, folder=folder, per_example=table)
+
+    def save(self, path: Path | str) -> Claim:
+        """Copy the claim into another folder, claim.json last; return the claim that lies there."""
+        contents: dict[str, bytes] = {}
+        for name in self.document["files"]:
+            with guarded(self.folder / name, "read"):
+                contents[name] = (self.folder / name).read_bytes()
+        return write_claim(path, self.document, contents)
+
+
+def write_claim(
+    folder: Path | str, document: Mapping[str, Any], contents: Mapping[str, bytes]
+) -> Claim:
+    """Write a claim folder and return the claim; `files` and `digest` are filled in here.
+
+    document: the JSON of the claim. contents: file name -> bytes, `per_example.csv` among them. A
+    claim that lies there already is withdrawn first, so that a kill leaves an unfinished folder
+    rather than a claim whose files are another's. Raises StorageError if writing fails.
+    """
+    folder = make_folder(Path(folder))
+    _withdraw(folder, keep=set(contents))
+    for name, data in contents.items():
+        write_atomic(folder / name, data)
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(contents.items())}
+    rest = {key: value for key, value in document.items() if key != "digest"}
+    rest = json.loads(readable_bytes({**rest, "schema": SCHEMA, "files": hashes}))
+    write_atomic(folder / DOCUMENT, readable_bytes({**rest, "digest": digest(rest)}))
+    return Claim.load(folder)
+
+
+def read_accuracy(plain: Mapping[str, Any]) -> Accuracy | Withheld:
+    """Read an accuracy of claim.json, which may be withheld."""
+    return Withheld(plain["withheld"]) if "withheld" in plain else Accuracy.of(plain)
+
+
+def _withdraw(folder: Path, keep: set[str]) -> None:
+    stale = [item for item in folder.glob("evidence-*.safetensors") if item.name not in keep]
+    for path in [folder / DOCUMENT, *stale]:
+        with guarded(path, "remove"):
+            path.unlink(missing_ok=True)
+            sync_folder(folder)
+
+
+def _read_document(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise StorageError(
+            f"no finished claim in {path.parent}: claim.json is written last; "
+            "run the evaluation again with the same folder to finish it"
+        )
+    with guarded(path, "read"):
+        data = path.read_bytes()
+    try:
+        document = json.loads(data)
+        rest = {key: value for key, value in document.items() if key != "digest"}
+        # Comparing the bytes too catches a change that JSON does not see, such as a space.
+        whole = document["digest"] == digest(rest) and readable_bytes(document) == data
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise VerificationError(f"{path} is not whole: it was truncated or altered") from None
+    if not whole:
+        raise VerificationError(f"{path} was altered: its contents do not match its digest")
+    if document.get("schema") != SCHEMA:
+        got = document.get("schema")
+        raise VerificationError(f"{path} has schema {got!r}, this version reads {SCHEMA!r}")
+    if absent := sorted(REQUIRED - set(document)):
+        raise VerificationError(f"{path} lacks {', '.join(absent)}: it is not a whole claim")
+    return dict(document)
+
+
+def _check_file(folder: Path, name: str, expected: str) -> None:
+    path = folder / name
+    if Path(name).name != name:
+        raise VerificationError(f"{folder / DOCUMENT} names a file outside its folder: {name!r}")
+    if not path.is_file():
+        raise VerificationError(f"{path} is missing: the claim names it")
+    if file_digest(path) != expected:
+        raise VerificationError(f"{path} was altered: its sha256 is not the one in {DOCUMENT}")
+
+
+def _check_figures(document: Mapping[str, Any], table: Table, folder: Path) -> None:
+    """Check that table, counts and accuracies say the same."""
+    where = folder / DOCUMENT
+    counts: dict[str, int] = document["counts"]
+    statuses = table["status"]
+    tests: list[tuple[str, Callable[[], bool]]] = [
+        ("the number of points", lambda: len(table) == document["data"]["n"]),
+        ("its ids, which repeat", lambda: len(set(table["id"])) == len(table)),
+        ("its counts", lambda: {s: k for s, k in counts.items() if k} == _tally(statuses)),
+        ("its accuracies", lambda: all(document[k] == v for k, v in headline(counts).items())),
+    ]
+    for what, holds in tests:
+        if not holds():
+            raise VerificationError(f"{where} and {TABLE} contradict each other: {what}")
+
+
+def _tally(statuses: tuple[str, ...]) -> dict[str, int]:
+    return {status: statuses.count(status) for status in set(statuses)}

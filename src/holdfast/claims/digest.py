@@ -1,0 +1,80 @@
+"""Digests that say whether two models, tensors or files are the same."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from holdfast.storage import guarded
+
+_WRAPPED = ("module", "_orig_mod")  # the child of DataParallel and DDP; of torch.compile
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # differs in every process
+
+
+def model_digest(model: nn.Module) -> str:
+    """Return the sha256 of what a model is: its module tree, parameters and buffers.
+
+    The tree counts with class names and `extra_repr` of every module; parameters and all buffers,
+    also non-persistent ones, with name, dtype, shape and bytes. Layout, device, `requires_grad`,
+    training flags, data parallelism and compilation do not count. What `forward` does with the
+    modules is not seen: a claim stores logits on probes for that.
+    """
+    parts = sorted(_parts(model), key=lambda part: part[:2])
+    total = hashlib.sha256()
+    for part in parts:
+        for text in part:
+            data = text.encode()
+            total.update(len(data).to_bytes(8, "big") + data)  # lengths keep fields apart
+    return total.hexdigest()
+
+
+def _parts(model: nn.Module) -> Iterator[tuple[str, str, str]]:
+    """Yield (name, what, content) for every module and tensor of a model."""
+    for name, module in _modules(model):
+        # Not the Python module: the same class may come from a script or from an import.
+        yield name, "module", type(module).__qualname__
+        yield name, "settings", _ADDRESS.sub("", module.extra_repr())
+        prefix = f"{name}." if name else ""
+        for leaf, weight in module.named_parameters(recurse=False, remove_duplicate=False):
+            yield prefix + leaf, "parameter", tensor_digest(weight)
+        for leaf, buffer in module.named_buffers(recurse=False, remove_duplicate=False):
+            yield prefix + leaf, "buffer", tensor_digest(buffer)
+
+
+def _modules(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Yield the modules by name, as if no parallel or compiled wrapper stood anywhere."""
+    clean: dict[str, str] = {"": ""}
+    wrappers: set[str] = set()
+    for raw, module in model.named_modules(remove_duplicate=False):
+        parent, _, leaf = raw.rpartition(".")
+        if raw and parent in wrappers and leaf in _WRAPPED:
+            clean[raw] = clean[parent]
+        elif raw:
+            clean[raw] = f"{clean[parent]}.{leaf}" if clean[parent] else leaf
+        if _is_wrapper(module):
+            wrappers.add(raw)
+        else:
+            yield clean[raw], module
+
+
+def _is_wrapper(module: nn.Module) -> bool:
+    parallel = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+    return isinstance(module, parallel) or "_orig_mod" in dict(module.named_children())
+
+
+def tensor_digest(value: Tensor) -> str:
+    """Return the sha256 of a tensor's dtype, shape and contents in row-major order."""
+    flat = value.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
+    head = f"{value.dtype} {tuple(value.shape)} "
+    return hashlib.sha256(head.encode() + flat.view(torch.uint8).numpy().tobytes()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Return the sha256 of a file's bytes; StorageError if it cannot be read."""
+    with guarded(Path(path), "read"), open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

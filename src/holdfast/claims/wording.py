@@ -1,0 +1,104 @@
+"""The sentences in which results are stated: made from the figures, never free text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from holdfast.claims.headline import ceiling
+from holdfast.claims.intervals import Accuracy
+
+BANNED = ("robust to", "secure", "safe", "immune")  # words that need a certificate
+FEW = 500  # points below which the interval is too wide to compare models
+_IMPLIED = ("inputs in 0..1", "untargeted", "white box (gradient)")  # what a reader assumes
+
+
+def sentence(document: Mapping[str, Any]) -> str:
+    """Return the statement of a claim, from the JSON of its claim.json."""
+    clean = Accuracy.of(document["clean_accuracy"])
+    parts = [f"On {_points(document)}, clean accuracy {clean}.", _finding(document)]
+    parts += warnings(document)
+    return " ".join(parts)
+
+
+def warnings(document: Mapping[str, Any]) -> list[str]:
+    """Return what a reader must know before using the numbers: small sample, zero gradients."""
+    notes = []
+    n = document["data"]["n"]
+    if n < FEW:
+        notes.append(
+            f"SMALL SAMPLE: with {n:,} points, fewer than {FEW}, the interval is wide: do not "
+            "rank models by it."
+        )
+    for check in document["checks"]:
+        if check["id"] == "zero-gradient" and check["status"] in ("warn", "fail"):
+            message, remedy = _full_stop(check["message"]), _full_stop(check["remedy"])
+            notes.append(f"ZERO GRADIENTS: {message} {remedy}".rstrip())
+    return notes
+
+
+def failed_checks(document: Mapping[str, Any]) -> list[str]:
+    """Return the ids of the checks that failed: with any, the number is not to be relied on."""
+    return [check["id"] for check in document["checks"] if check["status"] == "fail"]
+
+
+def within(threat_sentence: str) -> str:
+    """Shorten a threat model's sentence to the set, and whatever else is out of the ordinary."""
+    space, *rest = threat_sentence.split(", ")
+    unusual = [clause for clause in rest if clause not in _IMPLIED]
+    return f"{space} ({', '.join(unusual)})" if unusual else space
+
+
+def budget(document: Mapping[str, Any]) -> str:
+    """Return the mean passes and queries per point, as words."""
+    n, cost = document["data"]["n"], document["cost"]
+    parts = [
+        f"{_rate(cost[key] / n)} {name}"
+        for key, name in (
+            ("forward", "forward passes"),
+            ("backward", "backward passes"),
+            ("queries", "queries"),
+        )
+        if cost[key]
+    ]
+    return f"{_listed(parts)} a point on average" if parts else "no passes"
+
+
+def _points(document: Mapping[str, Any]) -> str:
+    data = document["data"]
+    if data["n"] == data["available"]:
+        return f"n={data['n']:,} test points"
+    return f"a random subset of n={data['n']:,} of {data['available']:,} test points"
+
+
+def _finding(document: Mapping[str, Any]) -> str:
+    against = (
+        f"gainst {document['suite']['name']} ({budget(document)}) "
+        f"within {within(document['threat_sentence'])}"
+    )
+    robust, bad = document["robust_accuracy"], failed_checks(document)
+    most = ceiling(document["counts"])
+    verdict = f"UNRELIABLE: {'check' if len(bad) == 1 else 'checks'} {_listed(bad)} failed."
+    if "withheld" in robust:
+        reason = f"The robust accuracy is WITHHELD: {robust['withheld']}."
+        found = f"A{against}, at most {most} of points were not broken."
+        return f"{reason} {found}" if not bad else f"{reason} {verdict} {found}"
+    if bad:
+        return f"{verdict} A{against}, at most {most} of points were not broken."
+    return (
+        f"A{against}, {Accuracy.of(robust)} of points were not broken. This is an UPPER bound on "
+        "robust accuracy in this threat model; stronger attacks may lower it."
+    )
+
+
+def _rate(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _full_stop(text: str) -> str:
+    text = text.strip()
+    return text if not text or text[-1] in ".!?" else f"{text}."
