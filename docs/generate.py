@@ -1,0 +1,156 @@
+"""Tables for the documentation, made from the registry so that they cannot fall behind the code.
+
+Run as a program it prints the table of one kind: `python docs/generate.py attack`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+import posixpath
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import holdfast
+from holdfast.plain import describe
+from holdfast.registry import known
+
+DOCS = Path(__file__).resolve().parent
+
+# Kinds whose every component has a page of its own; the others share one page with a table.
+FOLDERS = {"space": "spaces", "loss": "losses", "attack": "attacks", "method": "methods"}
+
+_COMMENT = re.compile(r"^\s*(?P<name>\w+)\s*:[^#]*#\s*(?P<text>.+?)\s*$")
+
+
+def load_all() -> None:
+    """Import every module of the library, so that every component is registered."""
+    for module in pkgutil.walk_packages(holdfast.__path__, "holdfast."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+
+def page_of(kind: str, name: str) -> str:
+    """Return the path of a component's page below docs/."""
+    return f"{FOLDERS[kind]}/{name.replace('_', '-')}.md"
+
+
+def components(kind: str, source: str = "index.md") -> str:
+    """Return the table of one kind: name, what it is, fields with their defaults."""
+    rows = ["| name | what it is | fields and defaults |", "|---|---|---|"]
+    for name, cls in known(kind).items():
+        label = f"`{name}`"
+        if kind in FOLDERS:
+            label = f"[{label}]({_relative(page_of(kind, name), source)})"
+        rows.append(f"| {label} | {_cell(_summary(cls))} | {_cell(_defaults(cls))} |")
+    return "\n".join(rows)
+
+
+def attacks(source: str = "index.md") -> str:
+    """Return the table of attacks: name, what it is, what it needs, its cost formula."""
+    rows = ["| name | what it is | knowledge | needs | passes per example |", "|---|---|---|---|---|"]
+    for name, cls in known("attack").items():
+        needs = ", ".join(f"`{need.__name__}`" for need in cls.needs) or "any set"
+        cost = _example(cls).cost()
+        link = f"[`{name}`]({_relative(page_of('attack', name), source)})"
+        rows.append(f"| {link} | {_cell(_summary(cls))} | {cls.knowledge} | {needs} | {cost} |")
+    return "\n".join(rows)
+
+
+def _example(cls: Any) -> Any:
+    """Build an attack with its defaults; one that wraps another gets PGD."""
+    fill = {"attack": lambda: known("attack")["pgd"](), "index": lambda: 0, "rank": lambda: 1}
+    needed = [field.name for field in dataclasses.fields(cls) if _required(field)]
+    return cls(**{name: fill[name]() for name in needed})
+
+
+def _relative(page: str, source: str) -> str:
+    return posixpath.relpath(page, posixpath.dirname(source) or ".")
+
+
+def fields(kind: str, name: str) -> str:
+    """Return the table of one component's fields: name, type, default, meaning."""
+    cls = known(kind)[name]
+    comments = _comments(cls)
+    rows = ["| field | type | default | meaning |", "|---|---|---|---|"]
+    for field in dataclasses.fields(cls):
+        default = "required" if _required(field) else f"`{_short(_default(field))}`"
+        meaning = comments.get(field.name, "")
+        rows.append(f"| `{field.name}` | `{_cell(str(field.type))}` | {default} | {meaning} |")
+    return "\n".join(rows) if len(rows) > 2 else "It has no fields."
+
+
+def command_help(verb: str) -> str:
+    """Return what `holdfast VERB --help` prints, as a fenced block."""
+    words = [] if verb == "holdfast" else [verb]
+    command = [sys.executable, "-m", "holdfast.cli", *words, "--help"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=_plain_terminal()
+    )
+    text = "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
+    return f"```text\n$ {' '.join(['holdfast', *words, '--help'])}\n{text}\n```"
+
+
+def _plain_terminal() -> dict[str, str]:
+    import os
+
+    return {**os.environ, "COLUMNS": "92", "TERM": "dumb", "NO_COLOR": "1"}
+
+
+def _summary(cls: Any) -> str:
+    text = inspect.getdoc(cls) or ""
+    return " ".join(text.split("\n\n")[0].split())
+
+
+def _defaults(cls: Any) -> str:
+    if not dataclasses.is_dataclass(cls):
+        return ""
+    parts = [
+        f"`{field.name}`" if _required(field) else f"`{field.name}={_short(_default(field))}`"
+        for field in dataclasses.fields(cls)
+    ]
+    return ", ".join(parts)
+
+
+def _required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is field.default_factory is dataclasses.MISSING
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default
+
+
+def _short(value: Any) -> str:
+    """Write a default as a configuration would: a component by its name and its changed fields."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        plain = describe(value)
+        inner = ", ".join(f"{k}={v}" for k, v in plain.items() if k != "type" and v is not None)
+        return f"{plain['type']}({inner})" if inner else str(plain["type"])
+    return str(describe(value))
+
+
+def _comments(cls: Any) -> dict[str, str]:
+    """Return the comment that stands behind each field in the source, also in base classes."""
+    found: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        if dataclasses.is_dataclass(base):
+            lines = inspect.getsource(base).splitlines()
+            hits = (match for line in lines if (match := _COMMENT.match(line)))
+            found.update({hit["name"]: _cell(hit["text"]) for hit in hits})
+    return found
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    load_all()
+    print(components(sys.argv[1]))
