@@ -1,0 +1,153 @@
+"""Networks that others wrote: import the function that builds one, load its weights safely."""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from holdfast.errors import InputError
+
+_NESTS = ("state_dict", "model_state_dict", "model", "net")  # where trainers put the weights
+_PREFIXES = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before each name
+
+
+def load_user_model(path: str, weights: str | Path | None = None) -> nn.Module:
+    """Return the network that `path` ("package.module:function") builds, with `weights` loaded.
+
+    The function is called without arguments; a module instance is taken as it is. The working
+    folder counts as importable. Raises InputError if there is no such function, if it does not
+    return a torch.nn.Module, or if the weights do not fit.
+    """
+    with _working_folder_importable():
+        made = _find(path)
+        if callable(made) and not isinstance(made, nn.Module):
+            made = made()
+    if not isinstance(made, nn.Module):
+        raise InputError(f"{path} must return a torch.nn.Module, got {type(made).__name__}")
+    if weights is not None:
+        load_weights(made, weights)
+    return made
+
+
+def load_weights(module: nn.Module, path: str | Path) -> None:
+    """Load a state dict into `module` from safetensors or from torch.save, never from a pickle."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"no weights at {path}: check the path")
+    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    state = _without_prefixes(_state_within(content, path), module.state_dict())
+    load_state(module, state, f"weights {path}")
+
+
+def load_state(module: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Load `state` into `module`; InputError names the first key that is missing or does not fit.
+
+    source: what the state came from, for the message.
+    """
+    problem = _mismatch(module.state_dict(), state)
+    if problem:
+        raise InputError(
+            f"{source} do not fit {type(module).__name__}: {problem}; "
+            "build the architecture that they were trained in"
+        )
+    try:
+        module.load_state_dict(dict(state))
+    except RuntimeError as error:  # a module with loading hooks of its own
+        raise InputError(f"{source} do not fit: {' '.join(str(error).split())}") from error
+
+
+@contextmanager
+def _working_folder_importable() -> Iterator[None]:
+    """Import as `python -m` would, also from a console script."""
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    try:
+        yield
+    finally:
+        if here in sys.path:
+            sys.path.remove(here)
+
+
+def _find(path: str) -> Any:
+    package, _, name = path.partition(":")
+    if not package or not name:
+        raise InputError(f"a model is named package.module:function, got {path!r}")
+    try:
+        module = importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"cannot import {package!r} ({error}): run in its folder or install it"
+        ) from error
+    if not hasattr(module, name):
+        raise InputError(f"{package} has no {name!r}: check the function's name")
+    return getattr(module, name)
+
+
+def _read_safetensors(path: Path) -> Any:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"cannot read weights {path} ({error}): truncated or altered") from error
+
+
+def _read_torch(path: Path) -> Any:
+    try:
+        with warnings.catch_warnings():  # about old pickle protocols; what matters is an error here
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise InputError(
+            f"weights {path} hold Python objects, which could run code when loaded, or are "
+            "damaged: save model.state_dict() alone, with safetensors or torch.save"
+        ) from error
+    except Exception as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise InputError(f"cannot read weights {path} ({reason}): truncated or altered") from error
+
+
+def _state_within(content: Any, path: Path) -> dict[str, Tensor]:
+    """Return the state dict in what a checkpoint file holds."""
+    if isinstance(content, Mapping):
+        nested = next(
+            (content[key] for key in _NESTS if isinstance(content.get(key), Mapping)), None
+        )
+        content = content if nested is None else nested
+    if not isinstance(content, Mapping) or not content:
+        raise InputError(f"weights {path} hold no state dict: save model.state_dict()")
+    return dict(content)
+
+
+def _without_prefixes(state: dict[str, Tensor], wanted: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Take wrappers' prefixes off the names, unless the names are the wanted ones already."""
+    for prefix in _PREFIXES:
+        wrapped = all(key.startswith(prefix) for key in state)
+        if wrapped and not any(key in wanted for key in state):
+            state = {key.removeprefix(prefix): value for key, value in state.items()}
+    return state
+
+
+def _mismatch(wanted: Mapping[str, Any], state: Mapping[str, Any]) -> str | None:
+    """Describe the first difference of two state dicts, or return None."""
+    for key, value in wanted.items():
+        if key not in state:
+            return f"missing {key!r}{_and_more(set(wanted) - set(state))}"
+        if isinstance(value, Tensor) and getattr(state[key], "shape", None) != value.shape:
+            got = tuple(getattr(state[key], "shape", ())) or type(state[key]).__name__
+            return f"{key!r} has shape {got}, wanted {tuple(value.shape)}"
+    extra = [key for key in state if key not in wanted]
+    return f"unexpected {extra[0]!r}{_and_more(extra)}" if extra else None
+
+
+def _and_more(keys: Any) -> str:
+    return f" (and {len(keys) - 1} more)" if len(keys) > 1 else ""

@@ -1,0 +1,216 @@
+"""Look at a model's habits before trusting an attack on it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from holdfast.inputs import check_input, check_labels
+from holdfast.losses import CrossEntropy, Loss, Margin
+from holdfast.models.adapter import Model, frozen
+from holdfast.models.finding import Finding, Verdict, failed, passed, warned
+
+_SUM_SLACK = 1e-5  # how far a row of probabilities may be from 1
+_SAME = 1e-5  # of the largest logit: two runs on the same batch
+_SAME_ALONE = 1e-4  # of the largest logit: another batch shape may round differently
+_FEW = 0.01  # fraction of examples without a gradient that is let pass
+_ALONE = 8  # examples that are also run alone
+
+
+def inspect(model: Model, x: Tensor, y: Tensor) -> list[Finding]:
+    """Return one finding per check of the model on examples x (N, ...) with labels y (N,).
+
+    The checks: finite outputs, logits rather than probabilities, repeatability, NaN and zero
+    gradients, independence of batch mates, eval mode. Modes, buffers, gradients and random states
+    are left as they were found. Where a check would be meaningless after another one failed, it is
+    left out. Raises InputError for examples that cannot be classified.
+    """
+    check_input(x, y, model.range)
+    with _random_states(x):
+        with frozen(model):
+            logits = _logits(model, x)
+            if not logits.isfinite().all():
+                return [_not_finite(logits)]
+            check_labels(y, logits.shape[1])
+            findings = [passed("finite-outputs", "every logit is finite")]
+            findings.append(_probabilities(logits, y))
+            findings.append(_repeatable(model, x))
+            findings += _gradients(model, x, y)
+        if findings[2].status is Verdict.PASS:  # a random model differs from itself, always
+            findings.append(_batch_independent(model, x, logits))
+            findings.append(_eval_mode(model, x, logits))
+    return findings
+
+
+def _not_finite(logits: Tensor) -> Finding:
+    bad = _fraction(~logits.isfinite().all(1))
+    return failed(
+        "finite-outputs",
+        f"the model returns NaN or infinite logits for {bad:.1%} of the examples",
+        "find the layer that overflows; check the weights and the normalisation",
+    )
+
+
+def _probabilities(logits: Tensor, y: Tensor) -> Finding:
+    name = "logits"
+    if _are_probabilities(logits) or _is_sigmoid(logits, y):
+        return failed(
+            name,
+            "the model returns probabilities: after softmax or sigmoid, gradients vanish",
+            "remove the last softmax or sigmoid and return what went into it",
+        )
+    if (logits <= 0).all() and _are_probabilities(logits.exp()):
+        return warned(
+            name,
+            "the model returns log-probabilities; only differences count, so figures are sound",
+            "return what goes into log_softmax and spare its cost",
+        )
+    return passed(name, "the outputs are logits")
+
+
+def _are_probabilities(rows: Tensor) -> bool:
+    inside = ((rows >= 0) & (rows <= 1)).all()
+    return bool(inside and ((rows.sum(1) - 1).abs() <= _SUM_SLACK).all())
+
+
+def _is_sigmoid(logits: Tensor, y: Tensor) -> bool:
+    """Say whether a single output, read as (0, z), stays in 0..1 though both labels occur."""
+    if logits.shape[1] != 2 or logits[:, 0].any():
+        return False
+    z = logits[:, 1]
+    return bool(((z >= 0) & (z <= 1)).all() and y.min() != y.max())
+
+
+def _repeatable(model: Model, x: Tensor) -> Finding:
+    gap = _gap(_logits(model, x), _logits(model, x))
+    if gap <= _SAME:
+        return passed("repeatable", "two runs on the same inputs agree")
+    return failed(
+        "repeatable",
+        f"two runs on the same inputs differ by {gap:.1g} of the largest logit",
+        "attack the expectation over the randomness: a single run overstates robustness",
+    )
+
+
+def _gradients(model: Model, x: Tensor, y: Tensor) -> list[Finding]:
+    margin, entropy = (_input_gradient(model, x, y, loss) for loss in (Margin(), CrossEntropy()))
+    broken = _fraction(~(margin.isfinite() & entropy.isfinite()).all(1))
+    return [_nan_gradient(broken), _zero_gradient(_zero_rows(margin), _zero_rows(entropy))]
+
+
+def _nan_gradient(broken: float) -> Finding:
+    if broken == 0:
+        return passed("nan-gradient", "every input gradient is finite")
+    return failed(
+        "nan-gradient",
+        f"the input gradient is NaN or infinite for {broken:.1%} of the examples",
+        "look for a root, norm, logarithm or division at zero in the model",
+    )
+
+
+def _zero_gradient(margin: float, entropy: float) -> Finding:
+    """Judge the fractions of examples whose gradient of either loss is exactly zero."""
+    name = "zero-gradient"
+    if margin > _FEW:
+        return failed(
+            name,
+            f"the margin's input gradient is exactly zero for {margin:.1%} of the examples: "
+            "gradient attacks are blind here",
+            "attack a differentiable twin of the step that blocks gradients; until then only "
+            "score-based attacks count",
+        )
+    if entropy > _FEW:
+        return warned(
+            name,
+            f"cross-entropy's input gradient is exactly zero for {entropy:.1%} of the examples: "
+            "the softmax is saturated",
+            "attack the margin or DLR, as suite 'standard' does; cross-entropy alone misleads",
+        )
+    return passed(name, "the examples have input gradients")
+
+
+def _input_gradient(model: Model, x: Tensor, y: Tensor, loss: Loss) -> Tensor:
+    """Return (N, D): each example's gradient; zero where nothing connects it to the loss."""
+    with torch.enable_grad():
+        leaf = x.detach().clone().requires_grad_(True)
+        value = loss.away(model(leaf), y).sum()
+        if not value.requires_grad:
+            return torch.zeros_like(x).flatten(1)
+        (grad,) = torch.autograd.grad(value, leaf, materialize_grads=True)
+    return grad.flatten(1)
+
+
+def _zero_rows(grad: Tensor) -> float:
+    return _fraction((grad == 0).all(1))
+
+
+def _batch_independent(model: Model, x: Tensor, logits: Tensor) -> Finding:
+    name = "batch-independent"
+    remedy = "give normalisation layers running statistics; keep every layer per example"
+    try:
+        with frozen(model):
+            alone = torch.cat([_logits(model, x[i : i + 1]) for i in range(min(len(x), _ALONE))])
+    except (RuntimeError, ValueError) as error:
+        return failed(name, f"the model cannot run one example alone: {error}", remedy)
+    gap = _gap(alone, logits[: len(alone)])
+    if gap <= _SAME_ALONE:
+        return passed(name, "an example's logits do not depend on its batch mates")
+    return failed(
+        name, f"an example's logits change by {gap:.1g} of the largest with its batch mates", remedy
+    )
+
+
+def _eval_mode(model: Model, x: Tensor, logits: Tensor) -> Finding:
+    """Compare the mode in which the model came with eval mode, in which it is judged."""
+    if not any(module.training for module in model.modules()) or _same_as_it_came(model, x, logits):
+        return passed("eval-mode", "the model computes what it computes in eval mode")
+    return warned(
+        "eval-mode",
+        "the model came in train mode, in which it computes something else; eval mode is judged",
+        "call model.eval(), so that what you measure yourself agrees",
+    )
+
+
+def _same_as_it_came(model: Model, x: Tensor, logits: Tensor) -> bool:
+    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    try:
+        return _gap(_logits(model, x), logits) <= _SAME
+    except (RuntimeError, ValueError):  # batch norm refuses a single example, say
+        return False
+    finally:
+        for buffer, value in buffers:
+            buffer.copy_(value)
+
+
+def _logits(model: Model, x: Tensor) -> Tensor:
+    with torch.no_grad():
+        logits: Tensor = model(x)
+    return logits
+
+
+def _gap(a: Tensor, b: Tensor) -> float:
+    """Return the largest difference as a fraction of the largest logit; NaN counts as infinite."""
+    largest = b.abs().max().clamp_min(torch.finfo(b.dtype).tiny)
+    return float(((a - b).abs().max() / largest).nan_to_num(nan=torch.inf))
+
+
+def _fraction(mask: Tensor) -> float:
+    return float(mask.double().mean())
+
+
+@contextmanager
+def _random_states(x: Tensor) -> Iterator[None]:
+    """Give back every global random state that a model may draw from."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global one
+    devices = [x.device] if x.device.type == "cuda" else []
+    try:
+        with torch.random.fork_rng(devices=devices):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from holdfast.errors import InputError
+from holdfast.inputs import check_input
+
+X = torch.rand(6, 1, 4, 4)
+Y = torch.arange(6) % 3
+
+
+def test_good_examples_pass():
+    check_input(X, Y, (0.0, 1.0), 3)
+    check_input(X.double(), Y.int())
+    check_input(X * 2 - 1, Y.to(torch.uint8), (-1.0, 1.0), 3)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "words"),
+    [
+        (X * 255, Y, r"x must be in \[0, 1\], got values up to 25[\d.]+: divide by 255"),
+        (X * 2 - 1, Y, "undo the normalisation"),
+        (X * 1e6, Y, "rescale or clamp"),
+        (X + torch.tensor([0.0, 0, 0, torch.nan]), Y, "NaN or infinite values in 6 of 6"),
+        (torch.where(X.max() == X, torch.inf, X), Y, "in 1 of 6"),
+        ((X * 255).byte(), Y, r"x\.float\(\) / 255"),
+        (X.numpy(), Y, "torch.as_tensor"),
+        (X, np.arange(6), "torch.as_tensor"),
+        (X, Y.float(), r"y\.long\(\)"),
+        (X, Y - 1, "number the classes from 0"),
+        (X, Y % 3 + 1, r"labels must be in 0\.\.2, got 3: subtract 1"),
+        (X, Y + 9, "the model's own classes"),
+        (X, Y[:5], "got 6 examples and 5 labels"),
+        (X, torch.eye(6, dtype=torch.long), r"one-hot labels pass y\.argmax"),
+        (X[:0], Y[:0], "empty"),
+        (X[:, :, :0], Y, "empty"),
+        (X[:, 0, 0, 0], Y, r"shape \(N, \.\.\.\)"),
+    ],
+)
+def test_each_violation_is_one_line(x, y, words):
+    with pytest.raises(InputError, match=words) as caught:
+        check_input(x, y, (0.0, 1.0), 3)
+    assert "\n" not in str(caught.value)
