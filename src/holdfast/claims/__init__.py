@@ -1,4 +1,4 @@
-"""Claims: figures with their uncertainty, the ledger they come from, the folder that proves them."""
+"""Claims: figures with their uncertainty, the ledger they come from, the folder of proof."""
 
 from holdfast.claims.claim import Claim, TotalCost, read_accuracy, write_claim
 from holdfast.claims.digest import file_digest, model_digest, tensor_digest

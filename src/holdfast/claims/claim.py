@@ -28,9 +28,33 @@ SCHEMA = "holdfast-claim-1"
 DOCUMENT = "claim.json"
 TABLE = "per_example.csv"
 REQUIRED = frozenset(
-    "threat threat_digest threat_sentence suite seed batch_size threads precision device "
-    "environment model data counts clean_accuracy robust_accuracy per_class waterfall curve checks "
-    "cost training files holdfast created command".split()
+    (
+        "threat",
+        "threat_digest",
+        "threat_sentence",
+        "suite",
+        "seed",
+        "batch_size",
+        "threads",
+        "precision",
+        "device",
+        "environment",
+        "model",
+        "data",
+        "counts",
+        "clean_accuracy",
+        "robust_accuracy",
+        "per_class",
+        "waterfall",
+        "curve",
+        "checks",
+        "cost",
+        "training",
+        "files",
+        "holdfast",
+        "created",
+        "command",
+    )
 )
 
 

@@ -32,7 +32,7 @@ def warnings(document: Mapping[str, Any]) -> list[str]:
         )
     for check in document["checks"]:
         if check["id"] == "zero-gradient" and check["status"] in ("warn", "fail"):
-            message, remedy = _full_stop(check["message"]), _full_stop(check["remedy"])
+            message, remedy = _as_sentence(check["message"]), _as_sentence(check["remedy"])
             notes.append(f"ZERO GRADIENTS: {message} {remedy}".rstrip())
     return notes
 
@@ -99,6 +99,6 @@ def _listed(words: list[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def _full_stop(text: str) -> str:
+def _as_sentence(text: str) -> str:
     text = text.strip()
-    return text if not text or text[-1] in ".!?" else f"{text}."
+    return text if not text else text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
