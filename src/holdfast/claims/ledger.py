@@ -31,7 +31,7 @@ STALE = 600.0  # seconds after which a temporary cannot belong to a write that i
 _NAME = re.compile(r"[0-9a-f]{64}\.(json|safetensors)")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Segment:
     """What one suite member found on one chunk.
 
