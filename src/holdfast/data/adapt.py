@@ -1,0 +1,95 @@
+"""Take data in whatever form a user has it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from holdfast.data.examples import UNIT, Examples, from_tensors
+from holdfast.data.load import load
+from holdfast.data.splits import Splits
+from holdfast.data.stream import Stream
+from holdfast.data.torch_data import from_dataset, from_loader
+from holdfast.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+def as_examples(
+    data: Any,
+    *,
+    part: str = "test",
+    num_classes: int | None = None,
+    range: tuple[float, float] = UNIT,
+) -> Examples:
+    """Return `data` as a set of examples.
+
+    data: Examples, a pair of tensors or arrays (x, y), a torch Dataset or DataLoader, the name or
+    path of a set, Splits, or an iterable of batches (which is read into memory, and it says so).
+    part: which part of a name or of Splits is meant ("train", "validation", "test"). num_classes
+    and range describe data that does not say so itself. Raises InputError for anything else.
+    """
+    found = as_training_data(data, part=part, num_classes=num_classes, range=range)
+    if isinstance(found, Examples):
+        return found
+    examples = found.collect(num_classes)
+    logger.warning("%s: read %d examples into memory", found.name, len(examples))
+    return examples
+
+
+def as_training_data(
+    data: Any,
+    *,
+    part: str = "train",
+    num_classes: int | None = None,
+    range: tuple[float, float] = UNIT,
+) -> Examples | Stream:
+    """Return `data` as `as_examples` does, but an iterable of batches as a Stream."""
+    if isinstance(data, Examples | Stream):
+        return data
+    if isinstance(data, str | Path):
+        data = load(data)
+    if isinstance(data, Splits):
+        return _part(data, part)
+    if isinstance(data, tuple | list) and len(data) == 2 and _is_array(data[0]):
+        x, y = (torch.as_tensor(value) for value in data)
+        return from_tensors(x, y, num_classes=num_classes, range=range)
+    if isinstance(data, DataLoader) and not isinstance(data.dataset, IterableDataset):
+        return from_loader(data, num_classes=num_classes, range=range)
+    if _is_dataset(data):
+        return from_dataset(data, num_classes=num_classes, range=range)
+    if isinstance(data, Iterable) and not isinstance(data, Mapping):
+        return Stream(_batched(data), name=type(data).__name__, range=range)
+    raise InputError(
+        f"cannot read data from {type(data).__name__}: pass a pair (x, y), a torch Dataset or "
+        "DataLoader, or the name or path of a set"
+    )
+
+
+def _part(splits: Splits, part: str) -> Examples:
+    if part not in ("train", "validation", "test"):
+        raise InputError(f"part must be 'train', 'validation' or 'test', got {part!r}")
+    examples: Examples = getattr(splits, part)
+    return examples
+
+
+def _batched(data: Iterable[Any]) -> Iterable[Any]:
+    """Let a DataLoader make the batches of an IterableDataset, which yields single examples."""
+    return DataLoader(data, batch_size=128) if isinstance(data, IterableDataset) else data
+
+
+def _is_dataset(data: Any) -> bool:
+    """Say whether `data` is read by index and knows its length; lists are batches, not examples."""
+    indexed = hasattr(data, "__getitem__") and hasattr(data, "__len__")
+    return indexed and not isinstance(data, list | tuple | Mapping)
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, Tensor | np.ndarray)

@@ -1,0 +1,165 @@
+"""A set of labelled examples, each with an id that stays with it through every selection."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from holdfast.errors import InputError
+from holdfast.inputs import check_labels, check_pair, check_values
+
+UNIT = (0.0, 1.0)
+_CHUNK = 1024  # examples that are hashed at once
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Some examples, ready to be computed with."""
+
+    x: Tensor  # (B, ...) float32
+    y: Tensor  # (B,) int64
+    ids: Tensor  # (B,) int64
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def to(self, device: torch.device | str) -> Batch:
+        """Return the batch on `device`."""
+        return Batch(self.x.to(device), self.y.to(device), self.ids.to(device))
+
+
+class Source(Protocol):
+    """Where pixels come from: memory, files, somebody's dataset."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one example."""
+        ...
+
+    def fetch(self, rows: Tensor) -> Tensor:
+        """Return the examples at `rows` (B,) as (B, ...), float32 or uint8."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class InMemory:
+    """Examples held in one tensor."""
+
+    x: Tensor  # (N, ...) float32 or uint8
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.x.shape[1:])
+
+    def fetch(self, rows: Tensor) -> Tensor:
+        return self.x.index_select(0, rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """A labelled set; position i is the example with id `ids[i]`, kept at `rows[i]` of `source`.
+
+    `range` bounds every value of a batch. What is stored as uint8 is scaled to 0..1 when batched.
+    """
+
+    name: str
+    source: Source
+    rows: Tensor  # (N,) int64
+    y: Tensor  # (N,) int64
+    ids: Tensor  # (N,) int64, no two alike
+    num_classes: int
+    classes: tuple[str, ...] | None = None
+    range: tuple[float, float] = UNIT
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one example."""
+        return self.source.shape
+
+    def batch(self, positions: Tensor) -> Batch:
+        """Return the examples at `positions` (B,) int64, on the CPU."""
+        x = as_float(self.source.fetch(self.rows[positions]))
+        return Batch(x, self.y[positions], self.ids[positions])
+
+    def take(self, positions: Tensor) -> Examples:
+        """Return the set of the examples at `positions` (M,) int64; they keep their ids."""
+        return replace(
+            self, rows=self.rows[positions], y=self.y[positions], ids=self.ids[positions]
+        )
+
+    def select(self, ids: Tensor) -> Examples:
+        """Return the examples with these `ids`, in their order; InputError if one is not here."""
+        ordered, positions = self.ids.sort()
+        found = torch.searchsorted(ordered, ids).clamp_max(len(self) - 1)
+        absent = ids[ordered[found] != ids]
+        if len(absent):
+            raise InputError(
+                f"{self.name} has no example with id {int(absent[0])}: "
+                "use the set that the ids were taken from"
+            )
+        return self.take(positions[found])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The sha256, in hex, of every value, label and id in order; independent of storage."""
+        digest = hashlib.sha256(f"holdfast-examples-1 {len(self)} {self.shape}".encode())
+        for positions in torch.arange(len(self)).split(_CHUNK):
+            batch = self.batch(positions)
+            for part in (batch.ids, batch.y, batch.x):
+                digest.update(part.contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+
+def from_tensors(
+    x: Tensor,
+    y: Tensor,
+    *,
+    ids: Tensor | None = None,
+    name: str = "tensors",
+    classes: tuple[str, ...] | None = None,
+    num_classes: int | None = None,
+    range: tuple[float, float] = UNIT,
+) -> Examples:
+    """Return x (N, ...), uint8 or floats within `range`, and labels y (N,) as a set.
+
+    ids: (N,) unique; by default the index. num_classes: by default as many as there are names, or
+    as the labels need. Raises InputError for what cannot be a labelled set.
+    """
+    check_pair(x, y)
+    if x.dtype is not torch.uint8:
+        check_values(x, range)
+        x = x.float()
+    count = num_classes or (len(classes) if classes else None)
+    check_labels(y, count)
+    y = y.long()
+    ids = torch.arange(len(y)) if ids is None else ids.long()
+    if len(ids) != len(y) or len(ids.unique()) != len(ids):
+        raise InputError(f"ids must be one unique number per example, got {len(ids)} for {len(y)}")
+    return Examples(
+        name=name,
+        source=InMemory(x),
+        rows=torch.arange(len(y)),
+        y=y,
+        ids=ids,
+        num_classes=count or class_count(y),
+        classes=classes,
+        range=range,
+    )
+
+
+def class_count(y: Tensor) -> int:
+    """Return how many classes the labels y need, at least 2."""
+    return max(int(y.max()) + 1, 2)
+
+
+def as_float(x: Tensor) -> Tensor:
+    """Return x as float32, bytes scaled to 0..1 (by division, as everybody's `ToTensor` does)."""
+    return x.float().div_(255) if x.dtype is torch.uint8 else x.float()

@@ -1,0 +1,56 @@
+"""Find a set by name or path."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from holdfast.data.digits import digits
+from holdfast.data.folder import load_folder
+from holdfast.data.npz import load_npz
+from holdfast.data.splits import Splits, three_parts
+from holdfast.errors import InputError, did_you_mean
+
+HOME = "HOLDFAST_DATA"  # the environment variable that names the folder of sets
+
+
+def load(name: str | Path, validation: float = 0.1, seed: int = 0) -> Splits:
+    """Return the set called `name` as its training, validation and test parts.
+
+    name: "digits", which is built in; the name of an .npz file or image folder in the folder that
+    HOLDFAST_DATA names; or a path to one. validation, seed: what to hold out of the training part,
+    where the set brings no validation part. Raises InputError if there is no such set.
+    """
+    if str(name) == "digits":
+        return three_parts(digits(), validation, seed)
+    path = _find(Path(name).expanduser())
+    read = load_folder if path.is_dir() else load_npz
+    return read(path, validation, seed)
+
+
+def _find(name: Path) -> Path:
+    if name.suffix == ".npz" or len(name.parts) > 1:
+        return _existing(name)
+    home = _home()
+    candidates: tuple[Path, ...] = (home / f"{name}.npz", home / name) if home else ()
+    for path in (*candidates, name):
+        if path.exists():
+            return path
+    known = {"digits"} | {path.stem for path in home.iterdir()} if home else {"digits"}
+    where = "" if home else f"; set {HOME} to the folder that holds {name}.npz"
+    raise InputError(f"unknown data set {str(name)!r}{did_you_mean(str(name), known)}{where}")
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise InputError(f"no data at {path}: check the path")
+    return path
+
+
+def _home() -> Path | None:
+    folder = os.environ.get(HOME)
+    if not folder:
+        return None
+    if not Path(folder).is_dir():
+        raise InputError(f"{HOME} names {folder!r}, which is no folder: correct or unset it")
+    return Path(folder)

@@ -1,0 +1,60 @@
+"""Batches that can only be read in the order in which they come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from holdfast.data.examples import UNIT, Batch, Examples, as_float, from_tensors
+from holdfast.errors import InputError
+from holdfast.inputs import check_pair
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """An iterable of batches (x, y), for training that resumes per epoch only, and for evaluation.
+
+    It cannot be shuffled, split or read from the middle; ids count the examples as they come.
+    """
+
+    batches: Iterable[Any]
+    name: str = "stream"
+    range: tuple[float, float] = UNIT
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Read it once, from the start; InputError if there is nothing (left) to read."""
+        seen = 0
+        for item in self.batches:
+            x, y = pair(item)
+            check_pair(x, y)
+            yield Batch(as_float(x), y.long(), torch.arange(seen, seen + len(y)))
+            seen += len(y)
+        if not seen:
+            raise InputError(
+                f"{self.name} yields nothing: a generator can be read once only, "
+                "pass an iterable that starts anew, such as a DataLoader or a list"
+            )
+
+    def collect(self, num_classes: int | None = None) -> Examples:
+        """Return everything that it yields, held in memory."""
+        x, y = zip(*((batch.x, batch.y) for batch in self), strict=True)
+        return from_tensors(
+            torch.cat(x), torch.cat(y), name=self.name, num_classes=num_classes, range=self.range
+        )
+
+
+def pair(item: Any) -> tuple[Tensor, Tensor]:
+    """Return a batch as tensors x (B, ...) and y (B,); InputError if it is something else."""
+    if isinstance(item, list | tuple) and len(item) == 2:
+        x, y = item
+        if isinstance(x, Tensor) and isinstance(y, Tensor):
+            return x, y
+    shape = f"{type(item).__name__} of {len(item)}" if hasattr(item, "__len__") else type(item)
+    raise InputError(
+        f"a batch must be a pair of tensors (x, y), got {shape}: "
+        "return pairs from the dataset (transform=ToTensor()), or pass a DataLoader with collate_fn"
+    )
