@@ -1,0 +1,23 @@
+"""Evaluation: suites of attacks, the cascade that runs them, the claim it makes, its re-check."""
+
+from __future__ import annotations
+
+from holdfast.evaluation.evaluate import evaluate
+from holdfast.evaluation.export import Exported, export_png
+from holdfast.evaluation.provenance import Provenance
+from holdfast.evaluation.suites import QUICK_1, STANDARD_1, Member, Suite, get_suite
+from holdfast.evaluation.verify import Verification, verify
+
+__all__ = [
+    "QUICK_1",
+    "STANDARD_1",
+    "Exported",
+    "Member",
+    "Provenance",
+    "Suite",
+    "Verification",
+    "evaluate",
+    "export_png",
+    "get_suite",
+    "verify",
+]

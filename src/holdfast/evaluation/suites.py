@@ -1,0 +1,96 @@
+"""Named, versioned sets of attacks: a budget is what its name says, or it has another name."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+from holdfast.attacks import APGD, PGD, Attack, EachTarget, Square
+from holdfast.errors import ConfigError, did_you_mean
+from holdfast.losses import DLR, CrossEntropy, Margin
+from holdfast.registry import known, register
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One attack of a suite, under the name by which claims and reports call it."""
+
+    kind: ClassVar[str] = "member"
+    name: str
+    attack: Attack
+
+
+register("member", name="member")(Member)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """Attacks in the order in which they run, cheap ones first; the worst case of all counts."""
+
+    kind: ClassVar[str] = "suite_definition"
+    name: str
+    members: tuple[Member, ...]
+
+    def parts(self, num_classes: int) -> tuple[Member, ...]:
+        """Return the members with composed attacks taken apart, so that each drops what it breaks.
+
+        Runs towards the r-th likeliest wrong class make sense for r below `num_classes` only.
+        """
+        found = []
+        for member in self.members:
+            attacks = member.attack.parts()
+            if isinstance(member.attack, EachTarget):
+                attacks = attacks[: max(num_classes - 1, 1)]
+            for i, attack in enumerate(attacks, start=1):
+                name = member.name if len(attacks) == 1 else f"{member.name}-{i}"
+                found.append(Member(name=name, attack=attack))
+        return tuple(found)
+
+
+register("suite_definition", name="suite")(Suite)
+
+
+QUICK_1 = Suite(
+    name="quick-1",
+    members=(
+        Member(name="pgd-margin", attack=PGD(steps=10, step_size=0.25, loss=Margin())),
+        Member(name="apgd-ce", attack=APGD(steps=20, loss=CrossEntropy())),
+        Member(name="apgd-t", attack=EachTarget(attack=APGD(steps=20, loss=DLR()), top=3)),
+        Member(name="square", attack=Square(queries=200)),
+    ),
+)
+"""Minutes instead of hours: for development, not for a table in a paper."""
+
+STANDARD_1 = Suite(
+    name="standard-1",
+    members=(
+        Member(name="pgd-margin", attack=PGD(steps=10, step_size=0.25, loss=Margin())),
+        Member(name="apgd-ce", attack=APGD(steps=100, loss=CrossEntropy())),
+        Member(name="apgd-dlr", attack=APGD(steps=100, loss=DLR())),
+        Member(name="apgd-t", attack=EachTarget(attack=APGD(steps=100, loss=DLR()), top=9)),
+        Member(name="square", attack=Square(queries=5000)),
+    ),
+)
+"""The parameter-free ensemble of Croce and Hein (2020, arXiv:2003.01690, sec. 5), without FAB and
+with untargeted APGD on DLR, behind a cheap first attack that spares the strong ones most work."""
+
+for _suite in (QUICK_1, STANDARD_1):
+    register("suite", name=_suite.name)(_suite)
+
+
+def get_suite(name: str | Suite) -> Suite:
+    """Return the suite called `name`; without a version ("standard") the newest one.
+
+    Raises ConfigError for an unknown name, with the nearest known one.
+    """
+    if isinstance(name, Suite):
+        return name
+    suites: dict[str, Suite] = known("suite")
+    if name in suites:
+        return suites[name]
+    versions = [label for label in suites if re.fullmatch(rf"{re.escape(name)}-\d+", label)]
+    if not versions:
+        shorts = {label.rsplit("-", 1)[0] for label in suites}
+        raise ConfigError(f"unknown suite {name!r}{did_you_mean(name, {*suites, *shorts})}")
+    return suites[max(versions, key=lambda label: int(label.rsplit("-", 1)[1]))]
