@@ -149,6 +149,15 @@ def test_anything_else_is_one_error(data, words):
         as_examples(data)
 
 
+def test_every_batch_is_checked_not_only_the_first():
+    late = torch.where(torch.arange(30)[:, None, None, None] == 29, torch.nan, X)
+    examples = as_examples(Listing(Y.tolist(), x=late))
+    with pytest.raises(InputError, match="NaN"):
+        _ = examples.fingerprint
+    with pytest.raises(InputError, match="NaN"):
+        as_examples([(X, Y), (late, Y)])
+
+
 def test_undecoded_images_are_one_error():
     from PIL import Image
 

@@ -22,6 +22,9 @@ number = 3
 
 def wrong():
     return number
+
+def needy(width):
+    return nn.Linear(width, 3)
 """
 
 
@@ -50,8 +53,9 @@ def test_a_function_or_a_module_is_found_in_the_working_folder(package, name):
     [
         ("their_nets", "package.module:function"),
         ("no_such_package:build", "install it"),
-        ("their_nets:biuld", "no 'biuld'"),
+        ("their_nets:construct", "no 'construct'"),
         ("their_nets:wrong", "got int"),
+        ("their_nets:needy", "without arguments .*'width'"),
     ],
 )
 def test_a_wrong_name_is_one_error(package, path, words):
@@ -88,6 +92,7 @@ def test_names_that_begin_like_a_wrapper_are_kept(tmp_path):
     [
         (lambda s: s.pop("2.weight"), r"missing '2\.weight'"),
         (lambda s: s.update({"9.weight": torch.ones(1)}), r"unexpected '9\.weight'"),
+        (lambda s: s.update({"0.bias": 3}), r"'0\.bias' has shape int, wanted \(8,\)"),
         (lambda s: s.update({"0.bias": torch.ones(5)}), r"'0\.bias' has shape \(5,\), wanted \(8,"),
     ],
 )
@@ -130,6 +135,9 @@ def test_truncated_weights_are_one_error(tmp_path, name, keep):
 def test_missing_and_empty_weights(tmp_path):
     with pytest.raises(InputError, match="no weights at"):
         load_weights(network(), tmp_path / "none.pt")
+    torch.save({1: torch.ones(2)}, tmp_path / "numbers.pt")
+    with pytest.raises(InputError, match="missing"):
+        load_weights(network(), tmp_path / "numbers.pt")
     torch.save([1, 2], tmp_path / "list.pt")
     with pytest.raises(InputError, match="no state dict"):
         load_weights(network(), tmp_path / "list.pt")

@@ -77,7 +77,7 @@ def test_a_module_passes_through():
     ("spec", "words"),
     [
         ("preactresnet", "did you mean 'preactresnet18'"),
-        ({"type": "mlp", "hiden": [3]}, "did you mean 'hidden'"),
+        ({"type": "mlp", "hidden_units": [3]}, "did you mean 'hidden'"),
         ({"type": "mlp", "hidden": "wide"}, "hidden must be"),
         ({"type": "wideresnet", "depth": 27}, "6n \\+ 4"),
     ],

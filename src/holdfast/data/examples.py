@@ -134,13 +134,14 @@ def from_tensors(
     as the labels need. Raises InputError for what cannot be a labelled set.
     """
     check_pair(x, y)
+    x, y = x.detach().cpu(), y.cpu()
     if x.dtype is not torch.uint8:
         check_values(x, range)
         x = x.float()
     count = num_classes or (len(classes) if classes else None)
     check_labels(y, count)
     y = y.long()
-    ids = torch.arange(len(y)) if ids is None else ids.long()
+    ids = torch.arange(len(y)) if ids is None else ids.long().cpu()
     if len(ids) != len(y) or len(ids.unique()) != len(ids):
         raise InputError(f"ids must be one unique number per example, got {len(ids)} for {len(y)}")
     return Examples(

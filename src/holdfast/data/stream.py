@@ -11,7 +11,7 @@ from torch import Tensor
 
 from holdfast.data.examples import UNIT, Batch, Examples, as_float, from_tensors
 from holdfast.errors import InputError
-from holdfast.inputs import check_pair
+from holdfast.inputs import check_input
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +30,9 @@ class Stream:
         seen = 0
         for item in self.batches:
             x, y = pair(item)
-            check_pair(x, y)
-            yield Batch(as_float(x), y.long(), torch.arange(seen, seen + len(y)))
+            x = as_float(x)
+            check_input(x, y, self.range)
+            yield Batch(x, y.long(), torch.arange(seen, seen + len(y)))
             seen += len(y)
         if not seen:
             raise InputError(

@@ -23,7 +23,7 @@ from torch.utils.data import (
 from holdfast.data.examples import UNIT, Examples, as_float, class_count, from_tensors
 from holdfast.data.stream import pair
 from holdfast.errors import InputError
-from holdfast.inputs import check_labels, check_pair, check_values
+from holdfast.inputs import check_input, check_labels
 
 Collate = Callable[[list[Any]], Any]
 
@@ -39,6 +39,7 @@ class FromDataset:
 
     dataset: Any  # with __getitem__ and __len__
     collate: Collate
+    range: tuple[float, float]
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
@@ -48,15 +49,17 @@ class FromDataset:
         return self.fetch_pair(rows)[0]
 
     def fetch_pair(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return x (B, ...) and y (B,) of the examples at `rows`."""
+        """Return x (B, ...) and y (B,) of the examples at `rows`; InputError if they are unfit."""
         items = [self.dataset[row] for row in rows.tolist()]
         try:
-            return pair(self.collate(items))
+            x, y = pair(self.collate(items))
         except TypeError as error:
             raise InputError(
                 f"cannot collate the dataset's items ({str(error).splitlines()[0]}): "
                 "let it return tensors (transform=ToTensor()), or pass a DataLoader with collate_fn"
             ) from error
+        check_input(as_float(x), y, self.range)
+        return x, y
 
 
 def from_loader(loader: DataLoader[Any], **labels: Any) -> Examples:
@@ -99,11 +102,9 @@ def from_dataset(
     if isinstance(dataset, TensorDataset) and collate is default_collate:
         x, y = pair(dataset.tensors)
         return from_tensors(x, y, name=name, num_classes=num_classes, range=range)
-    source = FromDataset(dataset, collate)
+    source = FromDataset(dataset, collate, range)
     probe = torch.arange(min(len(dataset), _PROBE))
     x, y = source.fetch_pair(probe)
-    check_pair(x, y)
-    check_values(as_float(x), range)
     if not torch.equal(x, source.fetch(probe)):
         logger.warning(
             "%s draws at random when it is read: results cannot repeat and resuming is not exact; "

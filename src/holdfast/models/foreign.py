@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pickle
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def load_user_model(path: str, weights: str | Path | None = None) -> nn.Module:
     with _working_folder_importable():
         made = _find(path)
         if callable(made) and not isinstance(made, nn.Module):
-            made = made()
+            made = _call(made, path)
     if not isinstance(made, nn.Module):
         raise InputError(f"{path} must return a torch.nn.Module, got {type(made).__name__}")
     if weights is not None:
@@ -85,13 +86,23 @@ def _find(path: str) -> Any:
         raise InputError(f"a model is named package.module:function, got {path!r}")
     try:
         module = importlib.import_module(package)
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise InputError(
             f"cannot import {package!r} ({error}): run in its folder or install it"
         ) from error
     if not hasattr(module, name):
         raise InputError(f"{package} has no {name!r}: check the function's name")
     return getattr(module, name)
+
+
+def _call(function: Callable[..., Any], path: str) -> Any:
+    try:
+        inspect.signature(function).bind()
+    except TypeError as error:
+        raise InputError(
+            f"{path} must be callable without arguments ({error}): write a function that fills them"
+        ) from error
+    return function()
 
 
 def _read_safetensors(path: Path) -> Any:
@@ -131,7 +142,7 @@ def _state_within(content: Any, path: Path) -> dict[str, Tensor]:
 def _without_prefixes(state: dict[str, Tensor], wanted: Mapping[str, Any]) -> dict[str, Tensor]:
     """Take wrappers' prefixes off the names, unless the names are the wanted ones already."""
     for prefix in _PREFIXES:
-        wrapped = all(key.startswith(prefix) for key in state)
+        wrapped = all(str(key).startswith(prefix) for key in state)
         if wrapped and not any(key in wanted for key in state):
             state = {key.removeprefix(prefix): value for key, value in state.items()}
     return state
@@ -142,11 +153,15 @@ def _mismatch(wanted: Mapping[str, Any], state: Mapping[str, Any]) -> str | None
     for key, value in wanted.items():
         if key not in state:
             return f"missing {key!r}{_and_more(set(wanted) - set(state))}"
-        if isinstance(value, Tensor) and getattr(state[key], "shape", None) != value.shape:
-            got = tuple(getattr(state[key], "shape", ())) or type(state[key]).__name__
-            return f"{key!r} has shape {got}, wanted {tuple(value.shape)}"
+        if _shape(state[key]) != _shape(value):
+            return f"{key!r} has shape {_shape(state[key])}, wanted {_shape(value)}"
     extra = [key for key in state if key not in wanted]
     return f"unexpected {extra[0]!r}{_and_more(extra)}" if extra else None
+
+
+def _shape(value: Any) -> tuple[int, ...] | str:
+    """Return a tensor's shape; of anything else (a module's extra state, say) the type's name."""
+    return tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
 
 
 def _and_more(keys: Any) -> str:
