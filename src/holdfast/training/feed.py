@@ -1,0 +1,96 @@
+"""Where a run's batches come from, epoch after epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from holdfast.data import Batch, Examples, Stream, epoch_order
+from holdfast.errors import InputError
+from holdfast.training.parallel import Group
+
+
+class Feed(Protocol):
+    """Batches for the loop."""
+
+    @property
+    def seekable(self) -> bool:
+        """Say whether an epoch can be entered in the middle."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """Return the number of batches of an epoch."""
+        ...
+
+    @property
+    def label_counts(self) -> Tensor:
+        """Return (K,) int64: how many examples each class has."""
+        ...
+
+    def batches(self, seed: int, epoch: int, start: int) -> Iterator[Batch]:
+        """Yield an epoch's batches from the `start`-th on."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class FromExamples:
+    """Whole batches in an order of each epoch's own; the last, partial one is dropped.
+
+    A set smaller than one batch is one batch. Every process of the group takes its part.
+    """
+
+    examples: Examples
+    batch_size: int  # of all processes together
+    group: Group = Group()
+    seekable: bool = True
+
+    @property
+    def steps(self) -> int:
+        return max(1, len(self.examples) // self.batch_size)
+
+    @property
+    def label_counts(self) -> Tensor:
+        return torch.bincount(self.examples.y, minlength=self.examples.num_classes)
+
+    def batches(self, seed: int, epoch: int, start: int) -> Iterator[Batch]:
+        order = epoch_order(len(self.examples), seed, epoch)
+        for position in range(start, self.steps):
+            chosen = order[position * self.batch_size : (position + 1) * self.batch_size]
+            yield self.examples.batch(self.group.share(chosen))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FromStream:
+    """The batches of an iterable as they come; it is read from the start in every epoch."""
+
+    stream: Stream
+    steps: int
+    label_counts: Tensor  # (K,) int64
+    seekable: bool = False
+
+    def batches(self, seed: int, epoch: int, start: int) -> Iterator[Batch]:
+        assert start == 0, "an epoch of a stream begins at its start"
+        return islice(iter(self.stream), self.steps)
+
+
+def feed(data: Examples | Stream, batch_size: int, num_classes: int, group: Group) -> Feed:
+    """Return the batches of `data`. A stream is read once to count them, and keeps its own size."""
+    if isinstance(data, Examples):
+        group.check(batch_size)
+        if len(data) < group.size:
+            raise InputError(f"{data.name} has {len(data)} examples for {group.size} processes")
+        return FromExamples(examples=data, batch_size=batch_size, group=group)
+    if group.size > 1:
+        raise InputError("an iterable cannot be shared by processes: pass a torch Dataset")
+    steps, counts = 0, torch.zeros(num_classes, dtype=torch.int64)
+    for batch in data:
+        if int(batch.y.max()) >= num_classes:
+            raise InputError(f"labels must be below {num_classes}, got {int(batch.y.max())}")
+        steps, counts = steps + 1, counts + torch.bincount(batch.y, minlength=num_classes)
+    return FromStream(stream=data, steps=steps, label_counts=counts)

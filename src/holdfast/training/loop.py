@@ -1,0 +1,213 @@
+"""The one training loop: batches, steps, checkpoints, validation, the record of each epoch."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from torch import nn
+
+from holdfast.errors import HoldfastError
+from holdfast.storage import write_atomic
+from holdfast.training import state as checkpoints
+from holdfast.training import watch
+from holdfast.training.feed import Feed
+from holdfast.training.progress import Display
+from holdfast.training.state import Record, TrainState
+from holdfast.training.step import (
+    CLEAN_RIGHT,
+    CLEAN_SEEN,
+    FOUND_RIGHT,
+    LOSS,
+    NETWORK,
+    SEEN,
+    Step,
+)
+from holdfast.training.validation import Validate
+
+Export = Callable[[str, nn.Module, Record], None]
+"""Called with "best" or "last", the model and its record, to store it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What a run does; the state says how far it is.
+
+    environment goes into checkpoints. farewell: what an interrupted run says.
+    """
+
+    feed: Feed
+    step: Step
+    validate: Validate
+    export: Export
+    folder: Path
+    environment: Mapping[str, Any]
+    display: Display
+    farewell: str = ""
+
+
+def fit(state: TrainState, job: Job) -> None:
+    """Train until the plan or an event ends it; the state is changed in place.
+
+    Raises KeyboardInterrupt, after a checkpoint, when the user presses Ctrl-C; HoldfastError if the
+    loss is not finite and there is nothing to go back to.
+    """
+    write_metrics(job.folder, state.history, job.step.group.first)
+    with interrupts() as interrupted, job.display:
+        while state.finished is None:
+            _run_epoch(state, job, interrupted)
+            _end_epoch(state, job)
+    if state.best is None:
+        raise HoldfastError(watch.explain(watch.Event.DIVERGED, state.history[-1], None))
+
+
+@contextmanager
+def interrupts() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C into a request that the loop asks for; a second one acts at once."""
+    asked = False
+
+    def request(_number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False  # Python delivers signals to the main thread only
+        return
+    before = signal.signal(signal.SIGINT, request)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _run_epoch(state: TrainState, job: Job, interrupted: Callable[[], bool]) -> None:
+    minutes = job.step.plan.checkpoint_minutes if job.feed.seekable else None
+    clock = saved = time.monotonic()
+    for batch in job.feed.batches(state.seed, state.epoch, state.position):
+        stop = job.step(state, batch, stop=interrupted())
+        now = time.monotonic()
+        state.seconds, clock = state.seconds + now - clock, now
+        job.display.tick(state)
+        if stop or (minutes is not None and now - saved >= 60 * minutes):
+            if job.feed.seekable:
+                _checkpoint(state, job)
+            clock = saved = time.monotonic()
+        if stop:
+            job.display.say(job.farewell)
+            raise KeyboardInterrupt
+
+
+def _end_epoch(state: TrainState, job: Job) -> None:
+    """Validate, record, export and save: after this, a kill loses nothing of the epoch."""
+    model = _validated(state)
+    began = time.monotonic()
+    scores = job.step.group.agree(job.validate(model))
+    record = _record(state, job.step, scores, time.monotonic() - began)
+    before = state.best
+    record["event"] = _event(state, job, record, before)
+    record["best"] = record["event"] in (None, watch.Event.PATIENCE) and _better(
+        record, before, job.step.method.adversarial
+    )
+    if before is None and record["event"] == watch.Event.CONSTANT:
+        record["best"] = True  # there is no better one yet
+    state.history.append(record)
+    state.epoch, state.position, state.seconds = state.epoch + 1, 0, 0.0
+    state.totals.zero_()
+    state.finished = _ending(state, job.step.plan.epochs)
+    job.display.epoch(record)
+    if job.step.group.first:
+        job.export("last", model, record)
+        if record["best"]:
+            job.export("best", model, record)
+    _checkpoint(state, job)
+    write_metrics(job.folder, state.history, job.step.group.first)
+    if record["event"] is not None and state.best is not None:
+        job.display.say(watch.explain(record["event"], record, state.best))
+
+
+def _validated(state: TrainState) -> nn.Module:
+    """Return the network that is the model: the averaged one if there is one."""
+    if NETWORK in state.averages:
+        return state.averages[NETWORK].module
+    return state.modules[NETWORK]
+
+
+def _record(
+    state: TrainState, step: Step, scores: Mapping[str, float], validation_seconds: float
+) -> Record:
+    """Return the epoch's line of metrics.jsonl; accuracies and losses are means over the epoch."""
+    totals = state.totals.tolist()
+    seen, clean_seen = totals[SEEN], totals[CLEAN_SEEN]
+    return {
+        "epoch": state.epoch + 1,
+        "train_loss": watch.finite(totals[LOSS] / seen),
+        "train_clean": totals[CLEAN_RIGHT] / clean_seen if clean_seen else None,
+        "train_perturbed": totals[FOUND_RIGHT] / seen,
+        "clean": scores["clean"],
+        "robust": scores["robust"],
+        "lr": step.lr(state.step - 1),
+        "seconds": round(state.seconds + validation_seconds, 3),
+        "examples_per_second": round(seen / max(state.seconds, 1e-9), 1),
+        "best": False,
+        "event": None,
+    }
+
+
+def _event(state: TrainState, job: Job, record: Record, best: Record | None) -> str | None:
+    step = job.step
+    if record["train_loss"] is None:
+        return watch.Event.DIVERGED
+    smoothing = step.plan.label_smoothing
+    entropy = watch.label_entropy(job.feed.label_counts, smoothing)
+    if watch.constant(state.totals, entropy):
+        return watch.Event.CONSTANT
+    if step.method.adversarial and watch.collapsed(
+        record["robust"], None if best is None else best["robust"]
+    ):
+        return watch.Event.OVERFITTING
+    patience = step.plan.patience
+    if patience is not None and best is not None:
+        waited = record["epoch"] - best["epoch"] >= patience
+        if waited and not _better(record, best, step.method.adversarial):
+            return watch.Event.PATIENCE
+    return None
+
+
+def _better(record: Record, best: Record | None, adversarial: bool) -> bool:
+    """Compare by robust, then clean validation accuracy; the other way round for other methods.
+
+    A method that claims no robustness would otherwise be judged by its least trained epoch.
+    """
+    if best is None:
+        return True
+    keys = ("robust", "clean") if adversarial else ("clean", "robust")
+    return [record[key] for key in keys] > [best[key] for key in keys]
+
+
+def _ending(state: TrainState, epochs: int) -> str | None:
+    if watch.stops(state.history):
+        return str(state.history[-1]["event"])
+    return "completed" if state.epoch >= epochs else None
+
+
+def _checkpoint(state: TrainState, job: Job) -> None:
+    if job.step.group.first:
+        checkpoints.save(state, job.folder / "checkpoints", job.environment)
+    job.step.group.wait()
+
+
+def write_metrics(folder: Path, history: list[Record], first: bool) -> None:
+    """Write metrics.jsonl anew from the history that the checkpoint holds: never a double line."""
+    if first:
+        lines = "".join(json.dumps(record) + "\n" for record in history)
+        write_atomic(folder / "metrics.jsonl", lines.encode())

@@ -1,0 +1,57 @@
+"""What every training method is: how inputs are perturbed, and what the learner lowers there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from holdfast.attacks import Attack, last
+from holdfast.data import Batch
+from holdfast.losses import CrossEntropy
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.threat import ThreatModel
+
+Logits = Callable[[Tensor], Tensor]
+"""A network seen as a function: inputs (N, ...) to logits (N, K)."""
+
+
+class Method:
+    """The interface of every training method; subclasses are frozen dataclasses.
+
+    adversarial: whether the method claims robustness. If so, checkpoints are chosen by robust
+    validation accuracy and its collapse is watched for; if not, they are chosen by clean accuracy.
+    """
+
+    kind: ClassVar[str] = "method"
+    adversarial: ClassVar[bool] = True
+
+    def perturb(self, model: nn.Module, batch: Batch, threat: ThreatModel, rng: Rng) -> Tensor:
+        """Return the inputs (B, ...) to train on; nothing of the model is touched."""
+        raise NotImplementedError
+
+    def loss(self, model: Logits, batch: Batch, found: Tensor, smoothing: float = 0.0) -> Tensor:
+        """Return (B,): what the learner lowers, from one call of `model`.
+
+        found: (B, ...) from `perturb`. Its logits are the last B rows of the call; a method that
+        needs the unchanged inputs too puts them first. smoothing: of the labels, in [0, 1).
+        """
+        return smoothed(model(found), batch.y, smoothing)
+
+
+def search(attack: Attack, model: nn.Module, batch: Batch, threat: ThreatModel, rng: Rng) -> Tensor:
+    """Return where the attack ends (B, ...), from exactly its gradients and no pass to score it.
+
+    It climbs the cross-entropy unless it brings its own loss (Madry et al., 2018, eq. 2.1).
+    """
+    objective = Objective(threat, model, batch.x, batch.y, loss=CrossEntropy())
+    with objective.frozen():
+        return last(attack, objective, threat.space.around(batch.x), rng)
+
+
+def smoothed(logits: Tensor, y: Tensor, smoothing: float) -> Tensor:
+    """Return (B,): the cross-entropy with labels smoothed over all K classes (Szegedy, 2016)."""
+    return F.cross_entropy(logits, y, reduction="none", label_smoothing=smoothing)

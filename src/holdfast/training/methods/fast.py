@@ -1,0 +1,29 @@
+"""Adversarial training with a single step from a random start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from holdfast.attacks import RFGSM, Attack
+from holdfast.data import Batch
+from holdfast.registry import register
+from holdfast.rng import Rng
+from holdfast.threat import ThreatModel
+from holdfast.training.methods.base import Method, search
+
+
+@register("method", name="fast")
+@dataclass(frozen=True, kw_only=True)
+class FastAT(Method):
+    """Train on one R+FGSM step (Wong et al., 2020, arXiv:2001.03994, algorithm 3).
+
+    Two forward, one input-only and one full backward pass. Long runs may overfit catastrophically:
+    the network learns to fool the single step and PGD breaks it. The loop watches for that.
+    """
+
+    attack: Attack = RFGSM(step_size=1.25)
+
+    def perturb(self, model: nn.Module, batch: Batch, threat: ThreatModel, rng: Rng) -> Tensor:
+        return search(self.attack, model, batch, threat, rng)

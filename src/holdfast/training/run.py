@@ -1,0 +1,198 @@
+"""A training run from its arguments to its result: set up or resume, train, load the best."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from holdfast import runtime
+from holdfast.errors import InputError
+from holdfast.models import Model
+from holdfast.models.adapter import Channel
+from holdfast.threat import ThreatModel
+from holdfast.training import state as checkpoints
+from holdfast.training.folder import open_run, read_run, write_run
+from holdfast.training.loop import Export, Job, fit
+from holdfast.training.methods import Madry, Method
+from holdfast.training.plan import TrainPlan
+from holdfast.training.progress import Display
+from holdfast.training.setup import NetworkLike, Parts, Setup, prepare
+from holdfast.training.state import Record, TrainState
+from holdfast.training.validation import Validate
+from holdfast.training.weights import card_of, read_model, write_model
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A model that a run kept, with its validation figures (fractions of 1)."""
+
+    name: str  # "best" or "last"
+    path: Path
+    epoch: int
+    clean: float
+    robust: float
+    architecture: nn.Module | None = field(default=None, repr=False)  # where the user built it
+
+    @cached_property
+    def model(self) -> Model:
+        """Return the model, loaded from its folder when first asked for, in eval mode."""
+        return read_model(self.path, copy.deepcopy(self.architecture))
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What training gave: `model` holds the best epoch's weights, in eval mode.
+
+    finished: "completed", or the event that ended the run early.
+    """
+
+    model: Model = field(repr=False)
+    best: Snapshot
+    last: Snapshot
+    history: list[Record] = field(repr=False)
+    out: Path
+    finished: str
+
+
+def train(
+    network: NetworkLike,
+    data: Parts,
+    *,
+    threat: ThreatModel,
+    method: Method | None = None,
+    plan: TrainPlan | None = None,
+    out: str | Path,
+    seed: int = 0,
+    resume: bool = False,
+    normalize: tuple[Channel, Channel] | None = None,
+    validate: Validate | None = None,
+    device: str | torch.device | None = None,
+    quiet: bool = False,
+    command: str | None = None,
+) -> TrainResult:
+    """Train a network and keep everything in the folder `out`; `resume` goes on where it stopped.
+
+    network: a name, specification, plain data, or a module (trained in place). data: Splits, or the
+    pair (train, validation). method: Madry() by default. normalize: (mean, std) applied
+    inside the model. validate: called after every epoch (see `Validate`). command: what resumes the
+    run, printed on Ctrl-C.
+
+    Everything but times is a function of these arguments, the thread count and the versions: a
+    resumed run equals an uninterrupted one bit for bit. Raises InputError, ConfigError or
+    StorageError before anything is written, and KeyboardInterrupt after saving.
+    """
+    out = Path(out)
+    setup = prepare(
+        network,
+        data,
+        threat=threat,
+        method=method or Madry(),
+        plan=plan or TrainPlan(),
+        seed=seed,
+        normalize=normalize,
+        device=device,
+    )
+    threads = open_run(out, setup.settings, setup.environment, resume=resume)
+    with ExitStack() as stack:
+        stack.enter_context(runtime.threads(threads))
+        stack.enter_context(runtime.deterministic())
+        display = Display(setup.plan.epochs, setup.feed.steps, quiet=quiet or not setup.group.first)
+        state = setup.state()
+        setup.group.wait()  # until every process has looked at the folder
+        if threads is None:
+            _begin(state, setup, out, command)
+        setup.group.wait()
+        if threads is not None:
+            _continue(state, out, display)
+        job = Job(
+            feed=setup.feed,
+            step=setup.step,
+            validate=validate or setup.validator,
+            export=_exporter(setup, out),
+            folder=out,
+            environment={**setup.environment, "threads": torch.get_num_threads()},
+            display=display,
+            farewell=f"interrupted and saved; continue with: {command or _again(out)}",
+        )
+        fit(state, job)
+        setup.group.wait()
+    return _result(state, setup, out)
+
+
+def load_run(path: str | Path, which: str = "best", network: nn.Module | None = None) -> Model:
+    """Return the model that a run kept, in eval mode on the CPU.
+
+    which: "best" (by robust validation accuracy) or "last". network: the module to load into, for
+    runs on a network of the user's own. Raises InputError or StorageError.
+    """
+    if which not in {"best", "last"}:
+        raise InputError(f"which must be 'best' or 'last', got {which!r}")
+    path = Path(path)
+    read_run(path)
+    if not (path / which / "model.json").exists():
+        raise InputError(f"{path} has no {which} model yet: finish its first epoch with --resume")
+    return read_model(path / which, network)
+
+
+def _begin(state: TrainState, setup: Setup, out: Path, command: str | None) -> None:
+    """Write what the run is and its state before the first step."""
+    if setup.group.first:
+        parts = {"train": setup.examples, "validation": setup.held_out}
+        write_run(
+            out,
+            setup.settings,
+            setup.environment,
+            sentence=setup.threat.sentence(),
+            command=command,
+            parts=parts,
+        )
+        checkpoints.save(state, out / "checkpoints", setup.environment)
+
+
+def _continue(state: TrainState, out: Path, display: Display) -> None:
+    checkpoint = checkpoints.newest(out / "checkpoints")
+    if checkpoint is not None:  # none: killed before the first one, which holds no training yet
+        checkpoints.load(state, checkpoint)
+        display.say(f"{out}: resumed after epoch {state.epoch}, step {state.step}")
+
+
+def _exporter(setup: Setup, out: Path) -> Export:
+    def export(name: str, model: nn.Module, record: Record) -> None:
+        assert isinstance(model, Model), "the loop trains wrapped networks"
+        facts = {key: record[key] for key in ("epoch", "clean", "robust", "event")}
+        write_model(out / name, model, {**setup.card, **facts})
+
+    return export
+
+
+def _result(state: TrainState, setup: Setup, out: Path) -> TrainResult:
+    """Put the best weights into the trained network and gather what was kept."""
+    read_model(out / "best", setup.model)
+    architecture = setup.model.module if setup.spec is None else None
+    kept = {
+        name: Snapshot(
+            name=name,
+            path=out / name,
+            architecture=architecture,
+            **{key: card_of(out / name)[key] for key in ("epoch", "clean", "robust")},
+        )
+        for name in ("best", "last")
+    }
+    return TrainResult(
+        model=setup.model.eval(),
+        best=kept["best"],
+        last=kept["last"],
+        history=state.history,
+        out=out,
+        finished=str(state.finished),
+    )
+
+
+def _again(out: Path) -> str:
+    return f"the same call of train(out={str(out)!r}, resume=True)"

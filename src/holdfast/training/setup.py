@@ -1,0 +1,216 @@
+"""A run made ready: arguments checked and completed, nothing written yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import nn
+
+from holdfast import runtime
+from holdfast.data import Examples, Splits, Stream
+from holdfast.errors import InputError
+from holdfast.models import Model, Network, Verdict, build_network, frozen, inspect, wrap
+from holdfast.models.adapter import Channel
+from holdfast.plain import build, describe
+from holdfast.threat import ThreatModel
+from holdfast.training.ema import Average
+from holdfast.training.feed import Feed, feed
+from holdfast.training.methods import Method
+from holdfast.training.parallel import Group, join
+from holdfast.training.plan import TrainPlan
+from holdfast.training.state import TrainState
+from holdfast.training.step import NETWORK, PREDICTED, Step
+from holdfast.training.validation import Validator
+from holdfast.training.weights import model_card
+
+NetworkLike = Network | nn.Module | dict[str, Any] | str
+Parts = Splits | tuple[Examples | Stream, Examples]
+PROBE = 32  # validation examples that a user's network is looked at with before training
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """Everything that a run is made of. spec: the network as plain data, None for a user's own."""
+
+    model: Model
+    spec: dict[str, Any] | None
+    examples: Examples | Stream
+    held_out: Examples
+    threat: ThreatModel
+    method: Method
+    plan: TrainPlan
+    seed: int
+    device: torch.device
+    group: Group
+
+    @cached_property
+    def card(self) -> dict[str, Any]:
+        """Return what rebuilds the model apart from its weights."""
+        classes = self.held_out.classes
+        return model_card(
+            self.model,
+            self.spec,
+            input_shape=list(self.held_out.shape),
+            num_classes=self.num_classes,
+            classes=None if classes is None else list(classes),
+        )
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """Return, as plain data, what must be the same when the run goes on."""
+        card = {key: self.card[key] for key in self.card if key not in {"schema", "network"}}
+        return {
+            "network": self.spec,
+            "model": card,
+            "data": {"train": _listed(self.examples), "validation": _listed(self.held_out)},
+            "threat": describe(self.threat),
+            "method": describe(self.method),
+            "plan": describe(self.plan),
+            "seed": self.seed,
+        }
+
+    @cached_property
+    def environment(self) -> dict[str, Any]:
+        """Return versions, machine, threads, device type and the number of processes."""
+        return {
+            **runtime.environment(),
+            "device": self.device.type,
+            "processes": self.group.size,
+        }
+
+    @cached_property
+    def num_classes(self) -> int:
+        """Return K as the network has it, which may be more than the labels that occur."""
+        device = next(self.model.parameters()).device
+        with frozen(self.model), torch.no_grad():
+            logits = self.model(self.held_out.batch(torch.arange(1)).x.to(device))
+        return int(logits.shape[1])
+
+    @cached_property
+    def feed(self) -> Feed:
+        """Return the run's batches; a stream is read once to count them."""
+        return feed(self.examples, self.plan.batch_size, self.num_classes, self.group)
+
+    @property
+    def step(self) -> Step:
+        """Return what every step of the run has in common."""
+        return Step(
+            method=self.method,
+            threat=self.threat,
+            plan=self.plan,
+            steps_per_epoch=self.feed.steps,
+            num_classes=self.num_classes,
+            group=self.group,
+        )
+
+    @property
+    def validator(self) -> Validator:
+        """Return the default validation: every held-out example, clean and under PGD."""
+        return Validator(
+            examples=self.held_out,
+            threat=self.threat,
+            seed=self.seed,
+            batch_size=self.plan.batch_size,
+            group=self.group,
+        )
+
+    def state(self) -> TrainState:
+        """Return the state before the first step, on the run's device.
+
+        A network in eval mode is switched to training; one in training mode keeps the modes of its
+        layers, so that layers frozen on purpose stay so.
+        """
+        model, plan = self.model.to(self.device), self.plan
+        if not model.module.training:
+            model.train()
+        return TrainState(
+            seed=self.seed,
+            modules={NETWORK: model},
+            optimizers={NETWORK: plan.optimizer.build(model)},
+            averages={} if plan.ema is None else {NETWORK: Average(model, plan.ema)},
+            totals=torch.zeros(
+                PREDICTED + self.num_classes, dtype=torch.float64, device=self.device
+            ),
+        )
+
+
+def prepare(
+    network: NetworkLike,
+    data: Parts,
+    *,
+    threat: ThreatModel,
+    method: Method,
+    plan: TrainPlan,
+    seed: int,
+    normalize: tuple[Channel, Channel] | None,
+    device: str | torch.device | None,
+) -> Setup:
+    """Return the run, or raise InputError or ConfigError for what cannot be trained."""
+    examples, held_out = (data.train, data.validation) if isinstance(data, Splits) else data
+    if isinstance(network, Model):
+        model = wrap(network, normalize)
+    else:
+        module = build_network(network, held_out.shape, held_out.num_classes, seed)
+        model = wrap(module, normalize, threat.space.range)
+    own = isinstance(network, nn.Module)
+    setup = Setup(
+        model=model,
+        spec=None if own else describe(build("network", network)),
+        examples=examples,
+        held_out=held_out,
+        threat=threat,
+        method=method,
+        plan=plan,
+        seed=seed,
+        device=runtime.resolve_device(device),
+        group=join(),
+    )
+    _check_ranges(setup)
+    _check_parts(setup)
+    if own:
+        _look_at(model, held_out)
+    return setup
+
+
+def _check_ranges(setup: Setup) -> None:
+    wanted = tuple(setup.threat.space.range)
+    for name, bounds in (("model", setup.model.range), ("data", setup.held_out.range)):
+        if tuple(bounds) != wanted:
+            raise InputError(
+                f"the {name}'s range is {tuple(bounds)} and the threat model's {wanted}: "
+                "state the same range in both"
+            )
+
+
+def _check_parts(setup: Setup) -> None:
+    train, held_out = setup.examples, setup.held_out
+    if not isinstance(train, Examples):
+        return
+    for what in ("shape", "range", "num_classes"):
+        if getattr(train, what) != getattr(held_out, what):
+            raise InputError(
+                f"training and validation examples differ in {what}: "
+                f"{getattr(train, what)} and {getattr(held_out, what)}"
+            )
+    if not (len(train) and len(held_out)):
+        raise InputError(f"there are {len(train)} training and {len(held_out)} validation examples")
+
+
+def _look_at(model: Model, held_out: Examples) -> None:
+    """Refuse a user's network that returns probabilities or numbers that are not finite."""
+    device = next(model.parameters()).device
+    probe = held_out.batch(torch.arange(min(PROBE, len(held_out)))).to(device)
+    for finding in inspect(model, probe.x, probe.y):
+        if finding.status is Verdict.FAIL and finding.id in {"logits", "finite-outputs"}:
+            raise InputError(f"{finding.message}: {finding.remedy}")
+
+
+def _listed(data: Examples | Stream) -> Mapping[str, Any]:
+    """Return name, length and fingerprint of a set; an iterable has a name only."""
+    if isinstance(data, Stream):
+        return {"name": data.name, "n": None, "fingerprint": None}
+    return {"name": data.name, "n": len(data), "fingerprint": data.fingerprint}

@@ -1,0 +1,63 @@
+"""Clean and robust accuracy on the held-out split, which choose the checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from holdfast.attacks import PGD, Attack, first
+from holdfast.data import Batch, Examples
+from holdfast.models import frozen
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.threat import ThreatModel
+from holdfast.training.parallel import Group
+
+Validate = Callable[[nn.Module], dict[str, float]]
+"""Called with the model after every epoch; returns {"clean": .., "robust": ..}, fractions of 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validator:
+    """Accuracy on every example of a split, clean and under a short PGD on the margin.
+
+    The same starts are drawn in every epoch, so that epochs compare. An example counts as robust if
+    it is right, was never broken or tied, and the attack had a gradient to follow. This is an
+    optimistic number for choosing a checkpoint; what is reported comes from `evaluate`.
+    """
+
+    examples: Examples
+    threat: ThreatModel
+    seed: int = 0
+    batch_size: int = 128
+    attack: Attack = PGD(steps=10, step_size=0.25)
+    group: Group = Group()
+
+    def __call__(self, model: nn.Module) -> dict[str, float]:
+        """Return {"clean": .., "robust": ..} as fractions of the split; the model stays as is."""
+        device = next(model.parameters()).device
+        right = torch.zeros(2, dtype=torch.float64, device=device)
+        mine = self.group.share(torch.arange(len(self.examples)))
+        with frozen(model):
+            for positions in mine.split(self.batch_size):
+                right += self._right(model, self.examples.batch(positions).to(device))
+        clean, robust = (self.group.total(right) / len(self.examples)).tolist()
+        return {"clean": clean, "robust": robust}
+
+    def _right(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Return (2,): how many of a batch are right, and how many of those under attack."""
+        x, y = batch.x, batch.y
+        clean = Objective(self.threat, model, x, y).verdict(x)
+        kept = (clean.harm < -clean.tie).nonzero().squeeze(1)
+        if len(kept) == 0:
+            return torch.zeros(2, dtype=torch.float64, device=x.device)
+        objective = Objective(self.threat, model, x[kept], y[kept])
+        region = self.threat.space.around(x[kept])
+        rng = Rng(self.seed, batch.ids[kept]).fold("validate")
+        with objective.frozen():
+            found = first(self.attack, objective, region, rng)
+        robust = ~found.success & ~found.marginal & ~found.failed
+        return torch.stack((torch.tensor(len(kept), device=x.device), robust.sum())).double()

@@ -1,0 +1,90 @@
+"""What goes wrong in adversarial training, noticed at the end of an epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from enum import StrEnum
+
+import torch
+from torch import Tensor
+
+from holdfast.training.state import Record
+from holdfast.training.step import LATE_LOSS, LATE_SEEN, PREDICTED
+
+DROP = 0.20  # Wong et al., 2020, sec. 5.1: a fall of robust accuracy that is no fluctuation
+HALF_DROP = 0.10  # below half of the best counts too, unless the fall is smaller than this
+PERSIST = 2  # epochs in a row with a constant predictor before training stops
+
+
+class Event(StrEnum):
+    """What metrics.jsonl says in `event`."""
+
+    OVERFITTING = "catastrophic-overfitting"
+    CONSTANT = "constant-predictor"
+    DIVERGED = "diverged"
+    PATIENCE = "early-stop"
+
+
+def collapsed(robust: float, best: float | None) -> bool:
+    """Say whether robust validation accuracy fell off from the best so far (fractions of 1)."""
+    if best is None:
+        return False
+    drop = best - robust
+    return drop > DROP or (robust < best / 2 and drop > HALF_DROP)
+
+
+def constant(totals: Tensor, label_entropy: float) -> bool:
+    """Say whether the network predicted one class alone and learned nothing (training notes, E31).
+
+    totals: the epoch's sums; its second half counts, in which the start is over. label_entropy: the
+    loss, in nats, of the best constant prediction: ln K for balanced classes.
+    """
+    seen = float(totals[LATE_SEEN])
+    if seen == 0 or label_entropy == 0:
+        return False
+    one_class = int((totals[PREDICTED:] > 0).sum()) == 1
+    return one_class and float(totals[LATE_LOSS]) / seen >= 0.99 * label_entropy
+
+
+def label_entropy(counts: Tensor, smoothing: float) -> float:
+    """Return the entropy in nats of the smoothed label distribution, from counts (K,) per class."""
+    share = counts.double() / counts.sum()
+    share = share * (1 - smoothing) + smoothing / len(counts)
+    return float(torch.special.entr(share).sum())
+
+
+def stops(history: Sequence[Record]) -> bool:
+    """Say whether the last record's event ends the run; one constant epoch may be a slow start."""
+    event = history[-1]["event"]
+    if event != Event.CONSTANT:
+        return event is not None
+    return all(record["event"] == event for record in history[-PERSIST:]) and (
+        len(history) >= PERSIST
+    )
+
+
+def explain(event: str, record: Record, best: Record | None) -> str:
+    """Return what happened, what was done about it, and what helps."""
+    epoch = record["epoch"]
+    kept = f"; the weights of epoch {best['epoch']} are the model" if best else ""
+    if event == Event.OVERFITTING:
+        assert best is not None, "a fall needs something to fall from"
+        return (
+            f"catastrophic overfitting in epoch {epoch}: robust validation accuracy fell from "
+            f"{best['robust']:.1%} to {record['robust']:.1%}{kept}; fewer epochs, "
+            "N-FGSM or PGD help"
+        )
+    if event == Event.CONSTANT:
+        return (
+            f"constant predictor in epoch {epoch}: one class for everything, the loss of guessing"
+            f"{kept}; a lower learning rate, a smaller eps or R+FGSM instead of PGD help"
+        )
+    if event == Event.DIVERGED:
+        return f"the loss is not finite in epoch {epoch}{kept}; try a lower lr or clip=1.0"
+    return f"no better epoch for the patience given, at epoch {epoch}{kept}"
+
+
+def finite(value: float) -> float | None:
+    """Return the value, or None where JSON has no word for it."""
+    return value if math.isfinite(value) else None
