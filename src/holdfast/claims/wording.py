@@ -15,10 +15,13 @@ _IMPLIED = ("inputs in 0..1", "untargeted", "white box (gradient)")  # what a re
 
 def sentence(document: Mapping[str, Any]) -> str:
     """Return the statement of a claim, from the JSON of its claim.json."""
+    return " ".join([statement(document), *warnings(document)])
+
+
+def statement(document: Mapping[str, Any]) -> str:
+    """Return what the claim states, without the warnings that belong to it."""
     clean = Accuracy.of(document["clean_accuracy"])
-    parts = [f"On {_points(document)}, clean accuracy {clean}.", _finding(document)]
-    parts += warnings(document)
-    return " ".join(parts)
+    return f"On {_points(document)}, clean accuracy {clean}. {_finding(document)}"
 
 
 def warnings(document: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,124 @@
+"""The report as Markdown: the same content as tables, for a README or a pull request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from holdfast.claims import Accuracy, Claim
+from holdfast.reporting.history import Epoch
+from holdfast.reporting.spelling import count, percent
+from holdfast.reporting.view import ClaimView, Facts, view
+
+
+def to_markdown(claims: Sequence[Claim]) -> str:
+    """Return the report of some claims as Markdown text; InputError if there is no claim."""
+    report = view(claims)
+    parts = [f"# {_safe(report.title)}"]
+    if report.differences:
+        parts.append(f"**{_safe(report.differences)}**")
+    rows = [(c.name, str(c.clean), _robust(c), c.within, count(c.n)) for c in report.claims]
+    head = ("Model", "Clean accuracy", "Not broken (upper bound)", "Within", "n")
+    parts.append(_table(head, rows))
+    for claim in report.claims:
+        parts += _claim(claim)
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _claim(claim: ClaimView) -> list[str]:
+    stages = [
+        (s.name, count(s.entered), count(s.broken), count(s.left), s.passes, s.seconds)
+        for s in claim.waterfall
+    ]
+    classes = [(r.name, count(r.n), str(r.clean), _or_withheld(r.robust)) for r in claim.classes]
+    checks = [(c.id, c.status, c.message, c.remedy) for c in claim.checks]
+    points = [(p.eps, str(p.robust)) for p in claim.curve]
+    parts = [f"## {_safe(claim.name)}", f"> {_safe(claim.sentence)}"]
+    parts += _titled("Security curve", _table(("eps", "Not broken"), points))
+    head = ("Stage", "Entered", "Broke", "Left", "Passes", "Time")
+    parts += _titled("Attack waterfall", _table(head, stages))
+    parts += _titled("By class", _table(("Class", "n", "Clean", "Not broken"), classes))
+    parts += _titled("Counterexamples", _gallery(claim))
+    parts += _titled("Training", _training(claim))
+    parts += _titled("Checks", _table(("Check", "Status", "Finding", "What to do"), checks))
+    parts += _titled("Cost", _table(("", "Total", "Per point"), claim.cost))
+    parts += _titled("What was evaluated", _facts(claim.subject))
+    parts += _titled("Threat model", _facts(claim.threat))
+    parts += _titled("Attacks", _facts(claim.attacks))
+    parts += _titled("Environment", _facts(claim.environment))
+    parts += _titled("Digests", _facts(claim.digests))
+    return [*parts, "### Check it yourself", _code(claim.verify_with)]
+
+
+def _gallery(claim: ClaimView) -> str:
+    rows = [
+        (
+            count(pair.id),
+            pair.label,
+            _answer(pair.before, pair.before_confidence),
+            _answer(pair.after, pair.after_confidence),
+            f"{pair.largest_change:.3g}",
+        )
+        for pair in claim.gallery
+    ]
+    return _table(("Id", "Label", "Clean", "Adversarial", "Largest change"), rows)
+
+
+def _training(claim: ClaimView) -> str:
+    run = claim.training
+    if run is None:
+        return ""
+    marked = (("best", run.best), ("last", run.last))
+    rows = [(name, str(epoch), *_epoch(run.at(epoch))) for name, epoch in marked]
+    table = _table(("", "Epoch", "Clean (validation)", "Robust (validation)"), rows)
+    events = [f"- epoch {e.epoch}: {_safe(e.event)}" for e in run.epochs if e.event]
+    method = _facts((("Run", run.run), ("Method", run.method), ("Within", run.trained_within)))
+    return "\n\n".join(part for part in (method, table, "\n".join(events)) if part)
+
+
+def _epoch(line: Epoch | None) -> tuple[str, str]:
+    figures = (line.clean, line.robust) if line else (None, None)
+    clean, robust = ("not recorded" if value is None else percent(value) for value in figures)
+    return clean, robust
+
+
+def _answer(name: str, confidence: float | None) -> str:
+    return name if confidence is None else f"{name} ({percent(confidence)})"
+
+
+def _robust(claim: ClaimView) -> str:
+    return str(claim.robust) if claim.robust else f"{claim.verdict}: at most {claim.most}"
+
+
+def _or_withheld(accuracy: Accuracy | None) -> str:
+    return "withheld" if accuracy is None else str(accuracy)
+
+
+def _titled(title: str, body: str) -> list[str]:
+    return [f"### {title}", body] if body else []
+
+
+def _facts(rows: Facts) -> str:
+    return _table(("", ""), rows)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table, "" if it would have no rows."""
+    lines = ["| " + " | ".join(_safe(cell) for cell in row) + " |" for row in rows]
+    if not lines:
+        return ""
+    top = "| " + " | ".join(head) + " |"
+    return "\n".join([top, "|" + " --- |" * len(head), *lines])
+
+
+def _code(text: str) -> str:
+    """Return a code block whose fence is longer than any run of backticks inside."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}\n{text}\n{fence}"
+
+
+def _safe(text: str) -> str:
+    """Escape what Markdown or HTML would interpret in a user's text; keep it on one line."""
+    text = re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(text.split()))
+    return text.replace("&", "&amp;")

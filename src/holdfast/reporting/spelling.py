@@ -1,0 +1,47 @@
+"""Numbers, times and components as a reader wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def count(value: float) -> str:
+    """Return a whole number with thousands apart: 12,345."""
+    return f"{value:,.0f}"
+
+
+def rate(value: float) -> str:
+    """Return a mean count: whole from 10 on, one decimal below."""
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the two largest units that matter: 12 ms, 3.4 s, 5 min 2 s, 2 h 5 min."""
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms" if seconds >= 0.001 else f"{1000 * seconds:.2f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def percent(value: float) -> str:
+    """Return a fraction in 0..1 as a percentage with one decimal."""
+    return f"{100 * value:.1f} %"
+
+
+def spell(value: Any) -> str:
+    """Return plain data as one would write it in Python: `pgd(steps=40, loss=margin)`."""
+    if isinstance(value, Mapping):
+        fields = {key: item for key, item in value.items() if key != "type" and item is not None}
+        inside = ", ".join(f"{key}={spell(item)}" for key, item in fields.items())
+        name = str(value.get("type", ""))
+        return f"{name}({inside})" if inside or not name else name
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(spell(item) for item in value)}]"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "none" if value is None else str(value)

@@ -1,0 +1,177 @@
+"""The report in a terminal: the same content with rich tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from holdfast.claims import Accuracy, Claim
+from holdfast.reporting.spelling import count, percent
+from holdfast.reporting.view import ClaimView, Facts, view
+
+COLOURS = {"pass": "green", "warn": "yellow", "fail": "bold red", "not-run": "dim"}
+WIDTH = 24  # characters of a bar
+
+
+def print_terminal(claims: Sequence[Claim], console: Console | None = None) -> None:
+    """Print the report of some claims; InputError if there is none."""
+    console = console or Console()
+    report = view(claims)
+    if len(report.claims) > 1:
+        console.print(Padding(Text(report.title, style="bold"), (1, 0, 0, 0)))
+        if report.differences:
+            console.print(Text(report.differences, style="yellow"))
+        console.print(_overview(report.claims))
+    for claim in report.claims:
+        console.print(_claim(claim))
+
+
+def _overview(claims: Sequence[ClaimView]) -> Table:
+    head = ("Model", "Clean accuracy", "", "Not broken (upper bound)", "")
+    rows = [
+        (
+            Text(c.name, style="bold"),
+            Text(str(c.clean)),
+            _bar(c.clean, "blue"),
+            Text(str(c.robust) if c.robust else f"{c.verdict}: at most {c.most}"),
+            _bar(c.robust or c.most, "cyan" if c.robust else "yellow"),
+        )
+        for c in claims
+    ]
+    return _table(head, rows)
+
+
+def _claim(claim: ClaimView) -> RenderableType:
+    parts: list[RenderableType] = [Rule(Text(claim.name, style="bold"), align="left", style="dim")]
+    style = "red" if claim.verdict else ""
+    parts.append(Padding(Text(claim.sentence, style=style), (1, 0)))
+    points = [(Text(p.eps), Text(str(p.robust)), _bar(p.robust, "cyan")) for p in claim.curve]
+    parts += _titled("Security curve", ("eps", "Not broken", ""), points)
+    parts += _titled(
+        "Attack waterfall", ("Stage", "Broke", "Left", "", "Passes", "Time"), _stages(claim)
+    )
+    parts += _titled("By class", ("Class", "n", "Clean", "Not broken", ""), _classes(claim))
+    parts += _titled("Counterexamples", ("Id", "Label", "Clean", "Adversarial"), _gallery(claim))
+    parts += _titled("Training", ("", "Epoch", "Clean", "Robust"), _training(claim))
+    checks = [
+        (
+            Text(c.status, style=COLOURS.get(c.status, "")),
+            Text(c.id),
+            Text(_advice(c.message, c.remedy)),
+        )
+        for c in claim.checks
+    ]
+    parts += _titled("Checks", ("", "Check", "Finding"), checks)
+    cost = [tuple(Text(cell) for cell in row) for row in claim.cost]
+    parts += _titled("Cost", ("", "Total", "Per point"), cost)
+    for title, facts in (
+        ("What was evaluated", claim.subject),
+        ("Threat model", claim.threat),
+        ("Attacks", claim.attacks),
+        ("Environment", claim.environment),
+        ("Digests", claim.digests),
+    ):
+        parts += _titled(title, ("", ""), _facts(facts))
+    parts.append(Text("Check it yourself", style="bold"))
+    parts.append(Padding(Text(claim.verify_with, style="cyan"), (0, 0, 1, 1)))
+    return Group(*parts)
+
+
+def _stages(claim: ClaimView) -> list[tuple[Text, ...]]:
+    return [
+        (
+            Text(s.name),
+            Text(count(s.broken)),
+            Text(count(s.left)),
+            _blocks(s.left / claim.n, "cyan") + _blocks((s.entered - s.left) / claim.n, "red"),
+            Text(s.passes),
+            Text(s.seconds),
+        )
+        for s in claim.waterfall
+    ]
+
+
+def _classes(claim: ClaimView) -> list[tuple[Text, ...]]:
+    return [
+        (
+            Text(row.name),
+            Text(count(row.n)),
+            Text(str(row.clean)),
+            Text(str(row.robust) if row.robust else "withheld"),
+            _bar(row.robust, "cyan") if row.robust else Text(""),
+        )
+        for row in claim.classes
+    ]
+
+
+def _gallery(claim: ClaimView) -> list[tuple[Text, ...]]:
+    def answer(name: str, confidence: float | None) -> Text:
+        return Text(name if confidence is None else f"{name} ({percent(confidence)})")
+
+    return [
+        (
+            Text(count(pair.id)),
+            Text(pair.label),
+            answer(pair.before, pair.before_confidence),
+            answer(pair.after, pair.after_confidence),
+        )
+        for pair in claim.gallery
+    ]
+
+
+def _training(claim: ClaimView) -> list[tuple[Text, ...]]:
+    run = claim.training
+    if run is None:
+        return []
+    rows = []
+    for name, epoch in (("best", run.best), ("last", run.last)):
+        line = run.at(epoch)
+        figures = (line.clean, line.robust) if line else (None, None)
+        shown = (Text("-" if value is None else percent(value)) for value in figures)
+        rows.append((Text(name), Text(str(epoch)), *shown))
+    events = [
+        (Text(e.event), Text(str(e.epoch)), Text(""), Text("")) for e in run.epochs if e.event
+    ]
+    return [*rows, *events]
+
+
+def _facts(facts: Facts) -> list[tuple[Text, ...]]:
+    return [(Text(name, style="dim"), Text(value)) for name, value in facts]
+
+
+def _advice(message: str, remedy: str) -> str:
+    return f"{message}. {remedy}" if remedy else message
+
+
+def _bar(accuracy: Accuracy, colour: str) -> Text:
+    return _blocks(accuracy.value, colour)
+
+
+def _blocks(share: float, colour: str) -> Text:
+    """Return a bar; anything above nothing gets at least one cell."""
+    cells = max(round(WIDTH * share), 1 if share > 0 else 0)
+    return Text("█" * cells, style=colour)
+
+
+def _titled(
+    title: str, head: Sequence[str], rows: Sequence[Sequence[Text]]
+) -> list[RenderableType]:
+    if not rows:
+        return []
+    return [Text(title, style="bold"), Padding(_table(head, rows), (0, 0, 1, 0))]
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[Text]]) -> Table:
+    """Return a table; cells are Text, so nothing that a user named is read as markup."""
+    table = Table(box=box.SIMPLE_HEAD, show_header=any(head), header_style="dim", pad_edge=False)
+    for name in head:
+        table.add_column(Text(name), overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table

@@ -1,0 +1,311 @@
+"""What a report says, as plain values: HTML, Markdown and terminal show the same view."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from holdfast.claims import Accuracy, Claim, Withheld, read_accuracy
+from holdfast.claims.headline import ceiling
+from holdfast.claims.wording import FEW, failed_checks, statement, warnings, within
+from holdfast.errors import InputError
+from holdfast.reporting.gallery import Pair, load_gallery
+from holdfast.reporting.history import History, load_history
+from holdfast.reporting.spelling import count, duration, rate, spell
+
+Facts = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a security curve."""
+
+    eps: str  # as written
+    radius: float
+    robust: Accuracy
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One row of the attack waterfall: of `entered` points it broke `broken`, `left` went on."""
+
+    name: str
+    entered: int
+    broken: int
+    left: int
+    alone: int | None  # points that it breaks by itself, known of exhaustive runs only
+    marginal: int
+    failed: int
+    passes: str
+    seconds: str
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """Accuracy on the points of one class."""
+
+    name: str
+    n: int
+    clean: Accuracy
+    robust: Accuracy | None  # None where it is withheld
+
+
+@dataclass(frozen=True)
+class Check:
+    """One diagnostic; status is pass, warn, fail or not-run."""
+
+    id: str
+    status: str
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class ClaimView:
+    """All that a report says about one claim."""
+
+    anchor: str
+    name: str
+    sentence: str  # statement and warnings: what `print(claim)` says
+    statement: str
+    warnings: tuple[str, ...]
+    tags: tuple[str, ...]  # the warnings in two words each
+    within: str  # the allowed set, such as "Linf eps=8/255"
+    eps: str
+    suite: str
+    n: int
+    clean: Accuracy
+    robust: Accuracy | None  # None: withheld or unreliable, and then `most` is what can be said
+    most: Accuracy
+    verdict: str  # "", "withheld" or "unreliable"
+    reason: str  # why there is no number
+    curve: tuple[Point, ...]
+    waterfall: tuple[Stage, ...]
+    classes: tuple[ClassRow, ...]
+    gallery: tuple[Pair, ...]
+    training: History | None
+    checks: tuple[Check, ...]
+    cost: tuple[tuple[str, str, str], ...]  # what, total, per point
+    threat: Facts
+    attacks: Facts
+    subject: Facts
+    environment: Facts
+    digests: Facts
+    evaluated_with: str
+    verify_with: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Several claims side by side."""
+
+    title: str
+    claims: tuple[ClaimView, ...]
+    differences: str  # why the claims must not be compared, "" when they may be
+
+
+def view(claims: Sequence[Claim]) -> Report:
+    """Return the view of some claims, in their order; InputError if there are none."""
+    if not claims:
+        raise InputError("a report needs at least one claim, got none: name a claim folder")
+    names = _names(claims)
+    views = tuple(_claim(c, name, i) for i, (c, name) in enumerate(zip(claims, names, strict=True)))
+    title = (
+        f"Robustness of {names[0]}" if len(claims) == 1 else f"Robustness of {len(claims)} models"
+    )
+    return Report(title=title, claims=views, differences=_differences(claims))
+
+
+def _claim(claim: Claim, name: str, index: int) -> ClaimView:
+    document = claim.document
+    bad = failed_checks(document)
+    robust = claim.robust_accuracy
+    withheld = isinstance(robust, Withheld)
+    verdict = "withheld" if withheld else "unreliable" if bad else ""
+    reason = robust.reason if isinstance(robust, Withheld) else ""
+    return ClaimView(
+        anchor=f"claim-{index + 1}",
+        name=name,
+        sentence=str(claim),
+        statement=statement(document),
+        warnings=tuple(warnings(document)),
+        tags=_tags(document),
+        within=within(document["threat_sentence"]),
+        eps=str(document["threat"].get("space", {}).get("eps", "")),
+        suite=document["suite"]["name"],
+        n=document["data"]["n"],
+        clean=claim.clean_accuracy,
+        robust=robust if isinstance(robust, Accuracy) and not bad else None,
+        most=ceiling(document["counts"]),
+        verdict=verdict,
+        reason=reason or (f"failed checks: {', '.join(bad)}" if bad else ""),
+        curve=_curve(claim),
+        waterfall=_waterfall(document),
+        classes=_classes(document),
+        gallery=load_gallery(claim),
+        training=load_history(claim),
+        checks=tuple(Check(**{k: str(c[k]) for k in Check.__annotations__}) for c in claim.checks),
+        cost=_cost(document),
+        threat=_threat(document),
+        attacks=tuple((m["name"], spell(m["attack"])) for m in document["suite"]["members"]),
+        subject=_subject(document),
+        environment=_environment(document),
+        digests=_digests(document),
+        evaluated_with=document["command"],
+        verify_with=_verify_command(claim),
+    )
+
+
+def _tags(document: Mapping[str, Any]) -> tuple[str, ...]:
+    few = [f"n < {FEW}"] if document["data"]["n"] < FEW else []
+    found = {c["id"] for c in document["checks"] if c["status"] in ("warn", "fail")}
+    return (*few, *(["zero gradients"] if "zero-gradient" in found else []))
+
+
+def _names(claims: Sequence[Claim]) -> list[str]:
+    """Return the model names, with the claim folder added where two are the same."""
+    names = [str(claim.document["model"]["name"]) for claim in claims]
+    return [
+        f"{name} ({claim.folder.name})" if names.count(name) > 1 else name
+        for name, claim in zip(names, claims, strict=True)
+    ]
+
+
+def _differences(claims: Sequence[Claim]) -> str:
+    """Say in what the claims differ that makes a comparison meaningless."""
+    asked: dict[str, set[Any]] = {"threat model": set(), "data": set(), "suite": set()}
+    for claim in claims:
+        document = claim.document
+        ids = document["data"]["ids"]
+        asked["threat model"].add(document["threat_digest"])
+        asked["data"].add((document["data"]["fingerprint"], str(ids)))
+        asked["suite"].add(document["suite"]["digest"])
+    different = [name for name, values in asked.items() if len(values) > 1]
+    if not different:
+        return ""
+    return f"These claims differ in {' and '.join(different)}: their numbers must not be ranked."
+
+
+def _curve(claim: Claim) -> tuple[Point, ...]:
+    """Return the curve, from the clean accuracy at eps 0 on."""
+    points = []
+    for item in claim.curve:
+        robust = read_accuracy(item["robust"])
+        if isinstance(robust, Accuracy):
+            points.append(Point(str(item["eps"]), float(item["radius"]), robust))
+    if points and points[0].radius > 0:
+        points.insert(0, Point("0", 0.0, claim.clean_accuracy))
+    return tuple(points)
+
+
+def _waterfall(document: Mapping[str, Any]) -> tuple[Stage, ...]:
+    stages = document["waterfall"]
+    end = ceiling(
+        document["counts"]
+    ).k  # failed points went on to the end, though they do not count
+    left = [*(stage["entered"] for stage in stages[1:]), end]
+    return tuple(
+        Stage(
+            name=str(stage["name"]),
+            entered=stage["entered"],
+            broken=stage["broken"],
+            left=after,
+            alone=stage["alone"],
+            marginal=stage["marginal"],
+            failed=stage["failed"],
+            passes=count(stage["forward"] + stage["backward"]),
+            seconds=duration(stage["seconds"]),
+        )
+        for stage, after in zip(stages, left, strict=True)
+    )
+
+
+def _classes(document: Mapping[str, Any]) -> tuple[ClassRow, ...]:
+    rows = []
+    for item in document["per_class"]:
+        robust = read_accuracy(item["robust"])
+        rows.append(
+            ClassRow(
+                name=str(item["name"] if item["name"] is not None else item["label"]),
+                n=item["n"],
+                clean=Accuracy.of(item["clean"]),
+                robust=robust if isinstance(robust, Accuracy) else None,
+            )
+        )
+    return tuple(rows)
+
+
+def _cost(document: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
+    cost, n = document["cost"], document["data"]["n"]
+    rows = [
+        (f"{key.capitalize()} passes" if key != "queries" else "Queries", key)
+        for key in ("forward", "backward", "queries")
+    ]
+    table = [(label, count(cost[key]), rate(cost[key] / n)) for label, key in rows]
+    seconds = cost["seconds"]
+    return (*table, ("Time", duration(seconds), duration(seconds / n)))
+
+
+def _threat(document: Mapping[str, Any]) -> Facts:
+    threat = document["threat"]
+    return (
+        ("In words", document["threat_sentence"]),
+        ("Allowed set", spell(threat.get("space"))),
+        ("Goal", spell(threat.get("goal"))),
+        ("Knowledge", spell(threat.get("knowledge"))),
+        ("Queries", "unlimited" if threat.get("queries") is None else count(threat["queries"])),
+    )
+
+
+def _subject(document: Mapping[str, Any]) -> Facts:
+    model, data = document["model"], document["data"]
+    which = "all" if data["ids"] == "all" else "random subset, indices stored in the claim"
+    return (
+        ("Model", f"{model['name']}, {count(model['parameters'])} parameters"),
+        (
+            "Data",
+            f"{data['name']}: {count(data['n'])} of {count(data['available'])} points ({which})",
+        ),
+        ("Classes", count(model["num_classes"])),
+        ("Suite", document["suite"]["name"]),
+        ("Seed", str(document["seed"])),
+    )
+
+
+def _environment(document: Mapping[str, Any]) -> Facts:
+    settings = (
+        ("created", document["created"]),
+        ("device", document["device"]),
+        ("precision", document["precision"]),
+        ("threads", document["threads"]),
+        ("batch size", document["batch_size"]),
+    )
+    named = {**dict(settings), **document["environment"]}
+    return tuple((str(key), spell(value)) for key, value in named.items())
+
+
+def _digests(document: Mapping[str, Any]) -> Facts:
+    return (
+        ("claim", document["digest"]),
+        ("model", document["model"]["digest"]),
+        ("data", document["data"]["fingerprint"]),
+        ("threat model", document["threat_digest"]),
+        ("suite", document["suite"]["digest"]),
+    )
+
+
+def _verify_command(claim: Claim) -> str:
+    """Return the command that re-checks, with model and data as the evaluation named them."""
+    try:
+        words = shlex.split(claim.document["command"])
+    except ValueError:
+        words = []
+    given = {a: b for a, b in pairwise(words) if a.startswith("--")}
+    parts = ["holdfast", "verify", shlex.quote(str(claim.folder))]
+    for option, default in (("--model", "MODEL"), ("--weights", ""), ("--data", "DATA")):
+        value = given.get(option, default)
+        parts += [option, shlex.quote(value)] if value else []
+    return " ".join(parts)
