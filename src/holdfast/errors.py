@@ -31,7 +31,7 @@ class VerificationError(HoldfastError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return the tail of an error about an unknown name: the nearest known one, then all of them."""
+    """Return the tail of an error about an unknown name: the nearest known one, then all."""
     names = sorted(known)
     near = get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else ";"

@@ -1,9 +1,10 @@
 """What an attack climbs: losses per example, always to be raised.
 
-Every loss has two forms. `away` raises the evidence against the label; `towards` raises the evidence
-for a target over a rival: the label when a target only steers an untargeted search, the strongest
-other class when the target itself is the goal. logits: (B, K); y, rival, target: (B,) int64;
-reference: (B, K) logits of the unchanged inputs for losses that compare, else None. All return (B,).
+Every loss has two forms. `away` raises the evidence against the label; `towards` raises the
+evidence for a target over a rival: the label when a target only steers an untargeted search, the
+strongest other class when the target itself is the goal. logits: (B, K); y, rival, target: (B,)
+int64; reference: (B, K) logits of the unchanged inputs for losses that compare, else None. All
+return (B,).
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def best_other(logits: Tensor, y: Tensor) -> Tensor:
 @register("loss")
 @dataclass(frozen=True, kw_only=True)
 class CrossEntropy(Loss):
-    """Cross-entropy (Madry et al., 2018, arXiv:1706.06083, sec. 2.1); vanishes for confident nets."""
+    """Cross-entropy (Madry et al., 2018, arXiv:1706.06083, sec. 2.1); fades for confident nets."""
 
     def away(self, logits: Tensor, y: Tensor, reference: Tensor | None = None) -> Tensor:
         return F.cross_entropy(logits, y, reduction="none")
@@ -85,7 +86,7 @@ class ScaledCrossEntropy(Loss):
 @register("loss")
 @dataclass(frozen=True, kw_only=True)
 class Margin(Loss):
-    """Largest other logit minus the label's (Carlini and Wagner, 2017, sec. V-A, f6 without kappa)."""
+    """Largest other logit minus the label's (Carlini and Wagner, 2017, sec. V-A, f6, no kappa)."""
 
     def away(self, logits: Tensor, y: Tensor, reference: Tensor | None = None) -> Tensor:
         return best_other(logits, y) - of_class(logits, y)
@@ -101,8 +102,7 @@ class Margin(Loss):
 class DLR(Loss):
     """Difference-of-logits ratio (Croce and Hein, 2020, arXiv:2003.01690, eqs. 6 and 7).
 
-    The ratio needs a third and a fourth class; below four classes this is the margin, whose
-    direction is the same up to scale.
+    The ratio needs a third and a fourth class; below four classes this is the margin.
     """
 
     def away(self, logits: Tensor, y: Tensor, reference: Tensor | None = None) -> Tensor:
@@ -142,9 +142,11 @@ class KL(Loss):
 
 def _unit_gap(logits: Tensor) -> Tensor:
     top = logits.detach().topk(2, dim=1).values
-    return logits / (top[:, 0] - top[:, 1]).clamp_min(1e-6)[:, None]
+    least = 1e-6 * logits.detach().abs().amax(1)  # a smaller gap is rounding
+    gap = torch.maximum(top[:, 0] - top[:, 1], least).clamp_min(1e-30)
+    return logits / gap[:, None]
 
 
 def _with_value(direction: Tensor, value: Tensor) -> Tensor:
-    """Return a tensor with the gradient of `direction` and the value of `value`."""
-    return direction + (value - direction).detach()
+    """Return a tensor with the gradient of `direction` and exactly the value of `value`."""
+    return value.detach() + (direction - direction.detach())

@@ -18,7 +18,7 @@ from holdfast.errors import Unsupported
 from holdfast.losses import Loss
 from holdfast.models.adapter import frozen
 from holdfast.rng import Rng
-from holdfast.threat import DEFAULT_LOSS, Knowledge, ThreatModel, tolerance
+from holdfast.threat import DEFAULT_LOSS, Aim, Knowledge, ThreatModel, tolerance
 from holdfast.tree import take
 
 
@@ -26,12 +26,15 @@ class Score(NamedTuple):
     """What one forward pass says about each example."""
 
     loss: Tensor  # (B,) what the attack climbs, differentiable
-    harm: Tensor  # (B,) what the attacker wants; detached
+    harm: Tensor  # (B,) what the attacker wants, detached; NaN where a logit is not finite
     tie: Tensor  # (B,) how large a harm must be to count
 
 
 class Cost(NamedTuple):
-    """Passes per example, each (B,) int64. A query is a forward pass through the judged model."""
+    """Passes per example, each (B,) int64.
+
+    A query is a forward pass that the attacker asks of the judged model.
+    """
 
     forward: Tensor
     backward: Tensor
@@ -70,14 +73,15 @@ class Objective:
         self.targets = threat.goal.targets(y) if targets is None else targets
         self.loss = loss or DEFAULT_LOSS
         self._steer: Tensor | None = None
-        self._reference: Tensor | None = None
+        self._reference: list[Tensor] = []  # one tensor once it is known, shared by all views
         self._meter = torch.zeros(3, len(y), dtype=torch.int64, device=y.device)
         self._rows: Tensor | None = None  # rows of the meter that this view counts in; None: all
 
     def score(self, x_adv: Tensor, at: Rng) -> Score:
-        """Return loss and harm of x_adv (B, ...): one forward pass, differentiable under *gradient*.
+        """Return loss and harm of x_adv (B, ...): one forward pass.
 
-        Raises Unsupported under *decision* and *transfer*, where no scores are handed out.
+        Differentiable under *gradient*. Raises Unsupported under *decision* and *transfer*, where
+        no scores are handed out.
         """
         if not self.threat.knowledge.grants(Knowledge.SCORE):
             raise Unsupported(
@@ -85,7 +89,7 @@ class Objective:
                 "decision-based attack or grant more in the threat model"
             )
         with torch.set_grad_enabled(self._differentiable and torch.is_grad_enabled()):
-            logits = self._forward(self.search, x_adv)
+            logits = self._ask(self.search, x_adv)
             loss = self._loss(logits)
         return self._judged(loss, logits)
 
@@ -102,25 +106,33 @@ class Objective:
             self._count(1)
         if gradient is None:
             gradient = torch.zeros_like(z)
-        return score, gradient.nan_to_num_(0.0, 0.0, 0.0)
+        return score, gradient.nan_to_num(0.0, 0.0, 0.0)
 
     def labels(self, x_adv: Tensor, at: Rng) -> Tensor:
         """Return (B,): the predicted classes, the one thing granted under *decision*."""
+        if not self.threat.knowledge.grants(Knowledge.DECISION):
+            raise Unsupported(
+                f"labels are not granted under {self.threat.knowledge!s} knowledge: search another "
+                "model or grant more in the threat model"
+            )
         with torch.no_grad():
-            return self._forward(self.judge, x_adv).argmax(1)
+            return self._ask(self.judge, x_adv).argmax(1)
 
     def verdict(self, x_adv: Tensor) -> Score:
-        """Return the judge's score of x_adv: the numbers that are reported, without gradient."""
+        """Return the judge's score of x_adv: what is reported, without gradient.
+
+        It is the evaluator's own look: a forward pass, but no query of the attacker's budget.
+        """
         with torch.no_grad():
             logits = self._forward(self.judge, x_adv)
             return self._judged(self._loss(logits), logits)
 
     def reference(self) -> Tensor:
         """Return (B, K): the logits of the unchanged inputs; one forward pass the first time."""
-        if self._reference is None:
+        if not self._reference:
             with torch.no_grad():
-                self._reference = self._forward(self.search, self.x)
-        return self._reference
+                self._reference.append(self._ask(self.search, self.x))
+        return self._reference[0]
 
     def ranked(self, rank: int) -> Tensor:
         """Return (B,): the wrong class with the rank-th largest logit on the unchanged input."""
@@ -141,7 +153,7 @@ class Objective:
         return self if loss is None else self._view(loss=loss)
 
     def take(self, idx: Tensor) -> Objective:
-        """Return a view of the examples at positions `idx`; passes are counted in the same meter."""
+        """Return a view of the examples at positions `idx`; passes count in the same meter."""
         rows = idx if self._rows is None else take(self._rows, idx)
         return self._view(
             x=take(self.x, idx),
@@ -168,23 +180,29 @@ class Objective:
     def _differentiable(self) -> bool:
         return self.threat.knowledge is Knowledge.GRADIENT
 
+    def _ask(self, model: nn.Module, x_adv: Tensor) -> Tensor:
+        """Return logits for the attacker; those of the judge are queries and have a budget."""
+        if model is self.judge:
+            limit = self.threat.queries
+            if limit is not None and bool((self.cost.queries >= limit).any()):
+                raise BudgetSpent
+            self._count(2)
+        return self._forward(model, x_adv)
+
     def _forward(self, model: nn.Module, x_adv: Tensor) -> Tensor:
-        limit = self.threat.queries
-        if limit is not None and bool((self.cost.queries >= limit).any()):
-            raise BudgetSpent
         logits: Tensor = model(x_adv)
         self._count(0)
-        self._count(2)
         return logits if logits.dtype == torch.float64 else logits.float()
 
     def _loss(self, logits: Tensor) -> Tensor:
         reference = self.reference() if self.loss.needs_reference else None
-        goal = self.threat.goal
-        return goal.loss(self.loss, logits, self.y, self.targets, self._steer, reference)
+        aim = Aim(self.y, self.targets, self._steer, reference)
+        return self.threat.goal.loss(self.loss, logits, aim)
 
     def _judged(self, loss: Tensor, logits: Tensor) -> Score:
         with torch.no_grad():
-            harm = self.threat.goal.harm(logits.detach(), self.y, self.targets)
+            harm = self.threat.goal.harm(logits, self.y, self.targets)
+            harm = torch.where(logits.isfinite().all(1), harm, torch.nan)
             return Score(loss, harm, tolerance(logits))
 
     def _count(self, column: int) -> None:

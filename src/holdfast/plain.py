@@ -1,7 +1,8 @@
 """Components as plain data and back: the component is its own configuration.
 
 `PGD(steps=40)` in Python and `{"type": "pgd", "steps": 40}` in a file are the same thing. The plain
-form is what goes into claims and checkpoints, what is hashed, and what is read without running code.
+form is what goes into claims and checkpoints, what is hashed, and what is read without running
+code.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from holdfast.registry import kind_of, known, lookup, name_of
 
 
 def describe(value: Any) -> Any:
-    """Return `value` as JSON data; a registered component becomes {"type": name, field: ...}."""
+    """Return `value` as JSON data; a registered component becomes {"type": name, field: ...}.
+
+    What is equal in Python is written alike: 1.0 as 1.
+    """
     if isinstance(value, Enum):
         return value.value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -29,6 +33,8 @@ def describe(value: Any) -> Any:
         return {str(key): describe(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
         return [describe(item) for item in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
     if value is None or isinstance(value, str | bool | int | float):
         return value
     raise ConfigError(f"cannot write {value!r} as plain data: use numbers, text or components")
@@ -84,6 +90,8 @@ def _fit(value: Any, hint: Any, where: str) -> Any:
     options = typing.get_args(hint) if _is_union(hint) else (hint,)
     if value is None and type(None) in options:
         return None
+    if type(value) in options:  # before a float annotation turns an int into a float
+        return value
     for option in options:
         fitted, ok = _try(value, option, where)
         if ok:

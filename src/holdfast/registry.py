@@ -15,7 +15,7 @@ _labels: dict[Any, tuple[str, str]] = {}
 
 
 def register(kind: str, name: str | None = None) -> Callable[[T], T]:
-    """Register a class or function under `kind`; its name is given or the class name in snake case."""
+    """Register a class or function under `kind`, as `name` or as its own name in snake case."""
 
     def add(component: T) -> T:
         label = name or snake(getattr(component, "__name__", ""))

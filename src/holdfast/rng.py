@@ -79,7 +79,7 @@ class Rng:
 
 
 def derive(seed: int, *names: object) -> int:
-    """Return a 63-bit seed that is a function of `seed` and `names`, for libraries that need one."""
+    """Return a 63-bit seed that is a function of `seed` and `names`, for code that needs one."""
     return _word("|".join(str(part) for part in (seed, *names))) >> 1
 
 

@@ -45,7 +45,7 @@ def make_folder(path: Path) -> Path:
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write `data` so that a kill at any moment leaves the old file or the new one, never a part."""
+    """Write `data` so that a kill at any moment leaves the old file or the new one, whole."""
     make_folder(path.parent)
     temporary = path.parent / f"{TEMPORARY}{os.getpid()}-{path.name}"
     with guarded(path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -53,6 +53,10 @@ class Region(Protocol):
 
     x: Tensor
     radius: Tensor
+
+    def center(self) -> Tensor:
+        """Return the unchanged inputs as a point, (B, ...)."""
+        ...
 
     def init(self, at: Rng) -> Tensor:
         """Return a random point of the set, (B, ...)."""
@@ -167,9 +171,18 @@ def radii(radius: float | Tensor | None, space: Space, x: Tensor) -> Tensor:
             f"radius must be one number or one per example ({len(x)}), got shape "
             f"{tuple(values.shape)}"
         )
-    if bool((values < 0).any()):
-        raise InputError(f"radius must not be negative, got {float(values.min()):g}")
+    if not bool((values >= 0).all()):
+        raise InputError(f"radius must be 0 or more, got {float(values.min()):g}")
     return values.expand(len(x))
+
+
+class Aim(NamedTuple):
+    """Where a search is to go from the label, each (B,) int64, with what it may compare with."""
+
+    y: Tensor
+    targets: Tensor | None = None  # what the goal asks for
+    steer: Tensor | None = None  # a class that an untargeted search should try
+    reference: Tensor | None = None  # (B, K) logits of the unchanged inputs
 
 
 class Goal:
@@ -181,19 +194,8 @@ class Goal:
         """Return (B,): what the attacker wants, positive where the goal is reached."""
         raise NotImplementedError
 
-    def loss(
-        self,
-        loss: Loss,
-        logits: Tensor,
-        y: Tensor,
-        targets: Tensor | None,
-        steer: Tensor | None,
-        reference: Tensor | None,
-    ) -> Tensor:
-        """Return (B,): `loss` in the form that serves this goal.
-
-        targets: what the goal asks for; steer: a class that an untargeted search should try.
-        """
+    def loss(self, loss: Loss, logits: Tensor, aim: Aim) -> Tensor:
+        """Return (B,): `loss` in the form that serves this goal."""
         raise NotImplementedError
 
     def targets(self, y: Tensor) -> Tensor | None:
@@ -213,18 +215,10 @@ class Untargeted(Goal):
     def harm(self, logits: Tensor, y: Tensor, targets: Tensor | None) -> Tensor:
         return best_other(logits, y) - of_class(logits, y)
 
-    def loss(
-        self,
-        loss: Loss,
-        logits: Tensor,
-        y: Tensor,
-        targets: Tensor | None,
-        steer: Tensor | None,
-        reference: Tensor | None,
-    ) -> Tensor:
-        if steer is None:
-            return loss.away(logits, y, reference)
-        return loss.towards(logits, y, steer, reference)
+    def loss(self, loss: Loss, logits: Tensor, aim: Aim) -> Tensor:
+        if aim.steer is None:
+            return loss.away(logits, aim.y, aim.reference)
+        return loss.towards(logits, aim.y, aim.steer, aim.reference)
 
 
 @register("goal")
@@ -238,18 +232,10 @@ class Targeted(Goal):
         wanted = self._wanted(targets)
         return of_class(logits, wanted) - best_other(logits, wanted)
 
-    def loss(
-        self,
-        loss: Loss,
-        logits: Tensor,
-        y: Tensor,
-        targets: Tensor | None,
-        steer: Tensor | None,
-        reference: Tensor | None,
-    ) -> Tensor:
-        wanted = self._wanted(targets)
+    def loss(self, loss: Loss, logits: Tensor, aim: Aim) -> Tensor:
+        wanted = self._wanted(aim.targets)
         others = logits.detach().scatter(1, wanted[:, None], -torch.inf)
-        return loss.towards(logits, others.argmax(1), wanted, reference)
+        return loss.towards(logits, others.argmax(1), wanted, aim.reference)
 
     def targets(self, y: Tensor) -> Tensor | None:
         return None if self.to is None else torch.full_like(y, self.to)
@@ -272,7 +258,7 @@ def tolerance(logits: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class ThreatModel:
-    """What the attacker may change, wants, sees and may spend; eps is written here and only here."""
+    """What the attacker may change, wants, sees and may spend; eps is written here alone."""
 
     space: Space
     goal: Goal = field(default_factory=Untargeted, kw_only=True)

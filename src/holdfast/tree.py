@@ -10,7 +10,8 @@ from torch import Tensor
 def take(tree: Any, idx: Tensor) -> Any:
     """Select the examples `idx` along the first axis of every tensor in `tree`.
 
-    Tuples, lists and dicts are walked; None stays None; objects with a `take` method are asked.
+    Tuples (named ones too), lists and dicts are walked; None stays None; objects with a `take`
+    method are asked.
     """
     if tree is None:
         return None
@@ -19,5 +20,6 @@ def take(tree: Any, idx: Tensor) -> Any:
     if isinstance(tree, dict):
         return {key: take(value, idx) for key, value in tree.items()}
     if isinstance(tree, tuple | list):
-        return type(tree)(take(value, idx) for value in tree)
+        make = getattr(type(tree), "_make", type(tree))  # named tuples do not take an iterable
+        return make(take(value, idx) for value in tree)
     return tree.take(idx)

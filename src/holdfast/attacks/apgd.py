@@ -48,7 +48,8 @@ class APGD(Attack):
         pace = _Pace(here, grad, self.steps)
         last = z = here.z
         for k in range(1, self.steps + 1):
-            last, z = z, _advance(region, z, last, grad, pace.fraction, 1.0 if k == 1 else MOMENTUM)
+            ahead = region.project(region.step(z, grad, pace.fraction))
+            last, z = z, ahead if k == 1 else _mix(region, z, last, ahead)
             if k == self.steps:
                 yield Unscored(z)
                 return
@@ -60,14 +61,9 @@ class APGD(Attack):
         return "steps + 1 forward, steps backward"
 
 
-def _advance(
-    region: Region, z: Tensor, last: Tensor, grad: Tensor, fraction: Tensor, weight: float
-) -> Tensor:
-    """Return the next point: a projected step, mixed with the last move, projected again."""
-    ahead = region.project(region.step(z, grad, fraction))
-    if weight == 1.0:
-        return ahead
-    return region.project(z + weight * (ahead - z) + (1 - weight) * (z - last))
+def _mix(region: Region, z: Tensor, last: Tensor, ahead: Tensor) -> Tensor:
+    """Return the next point: the step to `ahead` mixed with the last move, projected again."""
+    return region.project(z + MOMENTUM * (ahead - z) + (1 - MOMENTUM) * (z - last))
 
 
 class _Pace:

@@ -7,20 +7,20 @@ one unscored; evaluation keeps the worst of them, training takes the last and sp
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from holdfast.attacks.result import Result, beats, keep_worst
 from holdfast.errors import Unsupported
 from holdfast.objective import BudgetSpent, Cost, Objective
 from holdfast.plain import describe, digest
 from holdfast.registry import known
 from holdfast.rng import Rng
-from holdfast.spaces.ball import spread
-from holdfast.threat import Knowledge, Normed, Region, Searchable, Status, Vector
-from holdfast.tree import take
+from holdfast.spaces.ball import norm, spread
+from holdfast.threat import Knowledge, Normed, Region, Searchable, Vector
 
 Capability = type[Vector] | type[Normed] | type[Searchable]
 
@@ -45,40 +45,6 @@ class Unscored:
 
 
 Point = Scored | Unscored
-
-
-@dataclass(frozen=True)
-class Result:
-    """The worst point found for each example, and what the search cost."""
-
-    x_adv: Tensor  # (B, ...)
-    z: Tensor  # (B, ...)
-    harm: Tensor  # (B,)
-    tie: Tensor  # (B,)
-    loss: Tensor  # (B,)
-    size: Tensor  # (B,) in the units of the radius
-    failed: Tensor  # (B,) bool: the attack could not move
-    cost: Cost
-
-    @property
-    def success(self) -> Tensor:
-        """Return (B,) bool: the goal is reached beyond a tie."""
-        return self.harm > self.tie
-
-    @property
-    def marginal(self) -> Tensor:
-        """Return (B,) bool: a tie was reached and no more."""
-        return (self.harm.abs() <= self.tie) & ~self.success
-
-    @property
-    def status(self) -> list[Status]:
-        """Return each example's status: broken, marginal, failed or unbroken."""
-        rows = zip(self.success.tolist(), self.marginal.tolist(), self.failed.tolist(), strict=True)
-        return [_status(*row) for row in rows]
-
-    def take(self, idx: Tensor) -> Result:
-        """Return the result of the examples at positions `idx`."""
-        return Result(**{name: _take(value, idx) for name, value in vars(self).items()})
 
 
 class Attack:
@@ -134,7 +100,7 @@ def require(attack: Attack, objective: Objective, region: Region) -> None:
     label = describe(attack)["type"]
     if not granted.grants(attack.knowledge):
         raise Unsupported(
-            f"{label} needs {attack.knowledge!s} knowledge and the threat model grants {granted!s}: "
+            f"{label} needs {attack.knowledge!s} knowledge, the threat model grants {granted!s}: "
             f"use one of {', '.join(_fitting(granted, region)) or 'none yet'}"
         )
     for capability in attack.needs:
@@ -148,9 +114,10 @@ def require(attack: Attack, objective: Objective, region: Region) -> None:
 def climb(objective: Objective, region: Region, z: Tensor, at: Rng) -> tuple[Scored, Tensor]:
     """Score z and return the gradient of its loss: one forward and one input-only backward pass."""
     z = z.detach().requires_grad_(True)
-    x_adv = region.lift(z, at)
-    score, grad = objective.climb(x_adv, z, at)
-    stuck = torch.linalg.vector_norm(grad.flatten(1), torch.inf, dim=1) == 0
+    with torch.enable_grad():
+        x_adv = region.lift(z, at)
+        score, grad = objective.climb(x_adv, z, at)
+    stuck = norm(grad, torch.inf) == 0
     here = Scored(z.detach(), x_adv.detach(), score.loss.detach(), score.harm, score.tie, stuck)
     return here, grad
 
@@ -166,7 +133,7 @@ def look(objective: Objective, region: Region, z: Tensor, at: Rng) -> Scored:
 def last(
     attack: Attack, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
 ) -> Tensor:
-    """Return x_adv (B, ...) where the search ends, as training uses it; that point is not scored."""
+    """Return x_adv (B, ...) where the search ends, not scored: what training uses."""
     z = region.center()
     for point in attack.iterate(objective, region, rng, start):
         z = point.z
@@ -176,7 +143,7 @@ def last(
 def worst(
     attack: Attack, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
 ) -> Result:
-    """Run to the end; return each example's point of largest harm."""
+    """Run to the end; return each example's worst point: a success, else the largest harm."""
     best = _Best(objective, region)
     for here in _scored(attack.iterate(objective, region, rng, start), objective, region, rng):
         best.see(here)
@@ -195,31 +162,8 @@ def first(
     return best.result()
 
 
-def keep_worst(one: Result, other: Result) -> Result:
-    """Return each example's point of larger harm; it failed only if both did; costs add up."""
-    better = other.harm > one.harm
-    return _merge(one, other, better)
-
-
-def keep_nearest(one: Result, other: Result) -> Result:
-    """Return each example's nearest success, or the worst point where neither succeeded."""
-    nearer = other.success & (~one.success | (other.size < one.size))
-    harder = ~other.success & ~one.success & (other.harm > one.harm)
-    return _merge(one, other, nearer | harder)
-
-
-def _merge(one: Result, other: Result, better: Tensor) -> Result:
-    def pick(name: str) -> Tensor:
-        a, b = getattr(one, name), getattr(other, name)
-        return torch.where(spread(better, a), b, a)
-
-    fields = {name: pick(name) for name in ("x_adv", "z", "harm", "tie", "loss", "size")}
-    total = Cost(*(a + b for a, b in zip(one.cost, other.cost, strict=True)))
-    return Result(**fields, failed=one.failed & other.failed, cost=total)
-
-
 class _Best:
-    """Keeps each example's point of largest harm, and whether the search ever had a gradient."""
+    """Keeps each example's worst point, and whether the search ever had a gradient."""
 
     def __init__(self, objective: Objective, region: Region) -> None:
         self.objective = objective
@@ -250,12 +194,12 @@ class _Best:
         failed = best.harm.isinf() & ~success
         if self.could_move is not None:
             failed = failed | (~self.could_move & ~success)
-        cost = Cost(*(a - b for a, b in zip(self.objective.cost, self.before, strict=True)))
+        cost = _spent(self.objective, self.before)
         size = self.region.size(best.z)
         return Result(best.x_adv, best.z, best.harm, best.tie, best.loss, size, failed, cost)
 
     def _better(self, best: Scored, here: Scored) -> Scored:
-        better = here.harm > best.harm
+        better = beats(here.harm, here.tie, best.harm, best.tie)
         if not bool(better.any()):
             return best
         wide = spread(better, here.z)
@@ -288,24 +232,15 @@ def _scored(
 
 def _confirmed(found: Result, objective: Objective, before: Cost) -> Result:
     """Let the judge have the last word where the search used another model."""
-    harm, tie = found.harm, found.tie
     if objective.judge is not objective.search:
         verdict = objective.verdict(found.x_adv)
-        harm, tie = verdict.harm, verdict.tie
-    cost = Cost(*(a - b for a, b in zip(objective.cost, before, strict=True)))
-    return Result(**{**vars(found), "harm": harm, "tie": tie, "cost": cost})
+        failed = found.failed | verdict.harm.isnan()
+        found = replace(found, harm=verdict.harm, tie=verdict.tie, failed=failed)
+    return replace(found, cost=_spent(objective, before))
 
 
-def _status(success: bool, marginal: bool, failed: bool) -> Status:
-    if success:
-        return Status.BROKEN
-    if marginal:
-        return Status.MARGINAL
-    return Status.FAILED if failed else Status.UNBROKEN
-
-
-def _take(value: Tensor | Cost, idx: Tensor) -> Tensor | Cost:
-    return Cost(*take(tuple(value), idx)) if isinstance(value, Cost) else take(value, idx)
+def _spent(objective: Objective, before: Cost) -> Cost:
+    return Cost(*(a - b for a, b in zip(objective.cost, before, strict=True)))
 
 
 def _fitting(granted: Knowledge, region: Region) -> list[str]:

@@ -73,7 +73,7 @@ class ToRank(Attack):
         yield from self.attack.iterate(steered, region, rng, start)
 
     def cost(self) -> str:
-        return f"1 forward + {self.attack.cost()}"
+        return f"1 forward + ({self.attack.cost()})"
 
 
 @register("attack")
@@ -101,4 +101,4 @@ class EachTarget(Attack):
             yield from part.iterate(objective, region, part.own(rng), start)
 
     def cost(self) -> str:
-        return f"top x (1 forward + {self.attack.cost()})"
+        return f"1 forward + top x ({self.attack.cost()})"

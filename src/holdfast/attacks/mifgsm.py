@@ -14,7 +14,7 @@ from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
-from holdfast.spaces.ball import spread
+from holdfast.spaces.ball import norm, spread
 from holdfast.threat import Normed, Region, Vector
 
 
@@ -33,16 +33,15 @@ class MIFGSM(Attack):
     def iterate(
         self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
     ) -> Iterator[Point]:
+        assert isinstance(region, Normed), "require() has checked this"
         objective = objective.using(self.loss)
         z = region.center() if start is None else start
         momentum = torch.zeros_like(z)
         for k in range(self.steps):
             here, grad = climb(objective, region, z, rng.at(k, of=self.steps))
             yield here
-            peak = spread(_nonzero(torch.linalg.vector_norm(grad.flatten(1), torch.inf, dim=1)), z)
-            grad = grad / peak  # before the norm: sums of 1e-40 lose their digits
-            norm = _nonzero(region.dual_norm(grad))  # type: ignore[attr-defined]
-            momentum = self.decay * momentum + grad / spread(norm, z)
+            grad = _unit(grad, norm(grad, torch.inf))  # sums of 1e-40 would lose their digits
+            momentum = self.decay * momentum + _unit(grad, region.dual_norm(grad))
             z = region.project(region.step(here.z, momentum, self.step_size))
         yield Unscored(z)
 
@@ -50,5 +49,6 @@ class MIFGSM(Attack):
         return "steps + 1 forward, steps backward"
 
 
-def _nonzero(norm: Tensor) -> Tensor:
-    return torch.where(norm > 0, norm, 1.0)
+def _unit(grad: Tensor, length: Tensor) -> Tensor:
+    """Divide each example's gradient by its length; a zero gradient stays zero."""
+    return grad / spread(torch.where(length > 0, length, 1.0), grad)

@@ -53,7 +53,7 @@ class Ball(ABC):
         return self.norms(z - self.x)
 
     def contains(self, x_adv: Tensor) -> Tensor:
-        """Audit in float64, (B,) bool: within radius and range, finite; slack for float32 rounding."""
+        """Audit in float64, (B,) bool: finite, within radius and range, but for rounding."""
         low, high = self.range
         changed = x_adv.double()
         inside = (changed >= low) & (changed <= high)  # NaN is in no range
@@ -64,6 +64,15 @@ class Ball(ABC):
     def take(self, idx: Tensor) -> Self:
         """Return the balls around the examples at positions `idx`."""
         return type(self)(take(self.x, idx), take(self.radius, idx), self.range)
+
+
+def norm(values: Tensor, order: float) -> Tensor:
+    """Return (B,): the norm of each example; sums run in float64, which costs next to nothing."""
+    flat = values.flatten(1)
+    if order == torch.inf:
+        return flat.abs().amax(1)
+    total: Tensor = torch.linalg.vector_norm(flat, order, dim=1, dtype=torch.float64)
+    return total.to(values.dtype)
 
 
 def spread(per_example: Tensor, like: Tensor) -> Tensor:

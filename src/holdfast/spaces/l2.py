@@ -11,7 +11,7 @@ from torch import Tensor
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces import squares
-from holdfast.spaces.ball import Ball, as_float, spread
+from holdfast.spaces.ball import Ball, as_float, norm, spread
 from holdfast.threat import Space, check_ball, radii
 from holdfast.units import Number
 
@@ -67,23 +67,32 @@ class L2Region(Ball):
         bottom, top = low - self.x, high - self.x
         change = z - self.x
         clipped = change.clamp(bottom, top)
-        if bool((self.norms(clipped) <= self.radius).all()):
+        inside = self.norms(clipped) <= self.radius
+        if bool(inside.all()):
             return z.clamp(low, high)
         scale = _root(self.radius * _INSIDE, change, bottom, top)
-        inside = self.norms(clipped) <= self.radius
-        shrunk = (change * spread(torch.where(inside, 1.0, scale), z)).clamp(bottom, top)
-        return (self.x + shrunk).clamp(low, high)
+        shrunk = (change * spread(scale, z)).clamp(bottom, top)
+        return torch.where(spread(inside, z), z, self._add(shrunk)).clamp(low, high)
+
+    def _add(self, change: Tensor) -> Tensor:
+        """Return x + change; rounded towards x where rounding to nearest would leave the ball."""
+        moved = self.x + change
+        outside = self.norms(moved - self.x) > self.radius
+        if not bool(outside.any()):
+            return moved
+        longer = ((moved - self.x).abs() > change.abs()) & spread(outside, moved)
+        return torch.where(longer, torch.nextafter(moved, self.x), moved)
 
     def step(self, z: Tensor, grad: Tensor, fraction: float | Tensor) -> Tensor:
         """Move by fraction x radius along the gradient; a zero gradient moves nothing."""
-        peak = torch.linalg.vector_norm(grad.flatten(1), torch.inf, dim=1)
+        peak = norm(grad, torch.inf)
         unit = grad / spread(torch.where(peak > 0, peak, 1.0), grad)  # squares of 1e-30 underflow
         length = self.norms(unit)
         scale = self.radius * fraction / torch.where(length > 0, length, 1.0)
         return torch.addcmul(z, unit, spread(scale, z))
 
     def norms(self, delta: Tensor) -> Tensor:
-        return torch.linalg.vector_norm(delta.flatten(1), 2, dim=1)
+        return norm(delta, 2)
 
     def dual_norm(self, grad: Tensor) -> Tensor:
         """Return (B,): the L2 norm, its own dual."""
@@ -108,14 +117,14 @@ class L2Region(Ball):
         there = squares.draw(at.fold("there"), height, width, fraction, least=3)
         inside = here.mask(height, width)[:, None]
         either = inside | there.mask(height, width)[:, None]
-        unused = (self.radius**2 - self.norms(change) ** 2).clamp_min(0)
-        budget = (unused / channels + self.norms(change * either) ** 2).sqrt()
+        unused = spread((self.radius**2 - self.norms(change) ** 2).clamp_min(0), change)
+        budget = (unused / channels + (change * either).square().sum((2, 3), keepdim=True)).sqrt()
         update = self._update(change * inside, here, at)
-        fresh = update / _per_channel(update) * spread(budget, change)
+        fresh = update / _per_channel(update) * budget
         return self._on_sphere(torch.where(either, fresh, change).reshape(z.shape))
 
     def _update(self, present: Tensor, window: squares.Windows, at: Rng) -> Tensor:
-        """Return (B, C, H, W): the window's present change, made unit, plus a bump of random sign."""
+        """Return (B, C, H, W): the window's present change, as a unit, plus a signed bump."""
         _, channels, height, width = present.shape
         tile = squares.bump(window.height, window.width).to(present)
         turned = at.fold("turn").integers(0, 2)[:, None, None] == 1
@@ -132,7 +141,8 @@ class L2Region(Ball):
 
 
 def _per_channel(change: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(change, dim=(2, 3), keepdim=True).clamp_min(1e-12)
+    """Return (B, C, 1, 1): the Euclidean length of each channel, never zero."""
+    return change.square().sum((2, 3), keepdim=True).sqrt().clamp_min(1e-12)
 
 
 def _root(radius: Tensor, change: Tensor, bottom: Tensor, top: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces import squares
-from holdfast.spaces.ball import Ball, as_float, spread
+from holdfast.spaces.ball import Ball, as_float, norm, spread
 from holdfast.threat import Space, check_ball, radii
 from holdfast.units import Number
 
@@ -60,11 +60,11 @@ class LinfRegion(Ball):
         return torch.addcmul(z, grad.sign(), spread(self.radius * fraction, z))
 
     def norms(self, delta: Tensor) -> Tensor:
-        return torch.linalg.vector_norm(delta.flatten(1), torch.inf, dim=1)
+        return norm(delta, torch.inf)
 
     def dual_norm(self, grad: Tensor) -> Tensor:
         """Return (B,): the L1 norm."""
-        return torch.linalg.vector_norm(grad.flatten(1), 1, dim=1)
+        return norm(grad, 1)
 
     def propose_start(self, at: Rng) -> Tensor:
         """Return vertical stripes of +-radius (Andriushchenko et al., 2020, sec. 3.3)."""

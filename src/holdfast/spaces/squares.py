@@ -66,9 +66,12 @@ def draw(at: Rng, height: int, width: int, fraction: float, least: int = 1) -> W
 def sides(height: int, width: int, fraction: float, least: int = 1) -> tuple[int, int]:
     """Return the sides of a window over `fraction` of the image, square where it fits."""
     area = fraction * height * width
-    rows = min(height, max(round(sqrt(area)), least))
-    columns = min(width, max(round(area / rows), least)) if rows == height else min(width, rows)
-    return rows, columns
+    side = max(round(sqrt(area)), least)
+    if side > height:
+        return height, min(width, max(round(area / height), least))
+    if side > width:
+        return min(height, max(round(area / width), least)), width
+    return side, side
 
 
 @lru_cache(maxsize=256)
@@ -81,8 +84,7 @@ def bump(rows: int, columns: int) -> Tensor:
     if rows < columns:
         return bump(columns, rows).T
     upper = rows // 2
-    signed = torch.cat([_hill(upper, columns), -_hill(rows - upper, columns)])
-    return signed / torch.linalg.vector_norm(signed)
+    return _unit(torch.cat([_hill(upper, columns), -_hill(rows - upper, columns)]))
 
 
 def _hill(rows: int, columns: int) -> Tensor:
@@ -92,4 +94,8 @@ def _hill(rows: int, columns: int) -> Tensor:
     for k in range(max(middle_row, middle_column) + 1):
         top, left = max(middle_row - k, 0), max(middle_column - k, 0)
         hill[top : middle_row + k + 1, left : middle_column + k + 1] += 1.0 / (k + 1) ** 2
-    return hill / torch.linalg.vector_norm(hill).clamp_min(1e-12)
+    return _unit(hill)
+
+
+def _unit(values: Tensor) -> Tensor:
+    return values / values.square().sum().sqrt().clamp_min(1e-12)

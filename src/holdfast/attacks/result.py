@@ -1,0 +1,85 @@
+"""What a search found: the worst or the nearest point of each example, and what it cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from holdfast.objective import Cost
+from holdfast.spaces.ball import spread
+from holdfast.threat import Status
+from holdfast.tree import take
+
+
+@dataclass(frozen=True)
+class Result:
+    """The worst point found for each example, and what the search cost."""
+
+    x_adv: Tensor  # (B, ...)
+    z: Tensor  # (B, ...)
+    harm: Tensor  # (B,)
+    tie: Tensor  # (B,)
+    loss: Tensor  # (B,)
+    size: Tensor  # (B,) in the units of the radius
+    failed: Tensor  # (B,) bool: the attack could not move
+    cost: Cost
+
+    @property
+    def success(self) -> Tensor:
+        """Return (B,) bool: the goal is reached beyond a tie."""
+        return self.harm > self.tie
+
+    @property
+    def marginal(self) -> Tensor:
+        """Return (B,) bool: a tie was reached and no more."""
+        return (self.harm.abs() <= self.tie) & self.harm.isfinite()
+
+    @property
+    def status(self) -> list[Status]:
+        """Return each example's status: broken, marginal, failed or unbroken."""
+        rows = zip(self.success.tolist(), self.marginal.tolist(), self.failed.tolist(), strict=True)
+        return [_status(*row) for row in rows]
+
+    def take(self, idx: Tensor) -> Result:
+        """Return the result of the examples at positions `idx`."""
+        fields: dict[str, Any] = take(vars(self), idx)
+        return Result(**fields)
+
+
+def keep_worst(one: Result, other: Result) -> Result:
+    """Return each example's worse point; it failed only if both did; costs add up."""
+    return _merge(one, other, beats(other.harm, other.tie, one.harm, one.tie))
+
+
+def keep_nearest(one: Result, other: Result) -> Result:
+    """Return each example's nearest success, or the worst point where neither succeeded."""
+    nearer = other.success & (~one.success | (other.size < one.size))
+    harder = ~other.success & beats(other.harm, other.tie, one.harm, one.tie)
+    return _merge(one, other, nearer | harder)
+
+
+def beats(harm: Tensor, tie: Tensor, best_harm: Tensor, best_tie: Tensor) -> Tensor:
+    """Return (B,) bool: a success where there was none, or else the larger harm."""
+    success, before = harm > tie, best_harm > best_tie
+    return torch.where(success == before, harm > best_harm, success)
+
+
+def _merge(one: Result, other: Result, better: Tensor) -> Result:
+    def pick(name: str) -> Tensor:
+        a, b = getattr(one, name), getattr(other, name)
+        return torch.where(spread(better, a), b, a)
+
+    fields = {name: pick(name) for name in ("x_adv", "z", "harm", "tie", "loss", "size")}
+    total = Cost(*(a + b for a, b in zip(one.cost, other.cost, strict=True)))
+    return Result(**fields, failed=one.failed & other.failed, cost=total)
+
+
+def _status(success: bool, marginal: bool, failed: bool) -> Status:
+    if success:
+        return Status.BROKEN
+    if marginal:
+        return Status.MARGINAL
+    return Status.FAILED if failed else Status.UNBROKEN
