@@ -53,7 +53,10 @@ def components(kind: str, source: str = "index.md") -> str:
 
 def attacks(source: str = "index.md") -> str:
     """Return the table of attacks: name, what it is, what it needs, its cost formula."""
-    rows = ["| name | what it is | knowledge | needs | passes per example |", "|---|---|---|---|---|"]
+    rows = [
+        "| name | what it is | knowledge | needs | passes per example |",
+        "|---|---|---|---|---|",
+    ]
     for name, cls in known("attack").items():
         needs = ", ".join(f"`{need.__name__}`" for need in cls.needs) or "any set"
         cost = _example(cls).cost()
@@ -62,11 +65,23 @@ def attacks(source: str = "index.md") -> str:
     return "\n".join(rows)
 
 
+def suites() -> str:
+    """Return a table per suite: its members in order, with the passes that each may spend."""
+    parts = []
+    for name, suite in known("suite").items():
+        parts += [f"**`{name}`**", "", "| member | attack | passes per example |", "|---|---|---|"]
+        for member in suite.members:
+            plain = _short(member.attack)
+            parts.append(f"| `{member.name}` | `{plain}` | {member.attack.cost()} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
 def _example(cls: Any) -> Any:
     """Build an attack with its defaults; one that wraps another gets PGD."""
-    fill = {"attack": lambda: known("attack")["pgd"](), "index": lambda: 0, "rank": lambda: 1}
+    fill = {"attack": known("attack")["pgd"](), "index": 0, "rank": 1}
     needed = [field.name for field in dataclasses.fields(cls) if _required(field)]
-    return cls(**{name: fill[name]() for name in needed})
+    return cls(**{name: fill[name] for name in needed})
 
 
 def _relative(page: str, source: str) -> str:

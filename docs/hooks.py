@@ -1,6 +1,7 @@
 """What mkdocs runs while it builds these pages: tables from the registry, equations as MathML.
 
-A page asks with an HTML comment: `attacks`, `components: loss`, `fields: attack/pgd` or `help: train`.
+A page asks with an HTML comment: `attacks`, `suites`, `components: loss`, `fields: attack/pgd` or
+`help: train`.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from latex2mathml.converter import convert
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import generate  # noqa: E402  it lies beside this file, which mkdocs loads by path
+import generate  # it lies beside this file, which mkdocs loads by path
 
-_ASK = re.compile(r"<!-- (attacks|components|fields|help)(?:: ([\w/-]+))? -->")
+_ASK = re.compile(r"<!-- (attacks|suites|components|fields|help)(?:: ([\w/-]+))? -->")
 _MATH = re.compile(r'<(div|span) class="arithmatex">\\[\[(](.*?)\\[\])]</\1>', re.DOTALL)
 
 
@@ -33,6 +34,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         what, which = found[1], found[2]
         if what == "attacks":
             return generate.attacks(page.file.src_uri)
+        if what == "suites":
+            return generate.suites()
         if what == "components":
             return generate.components(which, page.file.src_uri)
         if what == "fields":

@@ -1,0 +1,149 @@
+"""The documentation says what the code has: pages, snippets, names, commands and words."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+
+import holdfast
+from holdfast.registry import known
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+TEXTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES]
+
+# Snippets here need neither data nor training, so they are run and not only compiled.
+CHEAP = ("attacks", "losses", "spaces", "methods", "concepts")
+NEEDS_FILES = {"concepts/claim.md"}
+
+BANNED = re.compile(r"\b(robust to|secure|safe|immune)\b", re.IGNORECASE)
+
+
+def _generate() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_generate", DOCS / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+generate = _generate()
+generate.load_all()
+COMPONENTS = [(kind, name) for kind in generate.FOLDERS for name in known(kind)]
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def _snippets(language: str) -> list[tuple[str, str]]:
+    fence = re.compile(rf"^```{language}\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+    return [
+        (_name(path), code) for path in TEXTS for code in fence.findall(path.read_text("utf-8"))
+    ]
+
+
+def _nav_pages(nav: object) -> list[str]:
+    if isinstance(nav, str):
+        return [nav]
+    if isinstance(nav, dict):
+        return [page for value in nav.values() for page in _nav_pages(value)]
+    assert isinstance(nav, list)
+    return [page for value in nav for page in _nav_pages(value)]
+
+
+@pytest.mark.parametrize(("kind", "name"), COMPONENTS)
+def test_every_component_has_a_page_with_use_and_fields(kind, name):
+    text = (DOCS / generate.page_of(kind, name)).read_text("utf-8")
+    assert text.startswith("# ")
+    cls = known(kind)[name]
+    has_fields = generate.fields(kind, name) != "It has no fields."
+    assert not has_fields or f"<!-- fields: {kind}/{name} -->" in text
+    assert cls.__name__ in text
+
+
+def test_every_page_is_in_the_navigation_once():
+    # mkdocs.yml may name Python objects, which a plain reader refuses; none are used here.
+    nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))["nav"]
+    pages = _nav_pages(nav)
+    assert sorted(pages) == sorted(path.relative_to(DOCS).as_posix() for path in PAGES)
+
+
+@pytest.mark.parametrize(("page", "code"), _snippets("python"))
+def test_python_snippets_compile_and_name_what_exists(page, code):
+    tree = ast.parse(code, page)
+    for node in ast.walk(tree):
+        chain = _chain(node) if isinstance(node, ast.Attribute) else None
+        if chain and chain[0] in ("hf", "holdfast"):
+            _resolve(chain[1:], page)
+
+
+def _chain(node: ast.expr) -> list[str] | None:
+    """Return ["hf", "attacks", "PGD"] for `hf.attacks.PGD`, None where the root is no name."""
+    if isinstance(node, ast.Name):
+        return [node.id]
+    if isinstance(node, ast.Attribute):
+        chain = _chain(node.value)
+        return None if chain is None else [*chain, node.attr]
+    return None
+
+
+def _resolve(names: list[str], page: str) -> None:
+    found: object = holdfast
+    for name in names:
+        assert hasattr(found, name), f"{page}: {found!r} has no {name!r}"
+        found = getattr(found, name)
+
+
+@pytest.mark.parametrize(
+    ("page", "code"),
+    [
+        (page, code)
+        for page, code in _snippets("python")
+        if page.removeprefix("docs/").startswith(CHEAP)
+        and page.removeprefix("docs/") not in NEEDS_FILES
+    ],
+)
+def test_cheap_snippets_run(page, code, capsys):
+    exec(compile(code, page, "exec"), {"__name__": "snippet"})
+
+
+def test_commands_are_verbs_of_the_command_line():
+    from typer.main import get_command
+
+    from holdfast.cli import app
+
+    verbs = set(get_command(app).commands)
+    for page, text in [*_snippets("console"), *_snippets("bash")]:
+        for verb in re.findall(r"^\$? ?holdfast ([a-z]+)", text, re.MULTILINE):
+            assert verb in verbs, f"{page}: there is no `holdfast {verb}`"
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=_name)
+def test_no_words_that_need_a_certificate(path):
+    lines = path.read_text("utf-8").splitlines()
+    # A page may quote the banned words in backticks, to say that they are banned.
+    found = [line for line in lines if BANNED.search(re.sub(r"`[^`]*`", "", line))]
+    assert not found
+
+
+def test_math_becomes_mathml_without_scripts():
+    sys.path.insert(0, str(DOCS))
+    try:
+        pytest.importorskip("latex2mathml", reason="the extra `docs` is not installed")
+        import hooks
+    finally:
+        sys.path.remove(str(DOCS))
+    page = hooks.on_page_content(r'<p>A <span class="arithmatex">\(x &lt; \varepsilon\)</span></p>')
+    assert "<math" in page
+    assert "arithmatex" not in page
