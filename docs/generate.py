@@ -71,7 +71,7 @@ def suites() -> str:
     for name, suite in known("suite").items():
         parts += [f"**`{name}`**", "", "| member | attack | passes per example |", "|---|---|---|"]
         for member in suite.members:
-            plain = _short(member.attack)
+            plain = _short(member.attack, numbers=True)
             parts.append(f"| `{member.name}` | `{plain}` | {member.attack.cost()} |")
         parts.append("")
     return "\n".join(parts)
@@ -96,7 +96,8 @@ def fields(kind: str, name: str) -> str:
     for field in dataclasses.fields(cls):
         default = "required" if _required(field) else f"`{_short(_default(field))}`"
         meaning = comments.get(field.name, "")
-        rows.append(f"| `{field.name}` | `{_cell(str(field.type))}` | {default} | {meaning} |")
+        kind_of_value = str(field.type).replace(" | ", " or ")
+        rows.append(f"| `{field.name}` | `{kind_of_value}` | {default} | {meaning} |")
     return "\n".join(rows) if len(rows) > 2 else "It has no fields."
 
 
@@ -142,13 +143,24 @@ def _default(field: dataclasses.Field[Any]) -> Any:
     return field.default
 
 
-def _short(value: Any) -> str:
-    """Write a default as a configuration would: a component by its name and its changed fields."""
+def _short(value: Any, *, numbers: bool = False) -> str:
+    """Write a value as Python would: a component by its class and what is not default in it.
+
+    numbers: write numbers also where they are the default, for budgets.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        plain = describe(value)
-        inner = ", ".join(f"{k}={v}" for k, v in plain.items() if k != "type" and v is not None)
-        return f"{plain['type']}({inner})" if inner else str(plain["type"])
-    return str(describe(value))
+        pairs = [(field, getattr(value, field.name)) for field in dataclasses.fields(value)]
+        inner = ", ".join(
+            f"{field.name}={_short(item, numbers=numbers)}"
+            for field, item in pairs
+            if not _is_default(value, field) or (numbers and isinstance(item, int | float))
+        )
+        return f"{type(value).__name__}({inner})"
+    return repr(describe(value))
+
+
+def _is_default(value: Any, field: dataclasses.Field[Any]) -> bool:
+    return not _required(field) and bool(getattr(value, field.name) == _default(field))
 
 
 def _comments(cls: Any) -> dict[str, str]:

@@ -11,6 +11,7 @@ from types import ModuleType
 
 import pytest
 import yaml
+from _pytest.mark import ParameterSet
 
 import holdfast
 from holdfast.registry import known
@@ -46,11 +47,18 @@ def _name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def _snippets(language: str) -> list[tuple[str, str]]:
+def _snippets(language: str) -> list[ParameterSet]:
     fence = re.compile(rf"^```{language}\n(.*?)^```$", re.DOTALL | re.MULTILINE)
     return [
-        (_name(path), code) for path in TEXTS for code in fence.findall(path.read_text("utf-8"))
+        pytest.param(_name(path), code, id=f"{_name(path)}-{i}")
+        for path in TEXTS
+        for i, code in enumerate(fence.findall(path.read_text("utf-8")), start=1)
     ]
+
+
+def _cheap(snippet: ParameterSet) -> bool:
+    page = str(snippet.values[0]).removeprefix("docs/")
+    return page.startswith(CHEAP) and page not in NEEDS_FILES
 
 
 def _nav_pages(nav: object) -> list[str]:
@@ -105,15 +113,7 @@ def _resolve(names: list[str], page: str) -> None:
         found = getattr(found, name)
 
 
-@pytest.mark.parametrize(
-    ("page", "code"),
-    [
-        (page, code)
-        for page, code in _snippets("python")
-        if page.removeprefix("docs/").startswith(CHEAP)
-        and page.removeprefix("docs/") not in NEEDS_FILES
-    ],
-)
+@pytest.mark.parametrize(("page", "code"), [s for s in _snippets("python") if _cheap(s)])
 def test_cheap_snippets_run(page, code, capsys):
     exec(compile(code, page, "exec"), {"__name__": "snippet"})
 
@@ -121,10 +121,11 @@ def test_cheap_snippets_run(page, code, capsys):
 def test_commands_are_verbs_of_the_command_line():
     from typer.main import get_command
 
-    from holdfast.cli import app
+    from holdfast.cli.app import app
 
     verbs = set(get_command(app).commands)
-    for page, text in [*_snippets("console"), *_snippets("bash")]:
+    for snippet in [*_snippets("console"), *_snippets("bash")]:
+        page, text = snippet.values
         for verb in re.findall(r"^\$? ?holdfast ([a-z]+)", text, re.MULTILINE):
             assert verb in verbs, f"{page}: there is no `holdfast {verb}`"
 
