@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save
 
 from holdfast.claims import Accuracy, Claim, Row, Table, headline, write_claim
+from holdfast.plain import digest
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 MEMBERS = ("apgd-ce", "apgd-margin", "apgd-t", "square")
@@ -36,7 +37,7 @@ def make_claim(
     classes: tuple[str, ...] | None = DIGITS,
     available: int | None = None,
     eps: str = "0.2",
-    curve: bool = True,
+    curve: bool | list[dict[str, Any]] = True,
     trained: bool = True,
     gallery: int = 6,
     checks: list[dict[str, str]] | None = None,
@@ -56,7 +57,7 @@ def make_claim(
             "knowledge": "gradient",
             "queries": None,
         },
-        "threat_digest": "a1" * 32,
+        "threat_digest": digest({"eps": eps}),
         "threat_sentence": f"Linf eps={eps}, inputs in 0..1, untargeted, white box (gradient)",
         "suite": _suite(),
         "seed": 0,
@@ -84,7 +85,7 @@ def make_claim(
         **headline(counts),
         "per_class": _per_class(rows, classes),
         "waterfall": _waterfall(rows),
-        "curve": _curve(n, clean, robust, eps) if curve else [],
+        "curve": curve if isinstance(curve, list) else _curve(n, clean, robust, eps) * curve,
         "checks": CHECKS if checks is None else checks,
         "cost": {"forward": 1203 * n, "backward": 402 * n, "queries": 610 * n, "seconds": 41.7},
         "forecast_seconds": 48.0,

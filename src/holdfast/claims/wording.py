@@ -35,7 +35,7 @@ def warnings(document: Mapping[str, Any]) -> list[str]:
         )
     for check in document["checks"]:
         if check["id"] == "zero-gradient" and check["status"] in ("warn", "fail"):
-            message, remedy = _as_sentence(check["message"]), _as_sentence(check["remedy"])
+            message, remedy = as_sentence(check["message"]), as_sentence(check["remedy"])
             notes.append(f"ZERO GRADIENTS: {message} {remedy}".rstrip())
     return notes
 
@@ -102,6 +102,7 @@ def _listed(words: list[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def _as_sentence(text: str) -> str:
+def as_sentence(text: str) -> str:
+    """Return a text with a capital at its start and a full stop at its end; "" stays empty."""
     text = text.strip()
     return text if not text else text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")

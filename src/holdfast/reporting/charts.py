@@ -13,7 +13,7 @@ from holdfast.reporting.view import ClaimView, Point
 
 PERCENTS = [(value, f"{100 * value:.0f}") for value in (0.0, 0.25, 0.5, 0.75, 1.0)]
 SERIES = 6  # colours in the style sheet; with more series they repeat, the marks with them
-_NARROWEST = 30.0  # drawing units between two tick labels
+_LETTER = 6.8  # drawing units that a letter of a tick label takes
 
 
 def style(index: int) -> str:
@@ -39,7 +39,14 @@ def security_curve(claims: Sequence[tuple[int, ClaimView]], key: str) -> Markup:
         return Markup("")
     end = max(point.radius for _, claim in shown for point in claim.curve)
     frame = Frame(x=(0.0, end or 1.0), y=(0.0, 1.0))
-    parts = [frame.axes(_eps_ticks(frame, shown[0][1].curve), PERCENTS, "eps", "not broken, %")]
+    parts = [
+        frame.axes(
+            _eps_ticks(frame, [point for _, claim in shown for point in claim.curve]),
+            PERCENTS,
+            "eps",
+            "not broken, %",
+        )
+    ]
     for index, claim in shown:
         where, classes = [p.radius for p in claim.curve], style(index)
         lower = list(zip(where, (p.robust.low for p in claim.curve), strict=True))
@@ -118,12 +125,15 @@ def training_loss(history: History, key: str) -> Markup:
     return frame.drawing(parts, title="Training loss by epoch", description=said, key=key)
 
 
-def _eps_ticks(frame: Frame, curve: Sequence[Point]) -> list[tuple[float, str]]:
-    """Return the eps of a curve as written, leaving out what would overlap, never the last."""
+def _eps_ticks(frame: Frame, points: Sequence[Point]) -> list[tuple[float, str]]:
+    """Return the eps as written, from the largest down, leaving out what would overlap."""
     kept: list[tuple[float, str]] = []
-    for point in reversed(curve):
-        if not kept or frame.px(kept[-1][0]) - frame.px(point.radius) >= _NARROWEST:
-            kept.append((point.radius, point.eps))
+    free = float("inf")  # the drawing is free to the left of this
+    for radius, eps in sorted({(point.radius, point.eps) for point in points}, reverse=True):
+        half = _LETTER * len(eps) / 2
+        if frame.px(radius) + half < free:
+            kept.append((radius, eps))
+            free = frame.px(radius) - half - _LETTER
     return kept
 
 

@@ -14,7 +14,9 @@ from holdfast.reporting.spelling import count, percent
 from holdfast.reporting.view import ClassRow, Report, view
 from holdfast.storage import write_atomic
 
-MANY = 24  # classes beyond which only the weakest are shown open
+MANY = 20  # classes beyond which only the weakest are shown open
+WEAKEST = 10  # so many of them
+PAIRS = 12  # pictures of the gallery that are shown open
 
 
 def write_report(claims: Sequence[Claim], out: Path | str) -> Path:
@@ -45,14 +47,17 @@ def render(report: Report) -> str:
     assert environment.loader is not None
     sheet = environment.loader.get_source(environment, "style.css")[0]
     numbered = list(enumerate(report.claims))
+    many = len(numbered) > 1
     return environment.get_template("report.html.j2").render(
         report=report,
         numbered=numbered,
         charts=charts,
         style=Markup(sheet),  # noqa: S704 - our own file
         scatter="" if report.differences else charts.scatter(numbered, "scatter"),
-        curves="" if report.differences else charts.security_curve(numbered, "curves"),
+        curves="" if report.differences or not many else charts.security_curve(numbered, "curves"),
+        many=many,
         split_classes=_split_classes,
+        pairs=PAIRS,
     )
 
 
@@ -66,4 +71,4 @@ def _split_classes(rows: Sequence[ClassRow]) -> tuple[list[ClassRow], list[Class
     if len(rows) <= MANY:
         return list(rows), []
     weakest = sorted(rows, key=lambda row: (row.robust or row.clean).value)
-    return weakest[:MANY], weakest[MANY:]
+    return weakest[:WEAKEST], weakest[WEAKEST:]

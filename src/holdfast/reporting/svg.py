@@ -41,7 +41,7 @@ class Frame:
     width: float = 400
     height: float = 270
     left: float = 40
-    right: float = 14
+    right: float = 20
     top: float = 28
     bottom: float = 42
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from holdfast.claims import Accuracy, Claim
+from holdfast.claims.wording import as_sentence
 from holdfast.reporting.spelling import count, percent
 from holdfast.reporting.view import ClaimView, Facts, view
 
@@ -146,7 +147,7 @@ def _facts(facts: Facts) -> list[tuple[Text, ...]]:
 
 
 def _advice(message: str, remedy: str) -> str:
-    return f"{message}. {remedy}" if remedy else message
+    return f"{as_sentence(message)} {as_sentence(remedy)}".rstrip()
 
 
 def _bar(accuracy: Accuracy, colour: str) -> Text:
@@ -164,7 +165,7 @@ def _titled(
 ) -> list[RenderableType]:
     if not rows:
         return []
-    return [Text(title, style="bold"), Padding(_table(head, rows), (0, 0, 1, 0))]
+    return [Text(title, style="bold"), _table(head, rows)]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[Text]]) -> Table:

@@ -81,7 +81,6 @@ class ClaimView:
     robust: Accuracy | None  # None: withheld or unreliable, and then `most` is what can be said
     most: Accuracy
     verdict: str  # "", "withheld" or "unreliable"
-    reason: str  # why there is no number
     curve: tuple[Point, ...]
     waterfall: tuple[Stage, ...]
     classes: tuple[ClassRow, ...]
@@ -123,9 +122,7 @@ def _claim(claim: Claim, name: str, index: int) -> ClaimView:
     document = claim.document
     bad = failed_checks(document)
     robust = claim.robust_accuracy
-    withheld = isinstance(robust, Withheld)
-    verdict = "withheld" if withheld else "unreliable" if bad else ""
-    reason = robust.reason if isinstance(robust, Withheld) else ""
+    verdict = "withheld" if isinstance(robust, Withheld) else "unreliable" if bad else ""
     return ClaimView(
         anchor=f"claim-{index + 1}",
         name=name,
@@ -141,7 +138,6 @@ def _claim(claim: Claim, name: str, index: int) -> ClaimView:
         robust=robust if isinstance(robust, Accuracy) and not bad else None,
         most=ceiling(document["counts"]),
         verdict=verdict,
-        reason=reason or (f"failed checks: {', '.join(bad)}" if bad else ""),
         curve=_curve(claim),
         waterfall=_waterfall(document),
         classes=_classes(document),

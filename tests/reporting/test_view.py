@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save
+
+from claim_fixture import CHECKS, make_claim
+from holdfast.claims import Claim, write_claim
+from holdfast.errors import InputError, VerificationError
+from holdfast.reporting import view
+from holdfast.reporting.gallery import Pair
+from holdfast.reporting.spelling import duration, spell
+
+FAIL = {"id": "black-box-stronger", "status": "fail", "message": "m", "remedy": "r"}
+
+
+def with_gallery(claim: Claim, folder: Path, **tensors: torch.Tensor) -> tuple[Pair, ...]:
+    contents = {name: (claim.folder / name).read_bytes() for name in claim.document["files"]}
+    contents["gallery.safetensors"] = save(tensors)
+    return view([write_claim(folder, claim.document, contents)]).claims[0].gallery
+
+
+def test_no_claim_is_refused() -> None:
+    with pytest.raises(InputError, match="at least one claim"):
+        view([])
+
+
+def test_the_waterfall_adds_up(tmp_path: Path) -> None:
+    claim = make_claim(tmp_path, n=500, failed=5)
+    stages = view([claim]).claims[0].waterfall
+    for stage, following in pairwise(stages):
+        assert stage.left == following.entered
+        assert stage.entered - stage.broken == stage.left
+    counts = claim.document["counts"]
+    assert stages[-1].left == counts["unbroken"] + counts["failed"]
+
+
+def test_the_curve_starts_at_the_clean_accuracy(tmp_path: Path) -> None:
+    curve = make_claim(tmp_path / "a").curve
+    claim = make_claim(tmp_path / "b", curve=[dict(point) for point in curve[2:]])
+    first = view([claim]).claims[0].curve[0]
+    assert (first.eps, first.radius, first.robust) == ("0", 0.0, claim.clean_accuracy)
+
+
+def test_an_unreliable_or_withheld_number_is_none(tmp_path: Path) -> None:
+    good, bad, none = view(
+        [
+            make_claim(tmp_path / "a", n=1000),
+            make_claim(tmp_path / "b", n=1000, checks=[FAIL]),
+            make_claim(tmp_path / "c", n=1000, failed=10, robust=0.6),
+        ]
+    ).claims
+    assert good.verdict == ""
+    assert good.robust == good.most
+    assert (bad.verdict, bad.robust) == ("unreliable", None)
+    assert (none.verdict, none.robust) == ("withheld", None)
+    assert float(none.most) == pytest.approx(0.61)
+
+
+def test_claims_of_other_threats_or_data_are_not_compared(tmp_path: Path) -> None:
+    a = make_claim(tmp_path / "a")
+    same = make_claim(tmp_path / "b", name="other", seed=4)
+    threat = make_claim(tmp_path / "c", eps="0.1")
+    subset = make_claim(tmp_path / "d", available=1000)
+    assert view([a, same]).differences == ""
+    assert "threat model" in view([a, threat]).differences
+    assert "data" in view([a, subset]).differences
+
+
+def test_models_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
+    claims = [make_claim(tmp_path / "a", name="m"), make_claim(tmp_path / "b", name="m")]
+    assert [c.name for c in view(claims).claims] == ["m (a)", "m (b)"]
+
+
+def test_the_gallery_shows_labels_confidences_and_the_difference(tmp_path: Path) -> None:
+    claim = make_claim(tmp_path / "a")
+    pairs = view([claim]).claims[0].gallery
+    assert len(pairs) == 6
+    assert (pairs[1].label, pairs[1].before, pairs[1].after) == ("one", "one", "four")
+    assert 0.5 < (pairs[1].after_confidence or 0) < (pairs[1].before_confidence or 0) < 1
+    assert pairs[0].largest_change == pytest.approx(0.2)
+    assert pairs[0].magnified == 2.0  # 2 * 0.2 stays within the grey scale, 3 * 0.2 would not
+    for pair in pairs:
+        for picture in (pair.clean, pair.adversarial, pair.difference):
+            assert picture.startswith("data:image/png;base64,")
+
+
+@pytest.mark.parametrize(
+    ("shape", "is_image"),
+    [((3, 300, 200), True), ((1, 8, 8), True), ((8, 8), True), ((5,), False), ((4, 8, 8), False)],
+)
+def test_only_images_become_pictures(
+    tmp_path: Path, shape: tuple[int, ...], is_image: bool
+) -> None:
+    x = torch.rand(2, *shape)
+    y = torch.tensor([0, 1])
+    claim = make_claim(tmp_path / "a")
+    pairs = with_gallery(claim, tmp_path / "b", x=x, x_adv=x.clone(), y=y)
+    assert [bool(pair.clean) for pair in pairs] == [is_image] * 2
+    assert pairs[0].before == ""
+    assert pairs[0].before_confidence is None
+    assert pairs[0].magnified == 1.0
+    assert len(pairs[0].clean) < 200_000
+
+
+def test_an_empty_gallery_and_one_without_its_tensors(tmp_path: Path) -> None:
+    claim = make_claim(tmp_path / "a")
+    x = torch.zeros(0, 1, 8, 8)
+    assert with_gallery(claim, tmp_path / "b", x=x, x_adv=x, y=torch.zeros(0)) == ()
+    with pytest.raises(VerificationError, match="gallery"):
+        with_gallery(claim, tmp_path / "c", x=x)
+
+
+def test_the_training_run_is_read_with_its_marks(tmp_path: Path) -> None:
+    claim = make_claim(tmp_path / "a")
+    run = view([claim]).claims[0].training
+    assert run is not None
+    assert (run.best, run.last, len(run.epochs)) == (23, 30, 30)
+    best = run.at(23)
+    assert best is not None
+    assert best.robust == pytest.approx(0.6, abs=0.03)
+    assert view([make_claim(tmp_path / "b", trained=False)]).claims[0].training is None
+
+
+def test_metrics_with_gaps_and_repeated_epochs_are_read_and_damaged_ones_refused(
+    tmp_path: Path,
+) -> None:
+    claim = make_claim(tmp_path / "a")
+    contents = {name: (claim.folder / name).read_bytes() for name in claim.document["files"]}
+    lines = '{"epoch": 1, "robust": 0.1}\n{"epoch": 2, "robust": NaN}\n{"epoch": 1, "clean": 0.5}\n'
+    contents["training.jsonl"] = lines.encode()
+    run = view([write_claim(tmp_path / "b", claim.document, contents)]).claims[0].training
+    assert run is not None
+    assert [(line.epoch, line.clean, line.robust) for line in run.epochs] == [
+        (1, 0.5, None),
+        (2, None, None),
+    ]
+    contents["training.jsonl"] = b'{"epoch": 1}\n{"epo'
+    with pytest.raises(VerificationError, match=r"training\.jsonl"):
+        view([write_claim(tmp_path / "c", claim.document, contents)])
+
+
+def test_the_command_repeats_model_and_data_of_the_evaluation(tmp_path: Path) -> None:
+    folder = tmp_path / "a b"
+    command = "holdfast evaluate --model 'my net.py:f' --weights w.pt --data /d/x.npz --seed 1"
+    found = view([make_claim(folder, command=command)]).claims[0].verify_with
+    assert found == (
+        f"holdfast verify '{folder}' --model 'my net.py:f' --weights w.pt --data /d/x.npz"
+    )
+    other = view([make_claim(tmp_path / "b", command="hf.evaluate(it's)")]).claims[0]
+    assert other.verify_with.endswith("--model MODEL --data DATA")
+
+
+def test_checks_come_with_their_remedy(tmp_path: Path) -> None:
+    checks = view([make_claim(tmp_path)]).claims[0].checks
+    assert [check.status for check in checks] == [check["status"] for check in CHECKS]
+    assert "margin" in checks[2].remedy
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.0002, "0.20 ms"),
+        (0.012, "12 ms"),
+        (3.44, "3.4 s"),
+        (302, "5 min 2 s"),
+        (7500, "2 h 5 min"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_components_are_spelled_as_in_python() -> None:
+    data = {"type": "pgd", "steps": 40, "loss": {"type": "margin"}, "start": None, "r": [0.0, 1.0]}
+    assert spell(data) == "pgd(steps=40, loss=margin, r=[0, 1])"
+    assert spell(None) == "none"
+    assert spell({"a": 1}) == "(a=1)"
