@@ -62,6 +62,10 @@ class Region(Protocol):
         """Return a random point of the set, (B, ...)."""
         ...
 
+    def scatter(self, at: Rng) -> Tensor:
+        """Return a random point before it is made valid, (B, ...): a start for training alone."""
+        ...
+
     def lift(self, z: Tensor, at: Rng) -> Tensor:
         """Return the model's input for z, differentiable, perhaps relaxed."""
         ...

@@ -12,7 +12,7 @@ from holdfast.attacks.pgd import PGD
 from holdfast.attacks.result import Result, keep_nearest, keep_worst
 from holdfast.attacks.rfgsm import RFGSM
 from holdfast.attacks.square import Square
-from holdfast.attacks.starts import Gaussian, Start, Unchanged, Uniform
+from holdfast.attacks.starts import Gaussian, Scatter, Start, Unchanged, Uniform
 
 __all__ = [
     "APGD",
@@ -27,6 +27,7 @@ __all__ = [
     "Restart",
     "Restarts",
     "Result",
+    "Scatter",
     "Square",
     "Start",
     "ToRank",

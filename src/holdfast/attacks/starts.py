@@ -42,6 +42,20 @@ class Uniform(Start):
 
 @register("start")
 @dataclass(frozen=True, kw_only=True)
+class Scatter(Start):
+    """A uniform draw from the ball that may leave the valid range: for training alone.
+
+    Wong et al., 2020, algorithm 3, start here. Where most inputs sit on the edge of the range, as
+    black pixels do, clipping first would take the start's variety away: every step of 1.25 eps
+    would end in a corner, and the network would learn to expect corners alone.
+    """
+
+    def __call__(self, region: Region, rng: Rng) -> Tensor:
+        return region.scatter(rng.fold("start"))
+
+
+@register("start")
+@dataclass(frozen=True, kw_only=True)
 class Gaussian(Start):
     """The unchanged input plus a little Gaussian noise (TRADES; Zhang et al., 2019, algorithm 1).
 

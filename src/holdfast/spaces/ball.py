@@ -36,6 +36,14 @@ class Ball(ABC):
     def project(self, z: Tensor) -> Tensor:
         """Return the nearest point of the ball and the range together."""
 
+    @abstractmethod
+    def scatter(self, at: Rng) -> Tensor:
+        """Return a uniform draw from the whole ball, which may leave the range."""
+
+    def init(self, at: Rng) -> Tensor:
+        """Return a uniform draw from the ball, projected onto the range (Madry et al., 2018)."""
+        return self.project(self.scatter(at))
+
     def center(self) -> Tensor:
         """Return the unchanged inputs as a point."""
         return self.x

@@ -49,12 +49,11 @@ class L2(Space):
 class L2Region(Ball):
     """A Euclidean ball cut by the range; the projection onto both together is exact."""
 
-    def init(self, at: Rng) -> Tensor:
-        """Return a uniform draw from the ball, projected onto the range."""
+    def scatter(self, at: Rng) -> Tensor:
         shape = tuple(self.x.shape[1:])
         direction = at.fold("direction").normal(shape).to(self.x.dtype)
         reach = at.fold("reach").uniform().to(self.x.dtype) ** (1.0 / prod(shape))
-        return self.project(self.step(self.x, direction, reach))
+        return self.step(self.x, direction, reach)
 
     def project(self, z: Tensor) -> Tensor:
         """Return the nearest point of ball and range: clip(s * change) for the right s in [0, 1].

@@ -47,10 +47,9 @@ class LinfRegion(Ball):
         self.lowest = (x - reach).clamp_min(range[0])
         self.highest = (x + reach).clamp_max(range[1])
 
-    def init(self, at: Rng) -> Tensor:
-        """Return a uniform draw from the ball, clipped to the range (Madry et al., 2018)."""
+    def scatter(self, at: Rng) -> Tensor:
         noise = at.uniform(tuple(self.x.shape[1:]), -1.0, 1.0).to(self.x.dtype)
-        return self.project(self.x + spread(self.radius, self.x) * noise)
+        return self.x + spread(self.radius, self.x) * noise
 
     def project(self, z: Tensor) -> Tensor:
         return torch.clamp(z, self.lowest, self.highest)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from holdfast.attacks import RFGSM, Attack
+from holdfast.attacks import RFGSM, Attack, Scatter
 from holdfast.data import Batch
 from holdfast.registry import register
 from holdfast.rng import Rng
@@ -23,7 +23,7 @@ class FastAT(Method):
     the network learns to fool the single step and PGD breaks it. The loop watches for that.
     """
 
-    attack: Attack = RFGSM(step_size=1.25)
+    attack: Attack = RFGSM(step_size=1.25, start=Scatter())
 
     def perturb(self, model: nn.Module, batch: Batch, threat: ThreatModel, rng: Rng) -> Tensor:
         return search(self.attack, model, batch, threat, rng)
