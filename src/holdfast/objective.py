@@ -83,15 +83,11 @@ class Objective:
         Differentiable under *gradient*. Raises Unsupported under *decision* and *transfer*, where
         no scores are handed out.
         """
-        if not self.threat.knowledge.grants(Knowledge.SCORE):
-            raise Unsupported(
-                f"scores are not granted under {self.threat.knowledge!s} knowledge: use a "
-                "decision-based attack or grant more in the threat model"
-            )
+        self._allow(Knowledge.SCORE, "scores")
         with torch.set_grad_enabled(self._differentiable and torch.is_grad_enabled()):
             logits = self._ask(self.search, x_adv)
             loss = self._loss(logits)
-        return self._judged(loss, logits)
+        return Score(loss, *self._judged(logits))
 
     def climb(self, x_adv: Tensor, z: Tensor, at: Rng) -> tuple[Score, Tensor]:
         """Return the score of x_adv and the gradient (B, ...) of its loss with respect to z alone.
@@ -110,25 +106,22 @@ class Objective:
 
     def labels(self, x_adv: Tensor, at: Rng) -> Tensor:
         """Return (B,): the predicted classes, the one thing granted under *decision*."""
-        if not self.threat.knowledge.grants(Knowledge.DECISION):
-            raise Unsupported(
-                f"labels are not granted under {self.threat.knowledge!s} knowledge: search another "
-                "model or grant more in the threat model"
-            )
+        self._allow(Knowledge.DECISION, "labels")
         with torch.no_grad():
             return self._ask(self.judge, x_adv).argmax(1)
 
     def verdict(self, x_adv: Tensor) -> Score:
-        """Return the judge's score of x_adv: what is reported, without gradient.
+        """Return the judge's score of x_adv: what is reported, with the harm for its loss.
 
         It is the evaluator's own look: a forward pass, but no query of the attacker's budget.
         """
         with torch.no_grad():
-            logits = self._forward(self.judge, x_adv)
-            return self._judged(self._loss(logits), logits)
+            harm, tie = self._judged(self._forward(self.judge, x_adv))
+        return Score(harm, harm, tie)
 
     def reference(self) -> Tensor:
         """Return (B, K): the logits of the unchanged inputs; one forward pass the first time."""
+        self._allow(Knowledge.SCORE, "scores")
         if not self._reference:
             with torch.no_grad():
                 self._reference.append(self._ask(self.search, self.x))
@@ -176,6 +169,14 @@ class Objective:
         with frozen(self.search), frozen(self.judge):
             yield
 
+    def _allow(self, needed: Knowledge, what: str) -> None:
+        granted = self.threat.knowledge
+        if not granted.grants(needed):
+            raise Unsupported(
+                f"{what} are not granted under {granted!s} knowledge: use an attack that needs "
+                f"less, or grant {needed!s} in the threat model"
+            )
+
     @property
     def _differentiable(self) -> bool:
         return self.threat.knowledge is Knowledge.GRADIENT
@@ -199,11 +200,10 @@ class Objective:
         aim = Aim(self.y, self.targets, self._steer, reference)
         return self.threat.goal.loss(self.loss, logits, aim)
 
-    def _judged(self, loss: Tensor, logits: Tensor) -> Score:
+    def _judged(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
             harm = self.threat.goal.harm(logits, self.y, self.targets)
-            harm = torch.where(logits.isfinite().all(1), harm, torch.nan)
-            return Score(loss, harm, tolerance(logits))
+            return torch.where(logits.isfinite().all(1), harm, torch.nan), tolerance(logits)
 
     def _count(self, column: int) -> None:
         if self._rows is None:

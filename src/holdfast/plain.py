@@ -63,7 +63,7 @@ def build(kind: str, data: Any) -> Any:
         return _component(kind, data)
     fields = dict(data)
     if "type" not in fields:
-        raise ConfigError(f"a {kind} needs a 'type': one of {', '.join(known(kind))}")
+        raise ConfigError(f"{kind} needs a 'type': one of {', '.join(known(kind))}")
     cls = lookup(kind, str(fields.pop("type")))
     hints = typing.get_type_hints(cls)
     names = [f.name for f in dataclasses.fields(cls)]
@@ -82,7 +82,7 @@ def build(kind: str, data: Any) -> Any:
 def _component(kind: str, value: Any) -> Any:
     if dataclasses.is_dataclass(value) and kind_of(type(value)) == kind:
         return value
-    raise ConfigError(f"expected a {kind} or its name, got {value!r}")
+    raise ConfigError(f"{kind} must be a name, a mapping or a component, got {value!r}")
 
 
 def _fit(value: Any, hint: Any, where: str) -> Any:

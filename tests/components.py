@@ -1,0 +1,75 @@
+"""One small instance of every registered component, for tests that run over all of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pkgutil
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import holdfast
+from holdfast.attacks import PGD
+from holdfast.registry import kinds, known
+from holdfast.spaces import L2, Linf
+
+# What components need in order to be built at all, by the name of the field.
+REQUIRED: dict[str, Callable[[], Any]] = {
+    "attack": PGD,
+    "eps": lambda: "8/255",
+    "index": lambda: 1,
+    "members": tuple,
+    "name": lambda: "a-name",
+    "rank": lambda: 2,
+    "space": lambda: Linf(eps="8/255"),
+}
+
+# Attacks at budgets that a test of two seconds can pay.
+SMALL: dict[str, dict[str, Any]] = {
+    "apgd": {"steps": 12},
+    "bim": {"steps": 5, "step_size": 0.25},
+    "mifgsm": {"steps": 5, "step_size": 0.25},
+    "pgd": {"steps": 6, "step_size": 0.25},
+    "square": {"queries": 30},
+    "restart": {"attack": PGD(steps=3), "index": 1},
+    "restarts": {"attack": PGD(steps=3), "restarts": 2},
+    "to_rank": {"attack": PGD(steps=4), "rank": 1},
+    "each_target": {"attack": PGD(steps=4), "top": 2},
+}
+
+SPACES = {"linf": Linf(eps=0.1), "l2": L2(eps=0.4)}
+
+
+def load_all() -> None:
+    """Import every module of the library, so that every component is registered."""
+    for module in pkgutil.walk_packages(holdfast.__path__, "holdfast."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+
+def example(cls: type) -> Any:
+    """Build a component with its defaults."""
+    fields = dataclasses.fields(cls)
+    needed = [f.name for f in fields if f.default is f.default_factory is dataclasses.MISSING]
+    return cls(**{name: REQUIRED[name]() for name in needed})
+
+
+def every_component() -> list[Any]:
+    """Return (kind, component) of everything registered that is a component."""
+    load_all()
+    return [
+        pytest.param(kind, example(cls), id=f"{kind}-{name}")
+        for kind in kinds()
+        for name, cls in known(kind).items()
+        if isinstance(cls, type) and dataclasses.is_dataclass(cls)
+    ]
+
+
+def small_attacks() -> list[Any]:
+    """Return one small instance of every registered attack."""
+    load_all()
+    return [
+        pytest.param(cls(**SMALL.get(name, {})), id=name) for name, cls in known("attack").items()
+    ]
