@@ -41,12 +41,14 @@ Export = Callable[[str, nn.Module, Record], None]
 class Job:
     """What a run does; the state says how far it is.
 
-    environment goes into checkpoints. farewell: what an interrupted run says.
+    held_out: validation examples. environment goes into checkpoints. farewell: what an interrupted
+    run says.
     """
 
     feed: Feed
     step: Step
     validate: Validate
+    held_out: int
     export: Export
     folder: Path
     environment: Mapping[str, Any]
@@ -115,11 +117,9 @@ def _end_epoch(state: TrainState, job: Job) -> None:
     record = _record(state, job.step, scores, time.monotonic() - began)
     before = state.best
     record["event"] = _event(state, job, record, before)
-    record["best"] = record["event"] in (None, watch.Event.PATIENCE) and _better(
+    record["best"] = record["event"] != watch.Event.DIVERGED and _better(
         record, before, job.step.method.adversarial
     )
-    if before is None and record["event"] == watch.Event.CONSTANT:
-        record["best"] = True  # there is no better one yet
     state.history.append(record)
     state.epoch, state.position, state.seconds = state.epoch + 1, 0, 0.0
     state.totals.zero_()
@@ -169,10 +169,11 @@ def _event(state: TrainState, job: Job, record: Record, best: Record | None) -> 
         return watch.Event.DIVERGED
     smoothing = step.plan.label_smoothing
     entropy = watch.label_entropy(job.feed.label_counts, smoothing)
-    if watch.constant(state.totals, entropy):
+    settled = state.step >= watch.SETTLED or record["epoch"] == step.plan.epochs
+    if settled and watch.constant(state.totals, entropy):
         return watch.Event.CONSTANT
     if step.method.adversarial and watch.collapsed(
-        record["robust"], None if best is None else best["robust"]
+        record["robust"], None if best is None else best["robust"], job.held_out
     ):
         return watch.Event.OVERFITTING
     patience = step.plan.patience
@@ -195,7 +196,7 @@ def _better(record: Record, best: Record | None, adversarial: bool) -> bool:
 
 
 def _ending(state: TrainState, epochs: int) -> str | None:
-    if watch.stops(state.history):
+    if watch.stops(state.history, epochs):
         return str(state.history[-1]["event"])
     return "completed" if state.epoch >= epochs else None
 

@@ -114,6 +114,7 @@ def train(
             feed=setup.feed,
             step=setup.step,
             validate=validate or setup.validator,
+            held_out=len(setup.held_out),
             export=_exporter(setup, out),
             folder=out,
             environment={**setup.environment, "threads": torch.get_num_threads()},

@@ -85,7 +85,7 @@ class Setup:
     @cached_property
     def num_classes(self) -> int:
         """Return K as the network has it, which may be more than the labels that occur."""
-        device = next(self.model.parameters()).device
+        device = _device(self.model)
         with frozen(self.model), torch.no_grad():
             logits = self.model(self.held_out.batch(torch.arange(1)).x.to(device))
         return int(logits.shape[1])
@@ -202,11 +202,18 @@ def _check_parts(setup: Setup) -> None:
 
 def _look_at(model: Model, held_out: Examples) -> None:
     """Refuse a user's network that returns probabilities or numbers that are not finite."""
-    device = next(model.parameters()).device
+    device = _device(model)
     probe = held_out.batch(torch.arange(min(PROBE, len(held_out)))).to(device)
     for finding in inspect(model, probe.x, probe.y):
         if finding.status is Verdict.FAIL and finding.id in {"logits", "finite-outputs"}:
             raise InputError(f"{finding.message}: {finding.remedy}")
+
+
+def _device(model: nn.Module) -> torch.device:
+    parameter = next(model.parameters(), None)
+    if parameter is None:
+        raise InputError("the network has no parameters: there is nothing to train")
+    return parameter.device
 
 
 def _listed(data: Examples | Stream) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from holdfast.training.step import LATE_LOSS, LATE_SEEN, PREDICTED
 
 DROP = 0.20  # Wong et al., 2020, sec. 5.1: a fall of robust accuracy that is no fluctuation
 HALF_DROP = 0.10  # below half of the best counts too, unless the fall is smaller than this
+SETTLED = 500  # steps before which one class for everything may be nothing but a slow start
 PERSIST = 2  # epochs in a row with a constant predictor before training stops
 
 
@@ -26,12 +27,16 @@ class Event(StrEnum):
     PATIENCE = "early-stop"
 
 
-def collapsed(robust: float, best: float | None) -> bool:
-    """Say whether robust validation accuracy fell off from the best so far (fractions of 1)."""
+def collapsed(robust: float, best: float | None, n: int) -> bool:
+    """Say whether robust validation accuracy fell off from the best so far (fractions of 1).
+
+    n: validation examples. A fall within three standard errors of two such accuracies is chance.
+    """
     if best is None:
         return False
     drop = best - robust
-    return drop > DROP or (robust < best / 2 and drop > HALF_DROP)
+    chance = 3 * math.sqrt((best * (1 - best) + robust * (1 - robust)) / n)
+    return drop > chance and (drop > DROP or (robust < best / 2 and drop > HALF_DROP))
 
 
 def constant(totals: Tensor, label_entropy: float) -> bool:
@@ -54,14 +59,13 @@ def label_entropy(counts: Tensor, smoothing: float) -> float:
     return float(torch.special.entr(share).sum())
 
 
-def stops(history: Sequence[Record]) -> bool:
-    """Say whether the last record's event ends the run; one constant epoch may be a slow start."""
+def stops(history: Sequence[Record], epochs: int) -> bool:
+    """Say whether the last record's event ends a run of `epochs`; one constant epoch may pass."""
     event = history[-1]["event"]
-    if event != Event.CONSTANT:
+    if event != Event.CONSTANT or len(history) >= epochs:
         return event is not None
-    return all(record["event"] == event for record in history[-PERSIST:]) and (
-        len(history) >= PERSIST
-    )
+    recent = [record["event"] for record in history[-PERSIST:]]
+    return recent == [event] * PERSIST
 
 
 def explain(event: str, record: Record, best: Record | None) -> str:
