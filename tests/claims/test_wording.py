@@ -32,6 +32,13 @@ def test_the_plain_sentence_is_the_prescribed_one(tmp_path: Path) -> None:
     )
 
 
+def test_queries_that_are_the_forward_passes_are_not_said_twice(tmp_path: Path) -> None:
+    cost = {"forward": 5_000, "backward": 1_000, "queries": 5_000, "seconds": 1.0}
+    assert "(5.0 forward passes and 1.0 backward passes a point on average)" in say(
+        tmp_path, n=1000, cost=cost
+    )
+
+
 def test_a_subset_is_called_one(tmp_path: Path) -> None:
     found = say(tmp_path, n=1000, available=10_000)
     assert found.startswith("On a random subset of n=1,000 of 10,000 test points, clean accuracy")

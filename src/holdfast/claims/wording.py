@@ -62,7 +62,8 @@ def budget(document: Mapping[str, Any]) -> str:
             ("backward", "backward passes"),
             ("queries", "queries"),
         )
-        if cost[key]
+        # A query is a forward pass of the attacked model: said only where it is another number.
+        if cost[key] and (key != "queries" or cost[key] != cost["forward"])
     ]
     return f"{_listed(parts)} a point on average" if parts else "no passes"
 

@@ -143,7 +143,7 @@ def _claim(claim: Claim, name: str, index: int) -> ClaimView:
         classes=_classes(document),
         gallery=load_gallery(claim),
         training=load_history(claim),
-        checks=tuple(Check(**{k: str(c[k]) for k in Check.__annotations__}) for c in claim.checks),
+        checks=_checks(claim),
         cost=_cost(document),
         threat=_threat(document),
         attacks=tuple((m["name"], spell(m["attack"])) for m in document["suite"]["members"]),
@@ -155,6 +155,13 @@ def _claim(claim: Claim, name: str, index: int) -> ClaimView:
     )
 
 
+def _checks(claim: Claim) -> tuple[Check, ...]:
+    """Return the diagnostics, those that ask for something first."""
+    found = [Check(**{key: str(c[key]) for key in Check.__annotations__}) for c in claim.checks]
+    order = ("fail", "warn", "not-run", "pass")
+    return tuple(sorted(found, key=lambda check: order.index(check.status)))
+
+
 def _tags(document: Mapping[str, Any]) -> tuple[str, ...]:
     few = [f"n < {FEW}"] if document["data"]["n"] < FEW else []
     found = {c["id"] for c in document["checks"] if c["status"] in ("warn", "fail")}
@@ -162,12 +169,16 @@ def _tags(document: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _names(claims: Sequence[Claim]) -> list[str]:
-    """Return the model names, with the claim folder added where two are the same."""
-    names = [str(claim.document["model"]["name"]) for claim in claims]
-    return [
-        f"{name} ({claim.folder.name})" if names.count(name) > 1 else name
-        for name, claim in zip(names, claims, strict=True)
-    ]
+    """Return names that differ: of the models, else of the claim folders, else of their paths."""
+    for name in (
+        lambda claim: str(claim.document["model"]["name"]),
+        lambda claim: claim.folder.resolve().name,
+        lambda claim: "/".join(claim.folder.resolve().parts[-2:]),
+    ):
+        names = [name(claim) for claim in claims]
+        if len(set(names)) == len(names):
+            return names
+    return [f"{i}. {claim.folder}" for i, claim in enumerate(claims, start=1)]
 
 
 def _differences(claims: Sequence[Claim]) -> str:
