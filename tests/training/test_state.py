@@ -97,7 +97,7 @@ def test_a_removed_checkpoint_falls_back_to_the_one_before(net, tmp_path):
     for _ in range(2):
         advance(state, 1)
         path = checkpoints.save(state, tmp_path, HERE)
-    os.rename(path, tmp_path / "elsewhere")
+    path.rename(tmp_path / "elsewhere")
     checkpoints.load(state, checkpoints.newest(tmp_path))
     assert state.step == 1
 

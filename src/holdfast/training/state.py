@@ -71,7 +71,7 @@ def save(state: TrainState, folder: Path, environment: Mapping[str, Any]) -> Pat
     """
     name = f"epoch-{state.epoch:05d}-batch-{state.position:07d}"
     target = folder / name
-    if _newest(folder) == name:
+    if _newest(folder) == name and target.is_dir():
         return target
     make_folder(folder)
     temporary = folder / f"{TEMPORARY}{os.getpid()}-{name}"

@@ -1,0 +1,64 @@
+"""Two processes train the network that one trains."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from holdfast.errors import ConfigError
+from holdfast.training import SGD, TrainPlan
+from holdfast.training.parallel import Group
+
+sys.path.insert(0, str(Path(__file__).parent))
+import worker
+
+WORKER = Path(__file__).parent / "worker.py"
+
+
+def test_two_processes_follow_one(tmp_path):
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*launch, str(WORKER), "pair", str(tmp_path / "two")],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    worker.main("pair", tmp_path / "one", [])
+    records = [
+        [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        for name in ("one", "two")
+    ]
+    assert len(records[0]) == len(records[1]) == 3
+    for one, two in zip(*records, strict=True):
+        assert two["train_loss"] == pytest.approx(one["train_loss"], abs=1e-4)
+        assert (two["clean"], two["robust"]) == (one["clean"], one["robust"])
+    weights = [
+        load_file(next((tmp_path / name / "last").glob("*.safetensors"))) for name in ("one", "two")
+    ]
+    for name, tensor in weights[0].items():
+        assert torch.allclose(weights[1][name], tensor, atol=1e-4)
+    assert json.loads((tmp_path / "two/run.json").read_text())["environment"]["processes"] == 2
+
+
+def test_every_process_takes_its_part():
+    batch = torch.arange(10)
+    parts = [Group(rank, 2).share(batch) for rank in range(2)]
+    assert [len(part) for part in parts] == [5, 5]
+    assert sorted(torch.cat(parts).tolist()) == batch.tolist()
+    assert torch.equal(Group().share(batch), batch)
+
+
+def test_an_uneven_batch_is_refused():
+    with pytest.raises(ConfigError, match="multiple of the 3 processes, got 16"):
+        Group(0, 3).check(TrainPlan(batch_size=16, optimizer=SGD()).batch_size)
