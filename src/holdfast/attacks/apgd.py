@@ -60,6 +60,9 @@ class APGD(Attack):
     def cost(self) -> str:
         return "steps + 1 forward, steps backward"
 
+    def passes(self) -> tuple[int, int]:
+        return self.steps + 1, self.steps
+
 
 def _mix(region: Region, z: Tensor, last: Tensor, ahead: Tensor) -> Tensor:
     """Return the next point: the step to `ahead` mixed with the last move, projected again."""

@@ -71,6 +71,13 @@ class Attack:
         """Return the cost formula: forward and backward passes per example."""
         raise NotImplementedError
 
+    def passes(self) -> tuple[int, int]:
+        """Return the same as numbers, (forward, backward) per example at most.
+
+        A loss that compares with the unchanged input costs one more forward pass.
+        """
+        raise NotImplementedError
+
     def __call__(
         self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
     ) -> Result:

@@ -34,3 +34,6 @@ class BIM(Attack):
 
     def cost(self) -> str:
         return "steps + 1 forward, steps backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.steps + 1, self.steps

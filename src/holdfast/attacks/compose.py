@@ -30,6 +30,9 @@ class Restart(Attack):
     def cost(self) -> str:
         return self.attack.cost()
 
+    def passes(self) -> tuple[int, int]:
+        return self.attack.passes()
+
 
 @register("attack")
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +58,10 @@ class Restarts(Attack):
     def cost(self) -> str:
         return f"restarts x ({self.attack.cost()})"
 
+    def passes(self) -> tuple[int, int]:
+        forward, backward = self.attack.passes()
+        return self.restarts * forward, self.restarts * backward
+
 
 @register("attack")
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +81,10 @@ class ToRank(Attack):
 
     def cost(self) -> str:
         return f"1 forward + ({self.attack.cost()})"
+
+    def passes(self) -> tuple[int, int]:
+        forward, backward = self.attack.passes()
+        return 1 + forward, backward
 
 
 @register("attack")
@@ -102,3 +113,7 @@ class EachTarget(Attack):
 
     def cost(self) -> str:
         return f"1 forward + top x ({self.attack.cost()})"
+
+    def passes(self) -> tuple[int, int]:
+        forward, backward = self.attack.passes()
+        return 1 + self.top * forward, self.top * backward

@@ -48,6 +48,9 @@ class MIFGSM(Attack):
     def cost(self) -> str:
         return "steps + 1 forward, steps backward"
 
+    def passes(self) -> tuple[int, int]:
+        return self.steps + 1, self.steps
+
 
 def _unit(grad: Tensor, length: Tensor) -> Tensor:
     """Divide each example's gradient by its length; a zero gradient stays zero."""

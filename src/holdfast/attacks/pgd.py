@@ -39,3 +39,6 @@ class PGD(Attack):
 
     def cost(self) -> str:
         return "steps + 1 forward, steps backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.steps + 1, self.steps

@@ -35,3 +35,6 @@ class RFGSM(Attack):
 
     def cost(self) -> str:
         return "2 forward, 1 backward"
+
+    def passes(self) -> tuple[int, int]:
+        return 2, 1

@@ -54,6 +54,9 @@ class Square(Attack):
     def cost(self) -> str:
         return "queries forward, 0 backward"
 
+    def passes(self) -> tuple[int, int]:
+        return self.queries, 0
+
     def _fraction(self, k: int) -> float:
         """Return the window's share of the input at query k; the schedule is not rescaled."""
         return float(self.fraction / 2 ** sum(k > at for at in HALVE_AT))
