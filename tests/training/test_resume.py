@@ -43,7 +43,7 @@ def test_killed_runs_resume_bit_for_bit(tmp_path):
     work("run", tmp_path / "whole")
     work("kills", tmp_path / "killed", 1, 2, 5, 6, 7, 8, 11, 16, 23, 26, 31, 38, 20, 4)
     assert fingerprint(tmp_path / "killed") == fingerprint(tmp_path / "whole")
-    leftovers = [path for path in (tmp_path / "killed").rglob(".tmp*")]
+    leftovers = list((tmp_path / "killed").rglob(".tmp*"))
     assert [path for path in leftovers if "checkpoints" in str(path)] == []
 
 

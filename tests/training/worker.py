@@ -19,7 +19,6 @@ from torch import nn
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "src")]
 
 from conftest import random_splits, small_net  # noqa: E402
-
 from holdfast.attacks import PGD  # noqa: E402
 from holdfast.data import FlipCrop  # noqa: E402
 from holdfast.spaces import Linf  # noqa: E402
