@@ -203,11 +203,12 @@ class Objective:
     def _judged(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
             harm = self.threat.goal.harm(logits, self.y, self.targets)
-            return torch.where(logits.isfinite().all(1), harm, torch.nan), tolerance(logits)
+            tie = tolerance(logits)  # finite where all of a row's logits are
+            return torch.where(tie.isfinite(), harm, torch.nan), tie
 
     def _count(self, column: int) -> None:
         if self._rows is None:
-            self._meter[column] += 1
+            self._meter[column].add_(1)
         else:
             self._meter[column].index_add_(0, self._rows, torch.ones_like(self._rows))
 

@@ -181,7 +181,7 @@ class _Best:
 
     def see(self, here: Scored) -> None:
         """Take one more scored point into account; a harm that is not a number is never better."""
-        harm = torch.where(here.harm.isnan(), -torch.inf, here.harm)
+        harm = here.harm.nan_to_num(-torch.inf, torch.inf, -torch.inf)
         here = Scored(here.z, here.x_adv, here.loss, harm, here.tie, here.stuck)
         if here.stuck is not None:
             moves = ~here.stuck
