@@ -10,7 +10,6 @@ import torch
 from holdfast.errors import InputError
 from holdfast.rng import Rng
 from holdfast.spaces import L2, Linf, squares
-from holdfast.threat import Normed, Searchable, Vector
 
 SPACES = [Linf(eps=0.1), L2(eps=0.7)]
 NAMES = ["linf", "l2"]
@@ -77,42 +76,6 @@ def test_the_linf_projection_is_the_clamp_to_ball_and_range():
     found = Linf(eps=0.2).around(x).project(z)
     expected = torch.minimum(torch.maximum(z, x - 0.2), x + 0.2).clamp(0, 1)
     assert torch.allclose(found, expected, atol=1e-7)
-
-
-@BOTH
-def test_projection_is_idempotent_and_leaves_inner_points_alone(space):
-    torch.manual_seed(0)
-    x = torch.rand(12, 2, 5)
-    region = space.around(x)
-    once = region.project(x + 3 * torch.randn_like(x))
-    assert torch.equal(region.project(once), once)
-    inner = region.project(region.init(rng(12)))
-    assert torch.equal(region.project(inner), inner)
-    assert torch.equal(region.project(region.center()), x)
-
-
-@BOTH
-def test_every_operation_is_independent_of_batch_mates(space):
-    """Bit for bit: an example inside the ball must not notice a mate outside it."""
-    torch.manual_seed(0)
-    x = torch.rand(6, 3, 4, 4)
-    z = x + torch.tensor([0.001, 1, 0.01, 5, 0.0, 0.1]).view(-1, 1, 1, 1) * torch.randn_like(x)
-    region, at = space.around(x), rng(6).at(2, of=9)
-    operations = {
-        "project": lambda r, z, at: r.project(z),
-        "step": lambda r, z, at: r.step(z, z - 0.5, 0.3),
-        "init": lambda r, z, at: r.init(at),
-        "propose_start": lambda r, z, at: r.propose_start(at),
-        "propose": lambda r, z, at: r.propose(r.project(z), at, 0.3),
-        "size": lambda r, z, at: r.size(z),
-        "contains": lambda r, z, at: r.contains(z),
-    }
-    for name, operation in operations.items():
-        together = operation(region, z, at)
-        for i in range(6):
-            idx = torch.tensor([i])
-            alone = operation(region.take(idx), z[idx], at.take(idx))
-            assert torch.equal(alone, together[idx]), name
 
 
 SHAPES = [(784,), (3, 32, 32), (3, 224, 224), (1,), (5, 2), (2, 3, 4, 5)]
@@ -274,45 +237,6 @@ def test_other_ranges(space):
     assert bool(region.contains(z).all())
     assert float(z.min()) < -0.2
     assert float(z.max()) > 1.2
-
-
-@BOTH
-def test_the_layout_in_memory_does_not_matter(space):
-    torch.manual_seed(0)
-    x = torch.rand(4, 3, 6, 6)
-    z = x + torch.randn_like(x)
-    other = x.contiguous(memory_format=torch.channels_last)
-    moved = z.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
-    at = rng(4)
-    one, two = space.around(x), space.around(other)
-    assert torch.allclose(one.project(z), two.project(moved), atol=1e-7)
-    assert torch.allclose(one.step(z, z, 0.2), two.step(moved, moved, 0.2), atol=1e-7)
-    assert torch.allclose(
-        one.propose(one.project(z), at, 0.3), two.propose(two.project(moved), at, 0.3), atol=1e-6
-    )
-
-
-@BOTH
-def test_what_goes_in_is_not_changed(space):
-    torch.manual_seed(0)
-    x = torch.rand(4, 3, 6, 6)
-    z, grad = x + torch.randn_like(x), torch.randn_like(x)
-    kept = [x.clone(), z.clone(), grad.clone()]
-    region = space.around(x)
-    region.project(z)
-    region.step(z, grad, 0.4)
-    region.propose(region.project(z), rng(4), 0.4)
-    region.contains(z)
-    for before, after in zip(kept, (x, z, grad), strict=True):
-        assert torch.equal(before, after)
-
-
-@BOTH
-def test_capabilities(space):
-    region = space.around(torch.rand(1, 4))
-    assert isinstance(region, Vector)
-    assert isinstance(region, Normed)
-    assert isinstance(region, Searchable)
 
 
 @pytest.mark.parametrize(

@@ -89,5 +89,5 @@ def spread(per_example: Tensor, like: Tensor) -> Tensor:
 
 
 def as_float(x: Tensor) -> Tensor:
-    """Return x in a precision in which eps survives: float32 unless it is float64."""
-    return x if x.dtype in (torch.float32, torch.float64) else x.float()
+    """Return x as data in a precision in which eps survives: float32 unless it is float64."""
+    return x.detach() if x.dtype == torch.float64 else x.detach().float()

@@ -105,7 +105,7 @@ class L2Region(Ball):
         tile = squares.bump(side_rows, side_columns).to(self.x)
         signs = at.sign((channels, *across)).to(self.x.dtype)
         grid = torch.einsum("bcij,hw->bcihjw", signs, tile)
-        grid = grid.reshape(len(self.x), channels, across[0] * side_rows, -1)
+        grid = grid.flatten(4).flatten(2, 3)
         return self._on_sphere(grid[:, :, :height, :width].reshape(self.x.shape))
 
     def propose(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
