@@ -118,6 +118,18 @@ def test_cheap_snippets_run(page, code, capsys):
     exec(compile(code, page, "exec"), {"__name__": "snippet"})
 
 
+def test_the_quickstart_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["quickstart.py"])
+    codes = [s.values[1] for s in _snippets("python") if s.values[0] == "docs/quickstart.md"]
+    assert "epochs=30" in codes[0]
+    for code in codes:
+        exec(compile(code.replace("epochs=30", "epochs=2"), "quickstart", "exec"), {})
+    shown = capsys.readouterr().out
+    assert "This is an UPPER bound" in shown
+    assert "Verified:" in shown
+
+
 def test_commands_are_verbs_of_the_command_line():
     from typer.main import get_command
 
