@@ -125,7 +125,9 @@ def climb(objective: Objective, region: Region, z: Tensor, at: Rng) -> tuple[Sco
         x_adv = region.lift(z, at)
         score, grad = objective.climb(x_adv, z, at)
     stuck = norm(grad, torch.inf) == 0
-    here = Scored(z.detach(), x_adv.detach(), score.loss.detach(), score.harm, score.tie, stuck)
+    point = z.detach()
+    shown = point if x_adv is z else x_adv.detach()  # one tensor, kept once, where they are one
+    here = Scored(point, shown, score.loss.detach(), score.harm, score.tie, stuck)
     return here, grad
 
 
