@@ -16,26 +16,27 @@ class Display:
     """Progress on standard error; silent where nobody watches."""
 
     def __init__(self, setting: Setting, radii: int, expected: float, *, quiet: bool) -> None:
-        console = Console(stderr=True, quiet=quiet)
+        self._console = Console(stderr=True, quiet=quiet, highlight=False)
         n = len(setting.positions)
-        console.print(
+        self._console.print(
             f"{setting.suite.name} on {n:,} points, {setting.threat.space.sentence()}: "
             f"at most {duration(expected)} if nothing breaks",
-            highlight=False,
+            soft_wrap=True,
         )
         self._progress = Progress(
             TextColumn("{task.description:<16}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            console=console,
+            console=self._console,
             disable=quiet or not sys.stderr.isatty(),
             transient=True,
         )
-        self._task = self._progress.add_task("clean", total=n * radii * len(setting.members))
+        stages = len(setting.members) + len(setting.finishers())
+        self._task = self._progress.add_task("clean", total=n * radii * stages)
 
-    def tick(self, member: str, examples: int, seconds: float) -> None:
-        """Show that `member` has dealt with so many examples."""
+    def tick(self, member: str, examples: int) -> None:
+        """Show that `member` begins with so many examples."""
         self._progress.update(self._task, description=member, advance=examples)
 
     def __enter__(self) -> Self:
@@ -49,6 +50,8 @@ class Display:
         trace: TracebackType | None,
     ) -> None:
         self._progress.stop()
+        if kind is KeyboardInterrupt:
+            self._console.print("interrupted; run the same command again to continue from here")
 
 
 def duration(seconds: float) -> str:

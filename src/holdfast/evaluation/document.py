@@ -1,114 +1,78 @@
-"""From the outcome of a cascade to the files of a claim."""
+"""From the outcome of a cascade to the JSON of a claim."""
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
-from torch import Tensor
 
-from holdfast.claims import Accuracy, Row, Table, headline
-from holdfast.evaluation.cascade import CLEAN, Example, Stage
-from holdfast.evaluation.checks import black_box_stronger, unmoved
+from holdfast.claims import Accuracy, headline
+from holdfast.claims.headline import robust
+from holdfast.evaluation.cascade import Example, Stage
+from holdfast.evaluation.checks import diagnose
 from holdfast.evaluation.setting import Setting
+from holdfast.evaluation.waterfall import Bar, added, waterfall
 from holdfast.models import Finding
 from holdfast.plain import describe, digest
-from holdfast.rng import Rng
 from holdfast.runtime import environment
-from holdfast.threat import Status
-from holdfast.units import Number
-
-GALLERY = 24  # pairs
-PROBES = 8  # inputs whose logits the claim stores
-SHARD = 2000  # counterexamples a file
+from holdfast.threat import Status, ThreatModel
+from holdfast.units import number
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the cascade found at one eps."""
+    """What the cascade found at one radius, and what it spent there."""
 
-    eps: Number
+    threat: ThreatModel
     examples: Sequence[Example]
     stages: Sequence[Stage]
 
     def counts(self) -> dict[str, int]:
         """Return the number of examples of every status."""
-        return {s.value: sum(e.status is s for e in self.examples) for s in Status}
+        found = Counter(example.status for example in self.examples)
+        return {status.value: found[status] for status in Status}
 
 
 def document(
-    setting: Setting, outcome: Outcome, findings: Sequence[Finding], **facts: Any
+    setting: Setting, outcomes: Sequence[Outcome], findings: Sequence[Finding], **facts: Any
 ) -> dict[str, Any]:
-    """Return the JSON of a claim without its digests; `facts` are taken over as they are."""
-    counts = outcome.counts()
-    stages = merged(outcome.stages)
-    known = black_box_stronger(setting.members, stages)
-    checks = [*findings, unmoved(stages), *([known] if known else [])]
+    """Return the JSON of a claim without its digests; `facts` are taken over as they are.
+
+    outcomes: one a radius, smallest first. What was broken at smaller radii counts at the claim's
+    own, so waterfall and cost cover them; larger radii appear in the curve alone.
+    """
+    own = _own(setting, outcomes)
+    spent = [stage for o in outcomes[: outcomes.index(own) + 1] for stage in o.stages]
+    bars = waterfall(own.examples, spent, exhaustive=setting.exhaustive)
+    counts = own.counts()
     return {
-        "holdfast": environment()["holdfast"],
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": " ".join(sys.argv),
+        **_circumstances(setting),
         "threat": describe(setting.threat),
         "threat_digest": setting.threat.digest,
         "threat_sentence": setting.threat.sentence(),
-        "suite": _suite(setting),
-        "seed": setting.seed,
-        "batch_size": setting.batch_size,
-        "threads": torch.get_num_threads(),
-        "precision": setting.precision,
-        "device": str(setting.device),
-        "environment": environment(),
-        "model": _model(setting),
-        "data": _data(setting),
+        "suite": {**about_suite(setting), "exhaustive": setting.exhaustive},
+        "model": {"name": type(setting.judge.module).__name__, **about_model(setting)},
+        "data": {"name": setting.data.name, **about_data(setting)},
         "counts": counts,
         **headline(counts),
-        "per_class": _per_class(setting, outcome.examples),
-        "waterfall": [_bar(stage, outcome.examples, facts["exhaustive"]) for stage in stages],
-        "checks": [{**vars(check), "status": check.status.value} for check in checks],
-        "cost": _cost(outcome.stages),
-        **{key: value for key, value in facts.items() if key != "exhaustive"},
+        "per_class": per_class([(e.label, e.status) for e in own.examples], setting.data.classes),
+        "waterfall": [vars(bar) for bar in bars],
+        "curve": _curve(outcomes) if len(outcomes) > 1 else [],
+        "checks": [plain(check) for check in (*findings, *diagnose(setting.members, bars))],
+        "cost": cost(bars),
+        **facts,
     }
 
 
-def contents(setting: Setting, outcome: Outcome) -> dict[str, bytes]:
-    """Return the files that prove a claim: table, counterexamples, gallery, probes."""
-    files = {"per_example.csv": Table(_row(e) for e in outcome.examples).to_csv()}
-    shown = [e for e in outcome.examples if e.x_adv is not None]
-    for k in range(0, len(shown), SHARD):
-        part = shown[k : k + SHARD]
-        files[f"evidence-{k // SHARD:05d}.safetensors"] = save(
-            {"ids": torch.tensor([e.id for e in part]), "x_adv": _stack(part)}
-        )
-    if broken := [e for e in shown if e.status is Status.BROKEN]:
-        files["gallery.safetensors"] = _gallery(setting, broken)
-    probes = setting.data.batch(setting.positions[:PROBES]).x
-    files["probes.safetensors"] = save({"x": probes, "logits": logits(setting, probes)})
-    return files
-
-
-def merged(stages: Sequence[Stage]) -> list[Stage]:
-    """Add up the stages of one name over all chunks, in the order of the suite."""
-    total: dict[str, Stage] = {}
-    for stage in stages:
-        old = total.get(stage.name, Stage(name=stage.name))
-        sums = {k: v + getattr(old, k) for k, v in vars(stage).items() if k != "name"}
-        total[stage.name] = Stage(name=stage.name, **sums)
-    return list(total.values())
-
-
-def logits(setting: Setting, x: Tensor) -> Tensor:
-    """Return (n, K) on the CPU: the judge's logits of x."""
-    with torch.no_grad():
-        found: Tensor = setting.judge(x.to(setting.device))
-    return found.cpu()
-
-
-def _suite(setting: Setting) -> dict[str, Any]:
+def about_suite(setting: Setting) -> dict[str, Any]:
+    """Return what a claim says of the suite that ran."""
     members = [
         {"name": m.name, "attack": describe(m.attack), "digest": digest(m.attack)}
         for m in (*setting.members, *setting.finishers())
@@ -116,22 +80,21 @@ def _suite(setting: Setting) -> dict[str, Any]:
     return {"name": setting.suite.name, "digest": digest(setting.suite), "members": members}
 
 
-def _model(setting: Setting) -> dict[str, Any]:
-    module = setting.judge.module
+def about_model(setting: Setting) -> dict[str, Any]:
+    """Return what a claim says of the model that can be checked."""
     return {
-        "name": type(module).__name__,
         "digest": setting.identity["model"],
-        "parameters": sum(p.numel() for p in module.parameters()),
-        "range": list(setting.judge.range),
+        "parameters": sum(p.numel() for p in setting.judge.module.parameters()),
+        "range": describe(setting.judge.range),
         "num_classes": setting.num_classes,
     }
 
 
-def _data(setting: Setting) -> dict[str, Any]:
+def about_data(setting: Setting) -> dict[str, Any]:
+    """Return what a claim says of the examples that can be checked."""
     data, whole = setting.data, len(setting.positions) == len(setting.data)
     return {
-        "name": data.name,
-        "fingerprint": data.fingerprint,
+        "fingerprint": setting.identity["data"],
         "n": len(setting.positions),
         "available": len(data),
         "ids": "all" if whole else data.ids[setting.positions].tolist(),
@@ -139,53 +102,62 @@ def _data(setting: Setting) -> dict[str, Any]:
     }
 
 
-def _per_class(setting: Setting, examples: Sequence[Example]) -> list[dict[str, Any]]:
-    names = setting.data.classes
-    found = []
-    for label in sorted({e.label for e in examples}):
-        mine = [e.status for e in examples if e.label == label]
-        clean = Accuracy(sum(s is not Status.CLEAN_WRONG for s in mine), len(mine))
-        held = Accuracy(sum(s in (Status.UNBROKEN, Status.CERTIFIED) for s in mine), len(mine))
+def per_class(
+    found: Iterable[tuple[int, str]], names: Sequence[str] | None
+) -> list[dict[str, Any]]:
+    """Return clean and robust accuracy of every label that occurs; found: (label, status)."""
+    by_label: dict[int, Counter[str]] = {}
+    for label, status in found:
+        by_label.setdefault(label, Counter())[str(status)] += 1
+    entries = []
+    for label, counts in sorted(by_label.items()):
+        n = counts.total()
+        clean = Accuracy(n - counts[Status.CLEAN_WRONG], n).plain()
         name = names[label] if names and label < len(names) else str(label)
-        entry = {"label": label, "name": name, "n": len(mine)}
-        found.append({**entry, "clean": clean.plain(), "robust": held.plain()})
-    return found
+        entry = {"label": label, "name": name, "n": n}
+        entries.append({**entry, "clean": clean, "robust": robust(counts).plain()})
+    return entries
 
 
-def _bar(stage: Stage, examples: Sequence[Example], exhaustive: bool) -> dict[str, Any]:
-    alone = None
-    if exhaustive and stage.name != CLEAN:
-        alone = sum(e.breakers == [stage.name] for e in examples)
-    return {**vars(stage), "alone": alone}
-
-
-def _cost(stages: Sequence[Stage]) -> dict[str, Any]:
+def cost(bars: Sequence[Bar] | Sequence[Stage]) -> dict[str, Any]:
+    """Return passes, queries and seconds over all stages."""
     names = ("forward", "backward", "queries", "seconds")
-    return {name: sum(getattr(stage, name) for stage in stages) for name in names}
+    return {name: sum(getattr(bar, name) for bar in bars) for name in names}
 
 
-def _row(e: Example) -> Row:
-    return Row(id=e.id, label=e.label, status=e.status.value, size=e.size, broken_by=e.broken_by)
+def plain(check: Finding) -> dict[str, str]:
+    """Return a check in JSON form."""
+    return {**vars(check), "status": check.status.value}
 
 
-def _stack(examples: Sequence[Example]) -> Tensor:
-    return torch.stack([e.x_adv for e in examples if e.x_adv is not None])
+def _own(setting: Setting, outcomes: Sequence[Outcome]) -> Outcome:
+    return next(outcome for outcome in outcomes if outcome.threat == setting.threat)
 
 
-def _gallery(setting: Setting, broken: Sequence[Example]) -> bytes:
-    """Choose pairs at random, but the same ones every time."""
-    order = Rng(setting.seed, torch.tensor([e.id for e in broken])).fold("gallery").uniform()
-    chosen = [broken[i] for i in sorted(order.argsort(stable=True)[:GALLERY].tolist())]
-    place = {int(i): k for k, i in enumerate(setting.data.ids.tolist())}
-    clean = setting.data.batch(torch.tensor([place[e.id] for e in chosen]))
-    x_adv = _stack(chosen)
-    return save(
+def _curve(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    """Return the points of the curve; each cascade started from the one before, so none rises."""
+    return [
         {
-            "ids": clean.ids,
-            "y": clean.y,
-            "x": clean.x,
-            "x_adv": x_adv,
-            "logits": logits(setting, clean.x),
-            "logits_adv": logits(setting, x_adv),
+            "eps": str(outcome.threat.space.eps),
+            "radius": number(outcome.threat.space.eps),
+            "robust": robust(outcome.counts()).plain(),
+            "cost": cost(added(outcome.stages)),
         }
-    )
+        for outcome in outcomes
+    ]
+
+
+def _circumstances(setting: Setting) -> dict[str, Any]:
+    facts = environment()
+    program, *words = sys.argv or ["python"]
+    return {
+        "holdfast": facts["holdfast"],
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join([Path(program).name, *words]),
+        "seed": setting.seed,
+        "batch_size": setting.batch_size,
+        "threads": torch.get_num_threads(),
+        "precision": setting.precision,
+        "device": str(setting.device),
+        "environment": facts,
+    }

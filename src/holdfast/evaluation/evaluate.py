@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import copy
-import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import distributed, nn
 
 from holdfast.claims import Claim, Ledger, write_claim
+from holdfast.claims.claim import DOCUMENT
 from holdfast.data import Examples
-from holdfast.errors import InputError
-from holdfast.evaluation.cascade import Cascade, Example, Stage
-from holdfast.evaluation.curve import check_curve, curve
+from holdfast.errors import InputError, StorageError
+from holdfast.evaluation.cascade import Cascade, Example, Stage, Tick
 from holdfast.evaluation.display import Display
-from holdfast.evaluation.document import Outcome, contents, document
+from holdfast.evaluation.document import Outcome, about_data, about_model, about_suite, document
 from holdfast.evaluation.forecast import forecast
+from holdfast.evaluation.prepare import look_at, prepare
+from holdfast.evaluation.proof import proofs
 from holdfast.evaluation.provenance import Provenance
-from holdfast.evaluation.setting import Setting, identify
+from holdfast.evaluation.setting import Setting
 from holdfast.evaluation.suites import Suite, get_suite
-from holdfast.inputs import check_input
-from holdfast.models import Finding, Model, Verdict, frozen, inspect, wrap
-from holdfast.rng import Rng
-from holdfast.runtime import deterministic, precision, resolve_device
+from holdfast.models import Finding, frozen
+from holdfast.runtime import deterministic
+from holdfast.storage import read_json
 from holdfast.threat import ThreatModel
 from holdfast.units import Number
-
-log = logging.getLogger("holdfast")
-
-LOOKED_AT = 128  # examples on which the model's habits are inspected
 
 
 def evaluate(
@@ -56,176 +52,130 @@ def evaluate(
     n: evaluate a random subset of so many examples (its ids are stored). eps: further radii for a
     security curve. exhaustive: run every attack on what others broke, too, and count who alone
     would have broken it. search: "bfloat16" lets the attacks search in low precision; verdicts are
-    always float32. provenance: the training run behind the model. A second call with the same
-    arguments continues where the first was stopped; several processes (torch.distributed) share
-    the work if they share `out`.
+    always full. provenance: the training run behind the model. A query budget is what each attack
+    of the suite may spend. A second call with the same arguments continues where the first was
+    stopped; several processes (torch.distributed) share the work if all of them make the call and
+    share `out`.
 
-    Raises InputError for data, labels or a model that cannot be evaluated, before anything is
-    written.
+    Raises InputError, ConfigError or Unsupported for what cannot be evaluated, and InputError for
+    a folder that holds another claim, before anything is written.
     """
-    with deterministic():
+    threats = radii(threat, eps)
+    with deterministic(), torch.random.fork_rng():
         setting = prepare(
             model,
             data,
             threat=threat,
-            suite=suite,
+            suite=get_suite(suite),
             seed=seed,
             n=n,
             batch_size=batch_size,
             device=device,
             search=search,
+            exhaustive=exhaustive,
         )
-        threats = check_curve(threat, eps)
         with frozen(setting.judge), frozen(setting.search):
             findings = look_at(setting)
-            return _run(setting, threats, findings, Path(out), exhaustive, provenance, quiet)
+            setting = setting.identified()
+            _refuse_another(setting, Path(out))
+            return Run(setting, threats, findings, Path(out), provenance).claim(quiet=quiet)
 
 
-def prepare(
-    model: nn.Module,
-    data: Examples,
-    *,
-    threat: ThreatModel,
-    suite: str | Suite,
-    seed: int,
-    n: int | None,
-    batch_size: int | None,
-    device: str | None,
-    search: str,
-) -> Setting:
-    """Check the inputs and bind everything that the numbers depend on; writes nothing."""
-    judge = wrap(model)
-    if tuple(judge.range) != tuple(threat.space.range):
-        raise InputError(
-            f"the model takes inputs in {tuple(judge.range)} and the threat model's set in "
-            f"{tuple(threat.space.range)}: give both the same range"
-        )
-    where = resolve_device(device)
-    # A copy, so that neither the move to another device nor the freezing touches the user's model.
-    judge = copy.deepcopy(judge).to(where).eval()
-    positions = _subset(data, n, seed)
-    size = batch_size or _batch_size(data)
-    first = data.batch(positions[: min(size, LOOKED_AT)])
-    num_classes = _num_classes(judge, first.x.to(where))
-    for part in positions.split(4096):
-        batch = data.batch(part)
-        check_input(batch.x, batch.y, judge.range, num_classes)
-    threat.space.around(first.x)  # refuses an eps that the inputs' shape does not allow
-    chosen = get_suite(suite)
-    run = {"seed": seed, "batch_size": size, "precision": search, "device": where.type}
-    return Setting(
-        judge=judge,
-        search=_searcher(judge, search),
-        data=data,
-        positions=positions,
-        threat=threat,
-        suite=chosen,
-        members=chosen.parts(num_classes),
-        num_classes=num_classes,
-        seed=seed,
-        batch_size=size,
-        precision=search,
-        device=where,
-        identity=identify(judge, data, threat, run),
-    )
+def radii(threat: ThreatModel, eps: Sequence[Number]) -> list[ThreatModel]:
+    """Return the threat models of the curve, smallest radius first; the threat's own is among them.
+
+    Raises InputError for an eps that the space refuses.
+    """
+    if isinstance(eps, str):
+        raise InputError(f"eps must be a list of radii, got {eps!r}: write [{eps!r}]")
+    found = [threat.with_eps(value) for value in eps]
+    by_radius = {each.space.radius: each for each in [*found, threat]}
+    return [by_radius[radius] for radius in sorted(by_radius)]
 
 
-def look_at(setting: Setting) -> list[Finding]:
-    """Inspect the model's habits on the first examples; refuse one that returns probabilities."""
-    batch = setting.data.batch(setting.positions[:LOOKED_AT])
-    findings = inspect(setting.judge, batch.x.to(setting.device), batch.y.to(setting.device))
-    for finding in findings:
-        if finding.id == "logits" and finding.status is Verdict.FAIL:
-            raise InputError(f"{finding.message}: {finding.remedy}")
-    return findings
+@dataclass(frozen=True)
+class Run:
+    """An evaluation that is ready to start."""
 
+    setting: Setting
+    threats: Sequence[ThreatModel]  # smallest radius first
+    findings: Sequence[Finding]
+    out: Path
+    provenance: Provenance | None
 
-def _run(
-    setting: Setting,
-    threats: Sequence[ThreatModel],
-    findings: Sequence[Finding],
-    out: Path,
-    exhaustive: bool,
-    provenance: Provenance | None,
-    quiet: bool,
-) -> Claim:
-    ledger = Ledger(out / "ledger")
-    expected = forecast(setting) * len(threats)
-    with Display(setting, len(threats), expected, quiet=quiet) as display:
+    def claim(self, *, quiet: bool) -> Claim:
+        """Run what the ledger does not hold yet, then write the claim."""
         rank, world = _place()
-        outcomes = _cascades(setting, threats, ledger, exhaustive, display, rank, world)
-    if world > 1:
+        ledger = Ledger(self.out / "ledger")
+        expected = forecast(self.setting) * len(self.threats) / world
+        with Display(self.setting, len(self.threats), expected, quiet=quiet or rank > 0) as display:
+            outcomes = self._outcomes(ledger, display.tick, rank, world)
+        if world == 1:
+            return self._write(outcomes, expected)
         distributed.barrier()
         if rank == 0:  # every segment is there now: reading them in order is the merge
-            with Display(setting, len(threats), expected, quiet=True) as display:
-                outcomes = _cascades(setting, threats, ledger, exhaustive, display, 0, 1)
-    if rank == 0:
-        facts: dict[str, Any] = {
-            "exhaustive": exhaustive,
-            "forecast_seconds": round(expected, 1),
-            "curve": curve(outcomes) if len(outcomes) > 1 else [],
-            "training": provenance.plain() if provenance else None,
-        }
-        outcome = next(o for t, o in zip(threats, outcomes, strict=True) if t == setting.threat)
-        files = contents(setting, outcome) | (provenance.files() if provenance else {})
-        write_claim(out, document(setting, outcome, findings, **facts), files)
-    if world > 1:
+            self._write(self._outcomes(ledger, _silent, 0, 1), expected)
         distributed.barrier()
-    return Claim.load(out)
+        return Claim.load(self.out)
+
+    def _outcomes(self, ledger: Ledger, tick: Tick, rank: int, world: int) -> list[Outcome]:
+        """Run every radius, smallest first, on this process's share of the chunks."""
+        chunks = self.setting.chunks()[rank::world]
+        known: list[list[Example]] = [[] for _ in chunks]
+        outcomes = []
+        for threat in self.threats:
+            cascade = Cascade(self.setting.within(threat), ledger, tick)
+            stages: list[Stage] = []
+            for i, chunk in enumerate(chunks):
+                known[i], done = cascade.run(chunk, known[i])
+                stages += done
+            outcomes.append(Outcome(threat, [e for chunk in known for e in chunk], stages))
+        return outcomes
+
+    def _write(self, outcomes: Sequence[Outcome], expected: float) -> Claim:
+        came_from = self.provenance
+        facts: dict[str, Any] = {
+            "forecast_seconds": round(expected, 1),
+            "training": came_from.plain() if came_from else None,
+        }
+        own = outcomes[list(self.threats).index(self.setting.threat)]
+        files = proofs(self.setting, own.examples) | (came_from.files() if came_from else {})
+        return write_claim(
+            self.out, document(self.setting, outcomes, self.findings, **facts), files
+        )
 
 
-def _cascades(
-    setting: Setting,
-    threats: Sequence[ThreatModel],
-    ledger: Ledger,
-    exhaustive: bool,
-    display: Display,
-    rank: int,
-    world: int,
-) -> list[Outcome]:
-    """Run every radius, smallest first, on this process's share of the chunks."""
-    chunks = setting.chunks()[rank::world]
-    before: list[list[Example]] = [[] for _ in chunks]
-    outcomes = []
-    for threat in threats:
-        here = setting.within(threat)
-        cascade = Cascade(here, ledger, exhaustive=exhaustive, tick=display.tick)
-        stages: list[Stage] = []
-        for i, chunk in enumerate(chunks):
-            before[i], done = cascade.run(chunk, before[i])
-            stages += done
-        examples = [example for chunk in before for example in chunk]
-        outcomes.append(Outcome(threat.space.eps, examples, stages))
-    return outcomes
+def _refuse_another(setting: Setting, out: Path) -> None:
+    """Refuse a folder with a finished claim on something else; a damaged claim may be replaced."""
+    if not (out / DOCUMENT).is_file():
+        return
+    try:
+        there = read_json(out / DOCUMENT)
+        subject = {
+            "model": (there["model"]["digest"], about_model(setting)["digest"]),
+            "data": (
+                (there["data"]["fingerprint"], there["data"]["ids"]),
+                (about_data(setting)["fingerprint"], about_data(setting)["ids"]),
+            ),
+            "threat model": (there["threat_digest"], setting.threat.digest),
+            "suite": (there["suite"]["digest"], about_suite(setting)["digest"]),
+            "seed": (there["seed"], setting.seed),
+        }
+    except (StorageError, KeyError, TypeError):
+        return
+    if other := [what for what, (old, new) in subject.items() if old != new]:
+        raise InputError(
+            f"{out} holds a claim with another {' and another '.join(other)}: "
+            "choose another folder, or delete that one"
+        )
 
 
-def _subset(data: Examples, n: int | None, seed: int) -> Tensor:
-    if n is None or n == len(data):
-        return torch.arange(len(data))
-    if not 1 <= n <= len(data):
-        raise InputError(f"n must be in 1..{len(data)} (the examples at hand), got {n}")
-    order = Rng(seed, data.ids).fold("subset").uniform().argsort(stable=True)
-    return order[:n].sort().values
-
-
-def _batch_size(data: Examples) -> int:
-    """Return a batch that keeps two cores busy without leaving their caches."""
-    numbers = data.batch(torch.zeros(1, dtype=torch.int64)).x.numel()
-    return 256 if numbers <= 1024 else 128 if numbers <= 16_384 else 32
-
-
-def _num_classes(judge: Model, x: Tensor) -> int:
-    with torch.no_grad(), frozen(judge):
-        return int(judge(x).shape[1])
-
-
-def _searcher(judge: Model, name: str) -> Model:
-    chosen = precision(name)
-    converted = chosen.convert(judge.module)
-    return judge if converted is judge.module else judge.around(converted)
+def _silent(member: str, examples: int) -> None:
+    """Show nothing."""
 
 
 def _place() -> tuple[int, int]:
+    """Return this process's rank and the number of processes."""
     if not (distributed.is_available() and distributed.is_initialized()):
         return 0, 1
     return distributed.get_rank(), distributed.get_world_size()

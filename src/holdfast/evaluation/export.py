@@ -8,17 +8,17 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from holdfast.claims import Claim
 from holdfast.data import Examples
 from holdfast.errors import InputError
-from holdfast.objective import Objective
-from holdfast.models import frozen, wrap
-from holdfast.plain import build
+from holdfast.evaluation.evidence import read_evidence
+from holdfast.evaluation.setting import Padded, Setting
+from holdfast.evaluation.verify import bind, check_subject
+from holdfast.models import frozen
+from holdfast.runtime import deterministic
 from holdfast.storage import write_atomic
-from holdfast.threat import ThreatModel
 
 LEVELS = 255
 
@@ -33,55 +33,76 @@ class Exported:
 
     def __str__(self) -> str:
         return (
-            f"{self.written:,} images in {self.folder}; {self.holding:,} still fool the model after "
-            "rounding to 8 bits within the set (their names end in -holds)"
+            f"{self.written:,} images in {self.folder}; {self.holding:,} still fool the model "
+            "after rounding to 8 bits within the set (their names end in -holds)"
         )
 
 
-def export_png(claim: Claim, *, model: nn.Module, data: Examples, out: Path | str) -> Exported:
+def export_png(
+    claim: Claim, *, model: nn.Module, data: Examples, out: Path | str, device: str | None = None
+) -> Exported:
     """Write every counterexample of `claim` as a PNG; x must be images (1 or 3, H, W) in 0..1.
 
-    Each value goes to the grid 0..255 toward the unchanged image, so the result stays in the set;
-    where the unchanged image lies off the grid and no grid value is in the set, the file is left
-    out. Each rounded image is audited and shown to the model again.
+    Each value goes to the grid 0..255 toward the unchanged image. Each rounded image is audited and
+    shown to the model again; one that is no longer in the set (the unchanged image lies off the
+    grid) is left out. Raises InputError for data that are no such images, VerificationError for
+    another model or other data.
     """
-    threat: ThreatModel = build("threat", claim.document["threat"])
-    judge = wrap(model)
-    place = {int(i): k for k, i in enumerate(data.ids.tolist())}
+    if len(data.shape) != 3 or data.shape[0] not in (1, 3) or tuple(data.range) != (0, 1):
+        raise InputError(
+            f"PNG files hold images (1 or 3, H, W) in 0..1, got shape {tuple(data.shape)} in "
+            f"{tuple(data.range)}"
+        )
+    check_subject(claim, model, data)
+    evidence = read_evidence(claim)
     written = holding = 0
-    with frozen(judge):
-        for name in sorted(n for n in claim.document["files"] if n.startswith("evidence-")):
-            part = load_file(claim.folder / name)
-            batch = data.batch(torch.tensor([place[int(i)] for i in part["ids"]]))
-            levels = round_toward(part["x_adv"], batch.x)
-            x_adv = levels.float() / LEVELS
-            inside = threat.space.around(batch.x).contains(x_adv)
-            score = Objective(threat, judge, batch.x, batch.y).verdict(x_adv)
-            holds = inside & (score.harm > score.tie)
-            for i in inside.nonzero().flatten().tolist():
-                tail = "-holds" if bool(holds[i]) else ""
-                path = Path(out) / f"{int(batch.ids[i]):06d}-label-{int(batch.y[i])}{tail}.png"
-                write_atomic(path, png(levels[i]))
-            written += int(inside.sum())
-            holding += int(holds.sum())
+    with deterministic(), torch.random.fork_rng():
+        setting = bind(claim, model, data, device)
+        order = [k for k, i in enumerate(claim.per_example["id"]) if i in evidence]
+        with frozen(setting.judge):
+            for batch in setting.batches(setting.positions[torch.tensor(order, dtype=torch.int64)]):
+                x_adv = torch.stack([evidence[i] for i in batch.ids.tolist()])
+                levels = round_toward(x_adv, batch.x.cpu())
+                inside, holds = _look(setting, batch, levels)
+                for i in inside[: batch.real].nonzero().flatten().tolist():
+                    tail = "-holds" if holds[i] else ""
+                    name = f"{int(batch.ids[i]):06d}-label-{int(batch.y[i])}{tail}.png"
+                    write_atomic(Path(out) / name, png(levels[i]))
+                written += int(inside[: batch.real].sum())
+                holding += int(holds[: batch.real].sum())
     return Exported(written, holding, Path(out))
 
 
 def round_toward(x_adv: Tensor, x: Tensor) -> Tensor:
-    """Return (B, C, H, W) uint8: x_adv on the 8-bit grid, each value rounded toward x."""
-    grid = x_adv.double() * LEVELS
-    nearest = grid.round()
-    # A value that is on the grid but for float32 rounding is that value.
-    grid = torch.where((grid - nearest).abs() < 1e-3, nearest, grid)
-    toward = torch.where(x_adv > x, grid.floor(), grid.ceil())
+    """Return (B, C, H, W) uint8: x_adv on the 8-bit grid, each value rounded toward x.
+
+    Where no grid value lies between the two, the one nearest to x is taken.
+    """
+    grid, clean = on_grid(x_adv), on_grid(x)
+    toward = torch.where(grid > clean, grid.floor(), grid.ceil())
+    crossed = (toward - clean) * (grid - clean) < 0
+    toward = torch.where(crossed | (grid == clean), clean.round(), toward)
     return toward.clamp(0, LEVELS).to(torch.uint8)
+
+
+def on_grid(x: Tensor) -> Tensor:
+    """Return x in grey levels, float64; what is off the grid by float32 rounding alone is on it."""
+    levels = x.double() * LEVELS
+    nearest = levels.round()
+    return torch.where((levels - nearest).abs() < 1e-3, nearest, levels)
 
 
 def png(levels: Tensor) -> bytes:
     """Return one image (1 or 3, H, W) uint8 as the bytes of a PNG file."""
-    if levels.ndim != 3 or levels.shape[0] not in (1, 3):
-        raise InputError(f"a PNG needs an image (1 or 3, H, W), got shape {tuple(levels.shape)}")
     pixels = levels[0] if levels.shape[0] == 1 else levels.permute(1, 2, 0)
     buffer = io.BytesIO()
     Image.fromarray(pixels.cpu().numpy()).save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+def _look(setting: Setting, batch: Padded, levels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return (B,) bool twice: which rounded images are in the set, which of them fool the model."""
+    x_adv = (levels.to(setting.dtype) / LEVELS).to(setting.device)
+    inside = setting.threat.space.around(batch.x).contains(x_adv)
+    score = setting.objective(batch).verdict(x_adv)
+    return inside.cpu(), (inside & (score.harm > score.tie)).cpu()

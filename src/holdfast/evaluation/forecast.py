@@ -3,40 +3,54 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from itertools import islice
 
-import torch
-
-from holdfast.attacks import FGSM, worst
-from holdfast.evaluation.setting import Setting
-from holdfast.evaluation.suites import Member
+from holdfast.attacks import Attack
+from holdfast.evaluation.setting import Padded, Setting
+from holdfast.objective import Objective
 from holdfast.threat import Knowledge
+from holdfast.training.step import own_randomness
+
+TIMED = 2  # points of a search that are timed, after one that warms up
 
 
 def forecast(setting: Setting) -> float:
     """Return the seconds that the suite needs if every example stays unbroken: an upper estimate.
 
-    Times one scored gradient step and one forward pass on a batch and multiplies.
+    Times the first points of one attack of each knowledge and multiplies with the passes that
+    every member states.
     """
-    batch = next(setting.batches(setting.positions[: setting.batch_size]))
-    objective = setting.objective(batch)
-    region = setting.threat.space.around(batch.x)
-    ask = setting.rng(batch.ids)
-    with torch.no_grad():
-        began = time.perf_counter()
-        setting.search(batch.x)
-        forward = time.perf_counter() - began
-    gradient = 0.0
-    if setting.threat.knowledge is Knowledge.GRADIENT:
-        began = time.perf_counter()
-        worst(FGSM(), objective, region, ask)
-        gradient = max(time.perf_counter() - began - forward, 0.0)
+    batch = setting.pad(setting.positions[: setting.batch_size])
     batches = -(-len(setting.positions) // setting.batch_size)
-    return batches * sum(_passes(member, gradient, forward) for member in setting.members)
+    pace: dict[Knowledge, float] = {}
+    total = 0.0
+    for member in setting.members:
+        attack = member.attack
+        if attack.knowledge not in pace:
+            pace[attack.knowledge] = _seconds_a_pass(setting, attack, batch)
+        passes = sum(attack.passes())
+        if setting.threat.queries is not None:
+            passes = min(passes, 2 * setting.threat.queries)
+        total += passes * pace[attack.knowledge]
+    return batches * total
 
 
-def _passes(member: Member, gradient: float, forward: float) -> float:
-    steps = getattr(member.attack, "steps", None)
-    if steps is None:
-        inner = getattr(member.attack, "attack", None)
-        steps = getattr(inner, "steps", 0)
-    return steps * gradient + getattr(member.attack, "queries", 0) * forward
+def _seconds_a_pass(setting: Setting, attack: Attack, batch: Padded) -> float:
+    """Return what one pass, forward or backward, of a search takes with all that goes with it."""
+    unlimited = setting.within(replace(setting.threat, queries=None))
+    objective = unlimited.objective(batch)
+    region = setting.threat.space.around(batch.x)
+    with own_randomness(setting.device, setting.seed, "forecast"):
+        search = attack.iterate(objective, region, setting.rng(batch.ids))
+        next(search, None)
+        before, began = _passes(objective), time.perf_counter()
+        for _ in islice(search, TIMED):
+            pass
+        seconds = time.perf_counter() - began
+    return seconds / max(_passes(objective) - before, 1)
+
+
+def _passes(objective: Objective) -> int:
+    """Return the passes so far of one example."""
+    return int(objective.cost.forward[0] + objective.cost.backward[0])

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from holdfast.claims import model_digest
+from holdfast.claims import model_digest, tensor_digest
 from holdfast.data import Examples
 from holdfast.evaluation.suites import Member, Suite
 from holdfast.models import Model
 from holdfast.objective import Objective
-from holdfast.plain import describe, digest
+from holdfast.plain import digest
 from holdfast.rng import Rng
+from holdfast.runtime import environment
 from holdfast.threat import Knowledge, ThreatModel
+from holdfast.training.step import own_randomness
+
+PROBES = 8  # inputs whose logits stand for what the model's `forward` computes
+FINISHER = "-float32"  # ends the name of a member that runs again in full precision
+CHUNK = 1024  # examples of a chunk, unless four batches are more
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Setting:
     """One model, one set of examples, one threat model, one suite, one way to run them.
 
-    judge: the model whose verdict counts, float32. search: what attacks differentiate; the judge
-    itself or its low-precision twin. positions: (n,) which examples of `data`, ascending.
+    judge: the model whose verdict counts. search: what attacks differentiate; the judge itself or
+    its low-precision twin. positions: (n,) which examples of `data`, ascending. dtype: of the
+    inputs, float32 unless the judge computes in float64.
     """
 
     judge: Model
@@ -39,12 +46,13 @@ class Setting:
     batch_size: int
     precision: str
     device: torch.device
-    identity: dict[str, Any]  # digests and versions: what a ledger key starts with
+    dtype: torch.dtype
+    exhaustive: bool = False
+    identity: dict[str, Any] = field(default_factory=dict)  # what a ledger key starts with
 
     def within(self, threat: ThreatModel) -> Setting:
         """Return the same setting under another threat model (another eps)."""
-        identity = {**self.identity, "threat": threat.digest}
-        return replace(self, threat=threat, identity=identity)
+        return replace(self, threat=threat, identity={**self.identity, "threat": threat.digest})
 
     def exact(self) -> Setting:
         """Return the same setting with the search in the judge's own precision."""
@@ -56,14 +64,15 @@ class Setting:
         if self.search is self.judge:
             return ()
         return tuple(
-            Member(name=f"{member.name}-float32", attack=member.attack)
+            Member(name=f"{member.name}{FINISHER}", attack=member.attack)
             for member in self.members
             if member.attack.knowledge is Knowledge.GRADIENT
         )
 
-    def chunks(self) -> tuple[Tensor, ...]:
-        """Return the positions in chunks of four batches: the unit of the ledger and of sharding."""
-        return self.positions.split(4 * self.batch_size)
+    def chunks(self) -> list[Tensor]:
+        """Return the positions in chunks, the unit of sharding, whole batches each."""
+        batches = max(4, CHUNK // self.batch_size)
+        return list(self.positions.split(batches * self.batch_size))
 
     def rng(self, ids: Tensor) -> Rng:
         """Return the draws of the examples with these ids."""
@@ -75,21 +84,52 @@ class Setting:
         return Objective(self.threat, self.search, batch.x, batch.y, judge=judge)
 
     def batches(self, positions: Tensor) -> Iterator[Padded]:
-        """Yield the examples at `positions` in batches of one shape, on the device.
-
-        The last batch is filled up by repeating its first example: a shape of its own would change
-        the last digits of its results.
-        """
+        """Yield the examples at `positions` in batches of one shape, on the device."""
         for part in positions.split(self.batch_size):
-            missing = self.batch_size - len(part)
-            filled = torch.cat([part, part[:1].expand(missing)])
-            batch = self.data.batch(filled)
-            yield Padded(
-                batch.x.to(self.device),
-                batch.y.to(self.device),
-                batch.ids.to(self.device),
-                len(part),
-            )
+            yield self.pad(part)
+
+    def pad(self, positions: Tensor) -> Padded:
+        """Return at most `batch_size` examples as a full batch, on the device.
+
+        It is filled up by repeating the first example: a shape of its own would change the last
+        digits of its results.
+        """
+        missing = self.batch_size - len(positions)
+        batch = self.data.batch(torch.cat([positions, positions[:1].expand(missing)]))
+        x = batch.x.to(self.device, self.dtype)
+        return Padded(x, batch.y.to(self.device), batch.ids.to(self.device), len(positions))
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Return (n, K) on the CPU: the judge's logits of x (n, ...)."""
+        found = []
+        for part in x.split(self.batch_size):
+            with torch.no_grad(), own_randomness(self.device, self.seed, "logits"):
+                found.append(self.judge(part.to(self.device, self.dtype)).cpu())
+        return torch.cat(found)
+
+    def probes(self) -> Tensor:
+        """Return the inputs on which a claim stores the model's logits."""
+        return self.data.batch(self.positions[:PROBES]).x.to(self.dtype)
+
+    def identified(self) -> Setting:
+        """Return this setting with its identity: digests, seed, shape, threads, device, versions.
+
+        The digest of a model does not see what `forward` does with the weights; logits do.
+        """
+        identity = {
+            "model": model_digest(self.judge),
+            "logits": tensor_digest(self.logits(self.probes())),
+            "data": self.data.fingerprint,
+            "threat": self.threat.digest,
+            "seed": self.seed,
+            "batch_size": self.batch_size,
+            "precision": self.precision,
+            "device": self.device.type,
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+            "holdfast": environment()["holdfast"],
+        }
+        return replace(self, identity=identity)
 
 
 @dataclass(frozen=True)
@@ -101,25 +141,7 @@ class Padded:
     ids: Tensor  # (batch_size,)
     real: int
 
-    def rows(self) -> Tensor:
-        """Return the positions of the examples that count."""
-        return torch.arange(self.real, device=self.y.device)
-
-
-def identify(
-    judge: Model, data: Examples, threat: ThreatModel, run: dict[str, Any]
-) -> dict[str, Any]:
-    """Return what every ledger key starts with."""
-    return {
-        "model": model_digest(judge),
-        "data": data.fingerprint,
-        "threat": threat.digest,
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        **run,
-    }
-
 
 def member_key(member: Member) -> dict[str, Any]:
     """Return what identifies a member in a ledger key."""
-    return {"name": member.name, "attack": digest(describe(member.attack))}
+    return {"name": member.name, "attack": digest(member.attack)}

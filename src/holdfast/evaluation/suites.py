@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from holdfast.attacks import APGD, PGD, Attack, EachTarget, Square
+from holdfast.attacks import APGD, PGD, Attack, EachTarget, Restart, Square, ToRank
 from holdfast.errors import ConfigError, did_you_mean
 from holdfast.losses import DLR, CrossEntropy, Margin
 from holdfast.registry import known, register
@@ -36,16 +36,27 @@ class Suite:
         """Return the members with composed attacks taken apart, so that each drops what it breaks.
 
         Runs towards the r-th likeliest wrong class make sense for r below `num_classes` only.
+        Raises ConfigError for a suite without members, or with two of one name.
         """
         found = []
         for member in self.members:
-            attacks = member.attack.parts()
-            if isinstance(member.attack, EachTarget):
-                attacks = attacks[: max(num_classes - 1, 1)]
+            attacks = [part for part in member.attack.parts() if _has_target(part, num_classes)]
             for i, attack in enumerate(attacks, start=1):
                 name = member.name if len(attacks) == 1 else f"{member.name}-{i}"
                 found.append(Member(name=name, attack=attack))
+        names = ["clean", *(member.name for member in found)]
+        if len(names) == 1 or len(set(names)) < len(names):
+            raise ConfigError(
+                f"suite {self.name} needs members with names of their own other than 'clean', "
+                f"got {', '.join(names[1:]) or 'none'}"
+            )
         return tuple(found)
+
+
+def _has_target(attack: Attack, num_classes: int) -> bool:
+    while isinstance(attack, Restart):
+        attack = attack.attack
+    return not isinstance(attack, ToRank) or attack.rank < num_classes
 
 
 register("suite_definition", name="suite")(Suite)

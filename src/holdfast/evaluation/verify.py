@@ -6,32 +6,29 @@ rest cannot be proven; replaying them on some of the rest shows that they ran.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
 from holdfast.claims import Accuracy, Claim, Row, model_digest
 from holdfast.data import Examples
-from holdfast.errors import ConfigError, VerificationError
-from holdfast.evaluation.cascade import attack_batch, clean_scores
-from holdfast.evaluation.evaluate import prepare
-from holdfast.evaluation.setting import Padded, Setting
-from holdfast.evaluation.suites import Member
+from holdfast.errors import ConfigError, InputError, VerificationError
+from holdfast.evaluation.evidence import SLACK, check_evidence, check_gallery, near, read_tensors
+from holdfast.evaluation.figures import check_figures
+from holdfast.evaluation.prepare import look_at, prepare
+from holdfast.evaluation.replay import replay_some
+from holdfast.evaluation.setting import FINISHER, Setting
+from holdfast.evaluation.stage import SHOWN, clean_scores
+from holdfast.evaluation.suites import Member, Suite
 from holdfast.models import frozen, wrap
-from holdfast.objective import Score
 from holdfast.plain import build
-from holdfast.rng import Rng
+from holdfast.registry import known
 from holdfast.runtime import deterministic
 from holdfast.threat import Status, ThreatModel
-
-SLACK = 4.0  # ties: another thread count or machine may move a harm by the last digits
-SHOWN = (Status.BROKEN, Status.MARGINAL)  # the statuses that a counterexample stands behind
 
 
 @dataclass(frozen=True)
@@ -52,10 +49,11 @@ class Verification:
 
     def __str__(self) -> str:
         again = f" The attacks were replayed on {self.replayed:,} points." if self.replayed else ""
+        within = self.claim.document["threat_sentence"]
         return (
             f"Verified: clean accuracy {self.claim.clean_accuracy} on {self.points:,} points, and "
-            f"{self.counterexamples:,} counterexamples within {self.claim.document['threat_sentence']}"
-            f". This proves that robust accuracy on these points is at most "
+            f"{self.counterexamples:,} counterexamples within {within}. "
+            f"This proves that robust accuracy on these points is at most "
             f"{100 * self.bound.value:.1f} %; it cannot prove that nothing else breaks.{again}"
         )
 
@@ -74,18 +72,71 @@ def verify(
     VerificationError at the first thing that does not hold, naming it; StorageError if there is no
     finished claim.
     """
+    if replay < 0:
+        raise InputError(f"replay must be 0 or more, got {replay}")
     claim = Claim.load(path)
+    check_subject(claim, model, data)
+    with deterministic(), torch.random.fork_rng():
+        setting = bind(claim, model, data, device)
+        with frozen(setting.judge), frozen(setting.search):
+            _check_probes(claim, setting)
+            check_figures(claim, setting, look_at(setting))
+            _check_clean(claim, setting)
+            shown = check_evidence(claim, setting)
+            check_gallery(claim, setting)
+            replayed = replay_some(claim, setting, replay) if replay else 0
+    return Verification(claim, len(claim.per_example), shown, replayed)
+
+
+def check_subject(claim: Claim, model: nn.Module, data: Examples) -> None:
+    """Raise VerificationError unless the claim is about this model and these data."""
     document = claim.document
     _same(document["model"]["digest"], model_digest(wrap(model)), "the model", "another model")
     _same(document["data"]["fingerprint"], data.fingerprint, "the data", "other data")
-    with deterministic():
-        setting = _setting(claim, model, data, device)
-        with frozen(setting.judge):
-            _check_probes(claim, setting)
-            _check_clean(claim, setting)
-            shown = _check_evidence(claim, setting)
-            replayed = _replay(claim, setting, replay)
-    return Verification(claim, len(claim.per_example), shown, replayed)
+
+
+def bind(claim: Claim, model: nn.Module, data: Examples, device: str | None = None) -> Setting:
+    """Return the setting that the claim says it was made in, on the model and data at hand."""
+    document = claim.document
+    try:
+        threat: ThreatModel = build("threat", document["threat"])
+        suite = _suite(document)
+        n = None if document["data"]["ids"] == "all" else len(claim.per_example)
+        setting = prepare(
+            model,
+            data,
+            threat=threat,
+            suite=suite,
+            seed=document["seed"],
+            n=n,
+            batch_size=document["batch_size"],
+            device=device,
+            search=document["precision"],
+            exhaustive=document["suite"]["exhaustive"],
+        )
+    except (ConfigError, InputError, KeyError, TypeError) as error:
+        raise VerificationError(f"the claim does not fit model and data: {error}") from error
+    _same(document["threat_digest"], threat.digest, "the threat model", "an altered claim")
+    identity = {
+        "model": document["model"]["digest"],
+        "data": data.fingerprint,
+        "threat": threat.digest,
+    }
+    return replace(setting, identity=identity)
+
+
+def _suite(document: Mapping[str, Any]) -> Suite:
+    """Return the suite of that name, or the claim's own members where no suite has the name."""
+    name = document["suite"]["name"]
+    if name in known("suite"):
+        suite: Suite = known("suite")[name]
+        return suite
+    members = tuple(
+        Member(name=m["name"], attack=build("attack", m["attack"]))
+        for m in document["suite"]["members"]
+        if not m["name"].endswith(FINISHER)
+    )
+    return Suite(name=name, members=members)
 
 
 def _same(stored: str, found: str, what: str, other: str) -> None:
@@ -96,147 +147,35 @@ def _same(stored: str, found: str, what: str, other: str) -> None:
         )
 
 
-def _setting(claim: Claim, model: nn.Module, data: Examples, device: str | None) -> Setting:
-    """Bind the claim's own threat model, members, seed and batch size to the model at hand."""
-    document = claim.document
-    try:
-        threat: ThreatModel = build("threat", document["threat"])
-        members = tuple(
-            Member(name=m["name"], attack=build("attack", m["attack"]))
-            for m in document["suite"]["members"]
-        )
-    except ConfigError as error:
-        raise VerificationError(f"the claim cannot be read by this version: {error}") from error
-    _same(document["threat_digest"], threat.digest, "the threat model", "an altered claim")
-    setting = prepare(
-        model,
-        data,
-        threat=threat,
-        suite="standard",
-        seed=document["seed"],
-        n=None,
-        batch_size=document["batch_size"],
-        device=device,
-        search="float32",
-    )
-    place = {int(i): k for k, i in enumerate(data.ids.tolist())}
-    ids = claim.per_example["id"]
-    if strange := [i for i in ids if i not in place]:
-        raise VerificationError(f"the claim's example {strange[0]} is not in the data")
-    positions = torch.tensor([place[i] for i in ids])
-    return replace(setting, positions=positions, members=members)
-
-
 def _check_probes(claim: Claim, setting: Setting) -> None:
     """Compare logits on stored inputs: the digest of a model does not see what `forward` does."""
-    stored = _load(claim.folder / "probes.safetensors")
-    with torch.no_grad():
-        found = setting.judge(stored["x"].to(setting.device)).cpu()
-    expected = stored["logits"]
-    gap = float((found - expected).abs().max()) if found.shape == expected.shape else torch.inf
-    if not gap <= 1e-3 * max(1.0, float(expected.abs().max())):
+    stored = read_tensors(claim, "probes.safetensors", "x", "logits")
+    if stored["x"].shape[1:] != setting.probes().shape[1:]:
+        raise VerificationError("the claim's probes do not have the shape of the data")
+    found = setting.logits(stored["x"])
+    if not near(found, stored["logits"]):
         raise VerificationError(
-            f"the model's logits on the claim's probes differ by {gap:.3g}: it computes something "
+            "the model's logits on the claim's probes are not the claim's: it computes something "
             "else than when the claim was made"
         )
 
 
 def _check_clean(claim: Claim, setting: Setting) -> None:
-    rows = list(claim.per_example)
-    at = 0
-    for batch in setting.batches(setting.positions):
-        score = clean_scores(setting, batch)
-        for i in range(batch.real):
-            _check_row(rows[at + i], int(batch.y[i]), *_one(score, i))
-        at += batch.real
+    """Check label and clean prediction of every example."""
+    rows = iter(claim.per_example)
+    for batch, score in clean_scores(setting, setting.positions):
+        columns = (batch.y.tolist(), score.harm.tolist(), score.tie.tolist())
+        for label, harm, tie in list(zip(*columns, strict=True))[: batch.real]:
+            _check_row(next(rows), label, harm, SLACK * tie)
 
 
-def _check_row(row: Row, label: int, harm: float, tie: float) -> None:
+def _check_row(row: Row, label: int, harm: float, slack: float) -> None:
     if row.label != label:
         raise VerificationError(f"example {row.id} has label {label}, the claim says {row.label}")
     wrong = row.status == Status.CLEAN_WRONG
-    if wrong and harm < -SLACK * tie:
+    if wrong and harm < -slack:
         raise VerificationError(
             f"example {row.id} is classified correctly, the claim says {row.status}"
         )
-    if not wrong and not harm < SLACK * tie:
+    if not wrong and not harm < slack:
         raise VerificationError(f"example {row.id} is misclassified, the claim says {row.status}")
-
-
-def _check_evidence(claim: Claim, setting: Setting) -> int:
-    """Check that every broken or tied example has an input in the set that does what is said."""
-    rows = {row.id: row for row in claim.per_example if row.status in SHOWN}
-    evidence = _evidence(claim)
-    if missing := sorted(set(rows) - set(evidence)):
-        raise VerificationError(f"example {missing[0]} has no counterexample in the evidence")
-    order = [k for k, i in enumerate(claim.per_example["id"]) if i in rows]
-    if not order:
-        return 0
-    for batch in setting.batches(setting.positions[torch.tensor(order)]):
-        x_adv = torch.stack([evidence[int(i)] for i in batch.ids]).to(setting.device)
-        _check_batch(setting, batch, x_adv, rows)
-    return len(rows)
-
-
-def _check_batch(setting: Setting, batch: Padded, x_adv: Tensor, rows: dict[int, Row]) -> None:
-    if x_adv.shape != batch.x.shape:
-        raise VerificationError(
-            f"a counterexample has shape {tuple(x_adv.shape[1:])}, the data {tuple(batch.x.shape[1:])}"
-        )
-    inside = setting.threat.space.around(batch.x).contains(x_adv)
-    score = setting.objective(batch).verdict(x_adv)
-    for i in range(batch.real):
-        row = rows[int(batch.ids[i])]
-        if not bool(inside[i]):
-            raise VerificationError(
-                f"the counterexample of example {row.id} is not within "
-                f"{setting.threat.space.sentence()}"
-            )
-        harm, tie = _one(score, i)
-        if not harm >= (0.0 if row.status == Status.BROKEN else -SLACK * tie):
-            raise VerificationError(
-                f"the counterexample of example {row.id} does not fool the model"
-            )
-
-
-def _replay(claim: Claim, setting: Setting, count: int) -> int:
-    """Run the suite again on random unbroken points; what it finds now it should have found then."""
-    kept = [k for k, s in enumerate(claim.per_example["status"]) if s == Status.UNBROKEN]
-    if not count or not kept:
-        return 0
-    ids = torch.tensor([claim.per_example["id"][k] for k in kept])
-    order = Rng(setting.seed, ids).fold("replay").uniform().argsort(stable=True)[:count]
-    chosen = setting.positions[torch.tensor(kept)[order]]
-    for batch in setting.batches(chosen):
-        for member in setting.members:
-            found = attack_batch(setting, member, batch)
-            if bool(found.success[: batch.real].any()):
-                i = int(found.success[: batch.real].nonzero()[0])
-                raise VerificationError(
-                    f"replaying {member.name} broke example {int(batch.ids[i])}, which the claim "
-                    "calls unbroken: the claim is too high"
-                )
-    return len(chosen)
-
-
-def _evidence(claim: Claim) -> dict[int, Tensor]:
-    found: dict[int, Tensor] = {}
-    for name in _named(claim.document["files"], "evidence-"):
-        part = _load(claim.folder / name)
-        found |= dict(zip(part["ids"].tolist(), part["x_adv"], strict=True))
-    return found
-
-
-def _named(names: Sequence[str] | dict[str, Any], prefix: str) -> Iterator[str]:
-    return (name for name in sorted(names) if name.startswith(prefix))
-
-
-def _load(path: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise VerificationError(f"{path} cannot be read: {error}") from None
-
-
-def _one(score: Score, i: int) -> tuple[float, float]:
-    return float(score.harm[i]), float(score.tie[i])

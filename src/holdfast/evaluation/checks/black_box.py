@@ -2,37 +2,49 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from holdfast.claims import wilson
-from holdfast.evaluation.cascade import Stage
+from holdfast.evaluation.stage import CLEAN
 from holdfast.evaluation.suites import Member
+from holdfast.evaluation.waterfall import Bar
 from holdfast.models import Finding, Verdict
 from holdfast.threat import Knowledge
 
-TOO_MANY = 0.002  # share of what the gradient attacks left, at the interval's lower end
+TOO_MANY = 0.002  # share of what the gradient attacks left that an honest model may lose
+CHANCE = 0.025  # probability below which that share does not explain what was broken
 
 
-def black_box_stronger(members: Sequence[Member], stages: Sequence[Stage]) -> Finding | None:
+def black_box_stronger(members: Sequence[Member], bars: Sequence[Bar]) -> Finding | None:
     """Compare what score- and decision-based members broke with what gradient attacks left them.
 
     Athalye et al., 2018, arXiv:1802.00420, sec. 3.1. None where the suite has no such pair.
     """
-    kinds = {member.name: member.attack.knowledge for member in members}
-    if Knowledge.GRADIENT not in kinds.values():
+    blind_names = {m.name for m in members if m.attack.knowledge is not Knowledge.GRADIENT}
+    blind = [bar for bar in bars if bar.name in blind_names]
+    seeing = [bar for bar in bars if bar.name not in {CLEAN, *blind_names}]
+    if not (blind and seeing):
         return None
-    blind = [s for s in stages if kinds.get(s.name, Knowledge.GRADIENT) is not Knowledge.GRADIENT]
-    if not blind:
-        return None
-    left, broken = blind[0].entered, sum(stage.broken for stage in blind)
+    left = seeing[0].entered - sum(bar.broken for bar in seeing)
+    broken = sum(bar.broken for bar in blind)
     found = (
         f"attacks without gradients broke {broken:,} of {left:,} points that gradient attacks left"
     )
     if broken == 0:
         return _finding(Verdict.PASS, found, "")
     remedy = "look for a step that blocks or shatters gradients and attack a differentiable twin"
-    too_many = wilson(broken, left).low > TOO_MANY
+    too_many = at_least(broken, left, TOO_MANY) < CHANCE
     return _finding(Verdict.FAIL if too_many else Verdict.WARN, found, remedy)
+
+
+def at_least(k: int, n: int, share: float) -> float:
+    """Return the probability of k or more successes in n trials of probability `share`."""
+
+    def log_of(i: int) -> float:
+        ways = math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1)
+        return ways + i * math.log(share) + (n - i) * math.log1p(-share)
+
+    return 1.0 - math.fsum(math.exp(log_of(i)) for i in range(k))
 
 
 def _finding(status: Verdict, message: str, remedy: str) -> Finding:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from holdfast.evaluation.cascade import Stage
+from holdfast.evaluation.waterfall import Bar
 from holdfast.models import Finding, Verdict
 
 A_FEW = 0.01  # share of a member's entrants
 
 
-def unmoved(stages: Sequence[Stage]) -> Finding:
+def unmoved(bars: Sequence[Bar]) -> Finding:
     """Report the members that could not move on more than a few of the examples they got."""
-    blind = [s for s in stages if s.entered and s.failed > A_FEW * s.entered]
+    blind = [bar for bar in bars if bar.entered and bar.failed > A_FEW * bar.entered]
     if not blind:
         return Finding(id="unmoved", status=Verdict.PASS, message="every attack could move")
-    worst = max(blind, key=lambda stage: stage.failed / stage.entered)
+    worst = max(blind, key=lambda bar: bar.failed / bar.entered)
     return Finding(
         id="unmoved",
         status=Verdict.WARN,
@@ -23,5 +23,6 @@ def unmoved(stages: Sequence[Stage]) -> Finding:
             f"{worst.name} could not move on {worst.failed:,} of the {worst.entered:,} points it "
             f"got: no gradient, NaN or an exception ({len(blind)} attacks in all)"
         ),
-        remedy="a margin or DLR loss moves where cross-entropy rounds to zero; see the log for exceptions",
+        remedy="a margin or DLR loss moves where cross-entropy rounds to zero; the log names "
+        "exceptions",
     )

@@ -1,0 +1,118 @@
+"""Re-check every counterexample of a claim, and the pairs that its gallery shows."""
+
+from __future__ import annotations
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from holdfast.claims import Claim, Row
+from holdfast.errors import VerificationError
+from holdfast.evaluation.setting import Padded, Setting
+from holdfast.evaluation.stage import SHOWN
+from holdfast.threat import Status
+
+SLACK = 4.0  # ties: another thread count or machine may move a harm by the last digits
+CLOSE = 1e-3  # of the largest value: other hardware rounds otherwise
+
+
+def check_evidence(claim: Claim, setting: Setting) -> int:
+    """Return how many broken or tied examples have an input in the set that does what is said.
+
+    Raises VerificationError at the first that has none, and for inputs that nothing refers to.
+    """
+    rows = {row.id: row for row in claim.per_example if row.status in SHOWN}
+    evidence = read_evidence(claim)
+    if missing := sorted(set(rows) - set(evidence)):
+        raise VerificationError(f"example {missing[0]} has no counterexample in the evidence")
+    if strange := sorted(set(evidence) - set(rows)):
+        raise VerificationError(
+            f"there is evidence against example {strange[0]}, which the claim does not call broken"
+        )
+    order = [k for k, i in enumerate(claim.per_example["id"]) if i in rows]
+    for batch in setting.batches(setting.positions[torch.tensor(order, dtype=torch.int64)]):
+        x_adv = [evidence[i] for i in batch.ids.tolist()]
+        _check_batch(setting, batch, x_adv, rows)
+    return len(rows)
+
+
+def check_gallery(claim: Claim, setting: Setting) -> None:
+    """Check that the gallery shows examples, counterexamples and logits as they are."""
+    name = "gallery.safetensors"
+    if name not in claim.document["files"]:
+        return
+    shown = read_tensors(claim, name, "ids", "y", "x", "x_adv", "logits", "logits_adv")
+    evidence = read_evidence(claim)
+    place = {i: k for k, i in enumerate(setting.data.ids.tolist())}
+    for k, i in enumerate(shown["ids"].tolist()):
+        if i not in evidence or not torch.equal(evidence[i], shown["x_adv"][k]):
+            raise VerificationError(f"the gallery's pair of example {i} is not in the evidence")
+    clean = setting.data.batch(torch.tensor([place[i] for i in shown["ids"].tolist()]))
+    same = torch.equal(clean.y, shown["y"]) and torch.equal(clean.x.to(setting.dtype), shown["x"])
+    if not same:
+        raise VerificationError("the gallery shows other examples than those of the data")
+    for x, logits in (("x", "logits"), ("x_adv", "logits_adv")):
+        if not near(setting.logits(shown[x]), shown[logits]):
+            raise VerificationError("the gallery's logits are not the model's")
+
+
+def read_evidence(claim: Claim) -> dict[int, Tensor]:
+    """Return the inputs by example id; VerificationError if two belong to one."""
+    found: dict[int, Tensor] = {}
+    for name in sorted(n for n in claim.document["files"] if n.startswith("evidence-")):
+        part = read_tensors(claim, name, "ids", "x_adv")
+        for i, x_adv in zip(part["ids"].tolist(), part["x_adv"], strict=True):
+            if i in found:
+                raise VerificationError(f"{name} has a second counterexample of example {i}")
+            found[i] = x_adv
+    return found
+
+
+def read_tensors(claim: Claim, file: str, *names: str) -> dict[str, Tensor]:
+    """Return the tensors of a file of the claim, all of one length; else VerificationError."""
+    path = claim.folder / file
+    try:
+        found = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise VerificationError(f"{path} cannot be read: {error}") from None
+    absent = [name for name in names if name not in found]
+    if absent or len({len(found[name]) for name in names}) != 1:
+        raise VerificationError(f"{path} must hold {', '.join(names)}, all of one length")
+    return found
+
+
+def near(found: Tensor, expected: Tensor) -> bool:
+    """Say whether logits agree but for what other hardware may round otherwise."""
+    if found.shape != expected.shape:
+        return False
+    gap = (found - expected).abs().max()
+    return bool(gap <= CLOSE * expected.abs().max().clamp_min(1.0))
+
+
+def _check_batch(
+    setting: Setting, batch: Padded, found: list[Tensor], rows: dict[int, Row]
+) -> None:
+    """Check set, range, claimed size and verdict of one batch of counterexamples."""
+    for x_adv in found:
+        if x_adv.shape != batch.x.shape[1:] or x_adv.dtype != setting.dtype:
+            raise VerificationError(
+                f"a counterexample is {x_adv.dtype} of shape {tuple(x_adv.shape)}, the model takes "
+                f"{setting.dtype} of shape {tuple(batch.x.shape[1:])}"
+            )
+    x_adv = torch.stack(found).to(setting.device)
+    region = setting.threat.space.around(batch.x)
+    score = setting.objective(batch).verdict(x_adv)
+    columns = (region.contains(x_adv), region.size(x_adv), score.harm, score.tie)
+    checked = zip(batch.ids.tolist(), *(column.tolist() for column in columns), strict=True)
+    for i, inside, size, harm, tie in list(checked)[: batch.real]:
+        row = rows[i]
+        if not inside:
+            where = setting.threat.space.sentence()
+            raise VerificationError(f"the counterexample of example {i} is not within {where}")
+        if row.size is None or not abs(size - row.size) <= CLOSE * setting.threat.space.radius:
+            raise VerificationError(
+                f"the counterexample of example {i} has size {size:g}, the claim says {row.size}"
+            )
+        if not harm >= (0.0 if row.status == Status.BROKEN else -SLACK * tie):
+            raise VerificationError(f"the counterexample of example {i} does not fool the model")

@@ -1,0 +1,108 @@
+"""Re-check what a claim says beside its counterexamples: suite, subset, sums, curve, checks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from holdfast.claims import Claim
+from holdfast.errors import VerificationError
+from holdfast.evaluation.checks import diagnose
+from holdfast.evaluation.document import about_data, about_model, about_suite, cost, per_class
+from holdfast.evaluation.setting import Setting
+from holdfast.evaluation.stage import CLEAN
+from holdfast.evaluation.waterfall import Bar
+from holdfast.models import Finding
+from holdfast.registry import known
+from holdfast.threat import Status
+
+_SEVERITY = ("pass", "warn", "fail")
+
+
+def check_figures(claim: Claim, setting: Setting, findings: Sequence[Finding]) -> None:
+    """Raise VerificationError unless everything that follows from the rest follows from it."""
+    document, table = claim.document, claim.per_example
+    pairs = list(zip(table["label"], table["status"], strict=True))
+    tests: list[tuple[str, Callable[[], bool]]] = [
+        ("its sentence", lambda: document["threat_sentence"] == setting.threat.sentence()),
+        ("its statuses", lambda: set(table["status"]) <= {status.value for status in Status}),
+        ("the model's facts", lambda: about_model(setting).items() <= document["model"].items()),
+        ("the choice of examples", lambda: about_data(setting).items() <= document["data"].items()),
+        ("its examples", lambda: table["id"] == tuple(_ids(setting))),
+        ("the members of its suite", lambda: _suite_fits(document, setting)),
+        (
+            "accuracy per class",
+            lambda: document["per_class"] == per_class(pairs, setting.data.classes),
+        ),
+        ("its waterfall", lambda: _waterfall_fits(claim)),
+        ("its curve", lambda: _curve_fits(document, setting)),
+    ]
+    for what, holds in tests:
+        if not _quietly(holds):
+            raise VerificationError(f"the claim is not consistent: {what} cannot be so")
+    bars = [Bar(**bar) for bar in document["waterfall"]]
+    _check_checks(claim, [*findings, *diagnose(setting.members, bars)])
+
+
+def _quietly(holds: Callable[[], bool]) -> bool:
+    """Return False also for a document in which something is missing or of another kind."""
+    try:
+        return holds()
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError):
+        return False
+
+
+def _ids(setting: Setting) -> list[int]:
+    ids: list[int] = setting.data.ids[setting.positions].tolist()
+    return ids
+
+
+def _suite_fits(document: Mapping[str, Any], setting: Setting) -> bool:
+    """Compare with the suite of that name; of a suite of the user's own, the members alone."""
+    stored, found = dict(document["suite"]), about_suite(setting)
+    if found["name"] not in known("suite"):
+        stored["digest"] = found["digest"]
+    return found.items() <= stored.items()
+
+
+def _waterfall_fits(claim: Claim) -> bool:
+    """Compare with who broke what, and the cost with the sums."""
+    table, document = claim.per_example, claim.document
+    bars = [Bar(**bar) for bar in document["waterfall"]]
+    by = Counter(row.broken_by for row in table if row.status == Status.BROKEN)
+    by[CLEAN] = table["status"].count(Status.CLEAN_WRONG)
+    members = [member["name"] for member in document["suite"]["members"]]
+    return (
+        [bar.name for bar in bars] == [CLEAN, *members]
+        and bars[0].entered == len(table)
+        and +by == +Counter({bar.name: bar.broken for bar in bars})
+        and document["cost"] == cost(bars)
+    )
+
+
+def _curve_fits(document: Mapping[str, Any], setting: Setting) -> bool:
+    """A curve passes through the claim's own number, ascends in eps and does not rise."""
+    curve = document["curve"]
+    if not curve:
+        return True
+    radius = [point["radius"] for point in curve]
+    kept = [point["robust"]["k"] for point in curve if "k" in point["robust"]]
+    own = [p["robust"] for p in curve if p["radius"] == setting.threat.space.radius]
+    return (
+        radius == sorted(set(radius))
+        and kept == sorted(kept, reverse=True)
+        and own == [document["robust_accuracy"]]
+    )
+
+
+def _check_checks(claim: Claim, found: Sequence[Finding]) -> None:
+    """Refuse a claim whose checks are rosier than what the model shows now."""
+    stored = {check["id"]: check["status"] for check in claim.checks}
+    for finding in found:
+        said = stored.get(finding.id)
+        if said not in _SEVERITY or _SEVERITY.index(said) < _SEVERITY.index(finding.status):
+            raise VerificationError(
+                f"check {finding.id} says {finding.status.value} ({finding.message}), "
+                f"the claim says {said or 'nothing of it'}"
+            )

@@ -1,0 +1,172 @@
+"""From what a user passes in to a setting, or to one clear error before anything is written."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from holdfast.attacks.base import require
+from holdfast.data import Batch, Examples
+from holdfast.errors import HoldfastError, InputError, Unsupported
+from holdfast.evaluation.setting import Setting
+from holdfast.evaluation.suites import Member, Suite
+from holdfast.inputs import check_input
+from holdfast.models import Finding, Model, Verdict, frozen, inspect, wrap
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.runtime import precision, resolve_device
+from holdfast.threat import Targeted, ThreatModel
+
+LOOKED_AT = 128  # examples, at most, on which the model's habits are inspected
+AT_ONCE = 4096  # examples whose values are checked at once
+
+
+def prepare(
+    model: nn.Module,
+    data: Examples,
+    *,
+    threat: ThreatModel,
+    suite: Suite,
+    seed: int = 0,
+    n: int | None = None,
+    batch_size: int | None = None,
+    device: str | None = None,
+    search: str = "float32",
+    exhaustive: bool = False,
+) -> Setting:
+    """Check everything and bind it, on a copy of the model; writes nothing.
+
+    Raises InputError, ConfigError or Unsupported for what cannot be evaluated.
+    """
+    wrapped = wrap(model)
+    if tuple(wrapped.range) != tuple(threat.space.range):
+        raise InputError(
+            f"the model takes inputs in {tuple(wrapped.range)} and the threat model's set in "
+            f"{tuple(threat.space.range)}: give both the same range"
+        )
+    where, chosen = resolve_device(device), precision(search)
+    # A copy, so that neither the move to another device nor the freezing touches the user's model.
+    judge = copy.deepcopy(wrapped).to(where).eval()
+    dtype = _dtype(judge)
+    positions, size = subset(data, n, seed), _batch_size(data, batch_size)
+    first = data.batch(positions[:size]).to(where)
+    first = Batch(first.x.to(dtype), first.y, first.ids)
+    num_classes = _num_classes(judge, first.x)
+    for part in positions.split(AT_ONCE):
+        batch = data.batch(part)
+        check_input(batch.x, batch.y, judge.range, num_classes)
+    _check_goal(threat, num_classes)
+    members = suite.parts(num_classes)
+    _check_members(members, Objective(threat, judge, first.x, first.y))
+    twin = chosen.convert(judge.module)
+    searcher = judge if twin is judge.module else judge.around(twin)
+    if searcher is not judge:
+        _num_classes(searcher, first.x)
+    return Setting(
+        judge=judge,
+        search=searcher,
+        data=data,
+        positions=positions,
+        threat=threat,
+        suite=suite,
+        members=members,
+        num_classes=num_classes,
+        seed=seed,
+        batch_size=size,
+        precision=search,
+        device=where,
+        dtype=dtype,
+        exhaustive=exhaustive,
+    )
+
+
+def look_at(setting: Setting) -> list[Finding]:
+    """Inspect the model's habits on the first examples; refuse one that returns probabilities."""
+    few = min(LOOKED_AT, setting.batch_size)
+    batch = setting.data.batch(setting.positions[:few]).to(setting.device)
+    try:
+        findings = inspect(setting.judge, batch.x.to(setting.dtype), batch.y)
+    except HoldfastError:
+        raise
+    except Exception as error:  # whatever somebody's network raises
+        raise InputError(_raised("the model cannot be differentiated", error)) from error
+    for finding in findings:
+        if finding.id == "logits" and finding.status is Verdict.FAIL:
+            raise InputError(f"{finding.message}: {finding.remedy}")
+    return findings
+
+
+def subset(data: Examples, n: int | None, seed: int) -> Tensor:
+    """Return (n,) positions, ascending: all of them, or the random subset that `seed` stands for.
+
+    Raises InputError unless 1 <= n <= len(data).
+    """
+    if n is None or n == len(data):
+        return torch.arange(len(data))
+    if not 1 <= n <= len(data):
+        raise InputError(f"n must be in 1..{len(data)} (the examples at hand), got {n}")
+    order = Rng(seed, data.ids).fold("subset").uniform().argsort(stable=True)
+    return order[:n].sort().values
+
+
+def _batch_size(data: Examples, wanted: int | None) -> int:
+    """Return the size of every batch; by default one that stays in the caches of a core or two."""
+    if wanted is not None:
+        if wanted < 1:
+            raise InputError(f"batch_size must be at least 1, got {wanted}")
+        return wanted
+    numbers = data.batch(torch.zeros(1, dtype=torch.int64)).x.numel()
+    return 128 if numbers <= 16_384 else 32
+
+
+def _dtype(model: nn.Module) -> torch.dtype:
+    """Return float64 for a model that computes in it, else float32."""
+    kinds = (p.dtype for p in model.parameters() if p.is_floating_point())
+    return torch.float64 if next(kinds, torch.float32) is torch.float64 else torch.float32
+
+
+def _num_classes(model: Model, x: Tensor) -> int:
+    """Return K; InputError for a model that cannot take x."""
+    try:
+        with torch.no_grad(), frozen(model):
+            return int(model(x).shape[1])
+    except HoldfastError:
+        raise
+    except Exception as error:  # whatever somebody's network raises
+        shape = f"(N, {', '.join(map(str, x.shape[1:]))})"
+        raise InputError(
+            _raised(f"the model cannot take {x.dtype} inputs {shape}", error)
+        ) from error
+
+
+def _raised(what: str, error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [""]
+    return f"{what}: {type(error).__name__}: {lines[0]}"
+
+
+def _check_goal(threat: ThreatModel, num_classes: int) -> None:
+    """Refuse a targeted goal without a class, or with one that the model does not have."""
+    if not isinstance(threat.goal, Targeted):
+        return
+    if threat.goal.to is None:
+        raise InputError("an evaluation needs one target class: Targeted(to=3)")
+    if not 0 <= threat.goal.to < num_classes:
+        raise InputError(
+            f"the target class must be in 0..{num_classes - 1}, got {threat.goal.to}: "
+            "use one of the model's own classes"
+        )
+
+
+def _check_members(members: tuple[Member, ...], objective: Objective) -> None:
+    """Refuse a suite with a member that the set or the granted knowledge does not fit.
+
+    Leaving such members out would keep the suite's name without its strength.
+    """
+    region = objective.threat.space.around(objective.x)  # refuses inputs that the set does not fit
+    for member in members:
+        try:
+            require(member.attack, objective, region)
+        except Unsupported as error:
+            raise Unsupported(f"{member.name} of the suite does not fit: {error}") from None

@@ -1,0 +1,71 @@
+"""The files that prove a claim: table, counterexamples, gallery, probes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from holdfast.claims import Row, Table
+from holdfast.evaluation.cascade import Example
+from holdfast.evaluation.setting import Setting
+from holdfast.rng import Rng
+from holdfast.threat import Status
+
+GALLERY = 24  # pairs
+SHARD = 64 * 2**20  # bytes of counterexamples a file, about
+
+
+def proofs(setting: Setting, examples: Sequence[Example]) -> dict[str, bytes]:
+    """Return the files of a claim by name."""
+    files = {"per_example.csv": Table(_row(example) for example in examples).to_csv()}
+    files |= _evidence([e for e in examples if e.x_adv is not None])
+    if broken := [e for e in examples if e.status is Status.BROKEN]:
+        files["gallery.safetensors"] = save(_gallery(setting, broken))
+    x = setting.probes()
+    files["probes.safetensors"] = save({"x": x, "logits": setting.logits(x)})
+    return files
+
+
+def chosen(seed: int, ids: Tensor, count: int, purpose: str) -> Tensor:
+    """Return (count,) or fewer positions in ids, ascending: random, but the same every time."""
+    order = Rng(seed, ids).fold(purpose).uniform().argsort(stable=True)
+    return order[:count].sort().values
+
+
+def _row(e: Example) -> Row:
+    return Row(id=e.id, label=e.label, status=e.status.value, size=e.size, broken_by=e.broken_by)
+
+
+def _evidence(shown: Sequence[Example]) -> dict[str, bytes]:
+    if not shown:
+        return {}
+    x_adv, ids = _stack(shown), torch.tensor([e.id for e in shown])
+    per_file = max(1, SHARD // (x_adv[0].numel() * x_adv.element_size()))
+    parts = zip(ids.split(per_file), x_adv.split(per_file), strict=True)
+    return {
+        f"evidence-{k:05d}.safetensors": save({"ids": i.clone(), "x_adv": x.clone()})
+        for k, (i, x) in enumerate(parts)
+    }
+
+
+def _gallery(setting: Setting, broken: Sequence[Example]) -> dict[str, Tensor]:
+    ids = torch.tensor([e.id for e in broken])
+    shown = [broken[i] for i in chosen(setting.seed, ids, GALLERY, "gallery").tolist()]
+    place = {i: k for k, i in enumerate(setting.data.ids.tolist())}
+    clean = setting.data.batch(torch.tensor([place[e.id] for e in shown]))
+    x_adv = _stack(shown)
+    return {
+        "ids": clean.ids,
+        "y": clean.y,
+        "x": clean.x.to(setting.dtype),
+        "x_adv": x_adv,
+        "logits": setting.logits(clean.x),
+        "logits_adv": setting.logits(x_adv),
+    }
+
+
+def _stack(examples: Sequence[Example]) -> Tensor:
+    return torch.stack([e.x_adv for e in examples if e.x_adv is not None])

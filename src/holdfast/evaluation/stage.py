@@ -1,0 +1,199 @@
+"""One stage, a segment of the ledger: the clean pass, or one member of the suite, on a chunk."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks import Result, first
+from holdfast.claims import Segment
+from holdfast.errors import HoldfastError, InputError, VerificationError
+from holdfast.evaluation.setting import Padded, Setting
+from holdfast.evaluation.suites import Member
+from holdfast.objective import Objective, Score
+from holdfast.threat import TIE, Region, Status, Untargeted
+from holdfast.training.step import own_randomness
+
+log = logging.getLogger("holdfast")
+
+T = TypeVar("T")
+
+CLEAN = "clean"
+SHOWN = (Status.BROKEN, Status.MARGINAL)  # the statuses that an input stands behind
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an attack found on one batch; raised: the model ended it with an exception."""
+
+    batch: Padded
+    result: Result
+    raised: bool = False
+
+
+def run_clean(setting: Setting, positions: Tensor) -> Segment:
+    """Classify the unchanged examples; a tie is not correct."""
+    began = time.perf_counter()
+    rows: list[dict[str, Any]] = []
+    for batch, score in clean_scores(setting, positions):
+        correct = (score.harm < -score.tie).tolist()
+        attacked = setting.threat.goal.applies(batch.y).tolist()
+        ids, labels = batch.ids.tolist(), batch.y.tolist()
+        for i in range(batch.real):
+            status = Status.UNBROKEN if correct[i] else Status.CLEAN_WRONG
+            row = {"id": ids[i], "label": labels[i], "status": status.value}
+            rows.append({**row, "attacked": attacked[i]})
+    notes = {"forward": len(rows), "backward": 0, "queries": 0}
+    return Segment(rows=tuple(rows), notes={**notes, "seconds": time.perf_counter() - began})
+
+
+def clean_scores(setting: Setting, positions: Tensor) -> Iterator[tuple[Padded, Score]]:
+    """Yield the judge's verdict on the unchanged inputs: positive harm means misclassified.
+
+    An example on which the model raises is not classified correctly: its harm is infinite.
+    """
+    threat = replace(setting.threat, goal=Untargeted())
+
+    def judged(batch: Padded) -> Score:
+        with own_randomness(setting.device, setting.seed, CLEAN, batch.ids.tolist()):
+            return Objective(threat, setting.judge, batch.x, batch.y).verdict(batch.x)
+
+    def lost(batch: Padded) -> Score:
+        none = torch.zeros_like(batch.y, dtype=batch.x.dtype)
+        return Score(none, none + torch.inf, none)
+
+    return confined(setting, positions, CLEAN, judged, lost)
+
+
+def run_member(setting: Setting, member: Member, positions: Tensor) -> Segment:
+    """Attack the examples at `positions`; keep the inputs that break or tie as evidence."""
+    began = time.perf_counter()
+    rows: list[dict[str, Any]] = []
+    ids: list[Tensor] = []
+    inputs: list[Tensor] = []
+    totals = torch.zeros(3, dtype=torch.int64)
+    for found in attacked(setting, member, positions):
+        fresh = _rows(found)
+        shown = torch.tensor([row["status"] in SHOWN for row in fresh])
+        keep = shown.nonzero().flatten().to(found.batch.ids.device)
+        ids.append(found.batch.ids[keep].cpu())
+        inputs.append(found.result.x_adv[keep].cpu())
+        rows += fresh
+        totals += torch.stack([part[: found.batch.real].sum() for part in found.result.cost]).cpu()
+    evidence = {"ids": torch.cat(ids), "x_adv": torch.cat(inputs)}
+    notes = dict(zip(("forward", "backward", "queries"), totals.tolist(), strict=True))
+    return Segment(
+        rows=tuple(rows),
+        evidence=evidence if len(evidence["ids"]) else {},
+        notes={**notes, "seconds": time.perf_counter() - began},
+    )
+
+
+def attacked(setting: Setting, member: Member, positions: Tensor) -> Iterator[Found]:
+    """Attack in batches of one shape; an exception of the model fails its own examples alone."""
+    found = confined(
+        setting,
+        positions,
+        member.name,
+        lambda batch: Found(batch, attack_batch(setting, member, batch)),
+        lambda batch: Found(batch, _gave_up(setting, batch), raised=True),
+    )
+    return (outcome for _, outcome in found)
+
+
+def confined(
+    setting: Setting,
+    positions: Tensor,
+    what: str,
+    compute: Callable[[Padded], T],
+    instead: Callable[[Padded], T],
+) -> Iterator[tuple[Padded, T]]:
+    """Compute in batches of one shape; where the model raises, halve until the culprits are alone.
+
+    They get `instead`. What the attempts before it cost is not counted.
+    """
+    for part in positions.split(setting.batch_size):
+        batch = setting.pad(part)
+        try:
+            yield batch, compute(batch)
+        except (HoldfastError, MemoryError):
+            raise
+        except torch.OutOfMemoryError as error:
+            raise InputError(
+                f"a batch of {setting.batch_size} does not fit the device's memory: "
+                "give a smaller batch_size"
+            ) from error
+        except Exception as error:  # noqa: BLE001 - whatever somebody's network raises
+            if len(part) > 1:
+                for half in part.tensor_split(2):
+                    yield from confined(setting, half, what, compute, instead)
+            else:
+                cause = f"{type(error).__name__}: {error}"
+                log.warning("%s failed on example %d: %s", what, int(batch.ids[0]), cause)
+                yield batch, instead(batch)
+
+
+def attack_batch(setting: Setting, member: Member, batch: Padded) -> Result:
+    """Attack one batch; the judge confirms every success, nothing outside the set passes.
+
+    A network that draws (dropout left on) draws the same for the same member and batch.
+    """
+    objective = setting.objective(batch)
+    region = setting.threat.space.around(batch.x)
+    draws = member.attack.own(setting.rng(batch.ids))
+    with own_randomness(setting.device, setting.seed, member.name, batch.ids.tolist()):
+        found = first(member.attack, objective, region, draws)
+        return confirm(objective, region, found)
+
+
+def confirm(objective: Objective, region: Region, found: Result) -> Result:
+    """Audit the set and re-evaluate the returned inputs; what the judge denies does not count."""
+    inside = region.contains(found.x_adv)
+    if not bool(inside.all()):
+        raise VerificationError(
+            f"an attack returned {int((~inside).sum())} inputs outside the allowed set: this is a "
+            "bug of the attack, its results are not used"
+        )
+    verdict = objective.verdict(found.x_adv)
+    failed = found.failed | verdict.harm.isnan()
+    return replace(found, harm=verdict.harm, tie=verdict.tie, failed=failed, cost=objective.cost)
+
+
+def _rows(found: Found) -> list[dict[str, Any]]:
+    """Return what the ledger keeps of each example that counts.
+
+    closeness: harm over max|logit|, -1 where there is none.
+    """
+    result, real = found.result, found.batch.real
+    closeness = (result.harm * TIE / result.tie).nan_to_num(-1.0, posinf=1.0, neginf=-1.0)
+    columns = (
+        found.batch.ids.tolist(),
+        [status.value for status in result.status],
+        result.size.nan_to_num(0.0).tolist(),
+        closeness.tolist(),
+    )
+    return [
+        {"id": i, "status": s, "size": size, "closeness": near, "raised": found.raised}
+        for i, s, size, near in list(zip(*columns, strict=True))[:real]
+    ]
+
+
+def _gave_up(setting: Setting, batch: Padded) -> Result:
+    """Return what is known of a batch on which the attack could not run: nothing."""
+    none = torch.full(batch.y.shape, -torch.inf, dtype=batch.x.dtype, device=batch.x.device)
+    return Result(
+        x_adv=batch.x,
+        z=batch.x,
+        harm=none,
+        tie=torch.ones_like(none),
+        loss=none,
+        size=torch.zeros_like(none),
+        failed=torch.ones_like(none, dtype=torch.bool),
+        cost=setting.objective(batch).cost,
+    )
