@@ -335,7 +335,10 @@ PLAIN = torch.rand(12, 1, 6, 6, generator=torch.Generator().manual_seed(0))
     ("changes", "message"),
     [
         ({"threat": ThreatModel(Linf(eps=0.1, range=(-1.0, 1.0)))}, "range"),
-        ({"network": nn.Sequential(nn.Flatten(), nn.Linear(36, 3), nn.Softmax(1))}, "probabilit"),
+        (
+            {"network": nn.Sequential(nn.Flatten(), nn.Linear(36, 3), nn.Softmax(1))},
+            "returns probabilities",
+        ),
         ({"network": "mlpp"}, "mlp"),
         ({"network": nn.Sequential(nn.Flatten())}, "parameters"),
         (

@@ -26,7 +26,7 @@ from holdfast.threat import ThreatModel  # noqa: E402
 from holdfast.training import SGD, Madry, TrainPlan, TrainResult, train  # noqa: E402
 
 
-def run(out: Path, network: nn.Module | str, plan: TrainPlan) -> TrainResult:
+def run(out: Path, network: nn.Module, plan: TrainPlan) -> TrainResult:
     return train(
         network,
         random_splits(),
@@ -37,6 +37,18 @@ def run(out: Path, network: nn.Module | str, plan: TrainPlan) -> TrainResult:
         resume=True,
         quiet=True,
     )
+
+
+def scaled_net(factor: float) -> nn.Module:
+    """A network without batch norm whose start is each process's own."""
+    net = nn.Sequential(nn.Flatten(), nn.Linear(36, 16), nn.ReLU(), nn.Linear(16, 3))
+    with torch.no_grad():
+        for i, parameter in enumerate(net.parameters()):
+            parameter.copy_(
+                torch.linspace(-0.2, 0.2 + 0.01 * i, parameter.numel()).view_as(parameter)
+            )
+            parameter.mul_(factor)
+    return net
 
 
 def hard(out: Path) -> None:
@@ -82,7 +94,9 @@ def main(verb: str, out: Path, points: list[str]) -> None:
     if verb in {"kills", "run"}:
         hard(out)
     else:
-        run(out, "mlp", TrainPlan(epochs=3, batch_size=16, optimizer=SGD(lr=0.05)))
+        plan = TrainPlan(epochs=3, batch_size=16, optimizer=SGD(lr=0.05), checkpoint_minutes=0)
+        rank = int(os.environ.get("RANK", "0"))
+        run(out, scaled_net(1.0 + rank), plan)
 
 
 if __name__ == "__main__":

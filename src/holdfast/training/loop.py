@@ -105,6 +105,7 @@ def _run_epoch(state: TrainState, job: Job, interrupted: Callable[[], bool]) -> 
                 _checkpoint(state, job)
             clock = saved = time.monotonic()
         if stop:
+            job.step.group.wait()  # a launcher ends all processes when one of them ends
             job.display.say(job.farewell)
             raise KeyboardInterrupt
 
@@ -116,7 +117,8 @@ def _end_epoch(state: TrainState, job: Job) -> None:
     scores = job.step.group.agree(job.validate(model))
     record = _record(state, job.step, scores, time.monotonic() - began)
     before = state.best
-    record["event"] = _event(state, job, record, before)
+    event = _event(state, job, record, before)
+    record["event"] = None if event is None else str(event)
     record["best"] = record["event"] != watch.Event.DIVERGED and _better(
         record, before, job.step.method.adversarial
     )
@@ -204,7 +206,6 @@ def _ending(state: TrainState, epochs: int) -> str | None:
 def _checkpoint(state: TrainState, job: Job) -> None:
     if job.step.group.first:
         checkpoints.save(state, job.folder / "checkpoints", job.environment)
-    job.step.group.wait()
 
 
 def write_metrics(folder: Path, history: list[Record], first: bool) -> None:

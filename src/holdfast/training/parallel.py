@@ -7,7 +7,7 @@ statistics are averaged and sums added up, so that every process holds the same 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -61,11 +61,19 @@ class Group:
             dist.all_reduce(counts)
         return counts
 
+    @torch.no_grad()
+    def start_alike(self, tensors: Iterable[Tensor]) -> None:
+        """Give every process the first one's values."""
+        if self.size > 1:
+            for tensor in tensors:
+                dist.broadcast(tensor, 0)
+
     def agree(self, values: Mapping[str, float]) -> dict[str, float]:
         """Return the first process's numbers, so that no decision differs near a tie."""
         if self.size == 1:
             return dict(values)
-        numbers = torch.tensor(list(values.values()), dtype=torch.float64)
+        where = "cuda" if dist.get_backend() == "nccl" else "cpu"
+        numbers = torch.tensor(list(values.values()), dtype=torch.float64, device=where)
         dist.broadcast(numbers, 0)
         return dict(zip(values, numbers.tolist(), strict=True))
 
@@ -75,11 +83,18 @@ class Group:
             dist.barrier()
 
 
-def join() -> Group:
-    """Return the processes that torchrun or accelerate launched; one if none did."""
+def join(device: torch.device) -> Group:
+    """Return the processes that torchrun or accelerate launched; one if none did.
+
+    device: what this process computes on; a CUDA device without number becomes its own one.
+    """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size > 1 and not dist.is_initialized():
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", size))
+        apart = device.type == "cuda" and torch.cuda.device_count() >= here
+        if apart:
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        dist.init_process_group("nccl" if apart else "gloo")
     if not dist.is_initialized():
         return Group()
     return Group(dist.get_rank(), dist.get_world_size())

@@ -24,6 +24,7 @@ from holdfast.training.parallel import Group, join
 from holdfast.training.plan import TrainPlan
 from holdfast.training.state import TrainState
 from holdfast.training.step import NETWORK, PREDICTED, Step
+from holdfast.training.tensors import tensors_of
 from holdfast.training.validation import Validator
 from holdfast.training.weights import model_card
 
@@ -127,6 +128,7 @@ class Setup:
         model, plan = self.model.to(self.device), self.plan
         if not model.module.training:
             model.train()
+        self.group.start_alike(tensors_of(model).values())
         return TrainState(
             seed=self.seed,
             modules={NETWORK: model},
@@ -156,7 +158,7 @@ def prepare(
     else:
         module = build_network(network, held_out.shape, held_out.num_classes, seed)
         model = wrap(module, normalize, threat.space.range)
-    own = isinstance(network, nn.Module)
+    own, home = isinstance(network, nn.Module), runtime.resolve_device(device)
     setup = Setup(
         model=model,
         spec=None if own else describe(build("network", network)),
@@ -166,8 +168,8 @@ def prepare(
         method=method,
         plan=plan,
         seed=seed,
-        device=runtime.resolve_device(device),
-        group=join(),
+        device=home,
+        group=join(home),
     )
     _check_ranges(setup)
     _check_parts(setup)

@@ -71,7 +71,8 @@ def stops(history: Sequence[Record], epochs: int) -> bool:
 def explain(event: str, record: Record, best: Record | None) -> str:
     """Return what happened, what was done about it, and what helps."""
     epoch = record["epoch"]
-    kept = f"; the weights of epoch {best['epoch']} are the model" if best else ""
+    good = best is not None and best["event"] != Event.CONSTANT
+    kept = f"; the weights of epoch {best['epoch']} are the model" if best and good else ""
     if event == Event.OVERFITTING:
         assert best is not None, "a fall needs something to fall from"
         return (
