@@ -75,9 +75,11 @@ class LinfRegion(Ball):
         """Set one window of z to +-radius, a sign per channel (ibid., algorithm 2)."""
         channels, height, width = squares.as_image(self.x)
         window = squares.draw(at.fold("window"), height, width, fraction)
-        sign = at.fold("sign").sign((channels, 1, 1)).to(z.dtype)
-        inside = window.mask(height, width)[:, None].expand(-1, channels, -1, -1)
-        return torch.where(inside.reshape(z.shape), self._corner(sign), z)
+        inside = window.flat(channels, height, width)  # late windows are small: touch no more
+        up = at.fold("sign").sign((channels, 1)) > 0
+        up = up.expand(-1, -1, window.height * window.width).flatten(1)
+        low, high = (bound.flatten(1).gather(1, inside) for bound in (self.lowest, self.highest))
+        return z.flatten(1).scatter(1, inside, torch.where(up, high, low)).reshape(z.shape)
 
     def _corner(self, sign: Tensor) -> Tensor:
         """Return the bound of the box that `sign`, (B, C, 1 or H, 1 or W), points to."""

@@ -40,6 +40,14 @@ class Windows:
         inside_columns = (columns >= 0) & (columns < self.width)
         return inside_rows[:, :, None] & inside_columns[:, None, :]
 
+    def flat(self, channels: int, height: int, width: int) -> Tensor:
+        """Return (B, channels * h * w): where the window's values lie in a flat example."""
+        device = self.top.device
+        plane = torch.arange(channels, device=device)[None, :, None, None] * (height * width)
+        rows = self.top[:, None] + torch.arange(self.height, device=device)
+        columns = self.left[:, None] + torch.arange(self.width, device=device)
+        return (plane + (rows * width)[:, None, :, None] + columns[:, None, None, :]).flatten(1)
+
     def paste(self, patch: Tensor, height: int, width: int) -> Tensor:
         """Return (B, height, width): `patch` (B, h, w) in its window and zero elsewhere."""
         rows, columns = self._offsets(height, width)
