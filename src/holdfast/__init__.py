@@ -1,5 +1,126 @@
-"""Adversarial training and honest robustness evaluation for PyTorch."""
+"""Holdfast: adversarial training and honest robustness evaluation.
+
+Names are imported when they are first used, so that `import holdfast` and `holdfast --help` are
+quick although PyTorch is not.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from holdfast import attacks, data, losses, models
+    from holdfast.api import attack, evaluate, load, load_data, report, train, verify
+    from holdfast.attacks import Result
+    from holdfast.claims import Accuracy, Claim
+    from holdfast.data import Examples, FlipCrop, Splits
+    from holdfast.errors import (
+        ConfigError,
+        HoldfastError,
+        InputError,
+        StorageError,
+        Unsupported,
+        VerificationError,
+    )
+    from holdfast.evaluation import Suite, export_png
+    from holdfast.models import wrap
+    from holdfast.spaces import L2, Linf
+    from holdfast.threat import Knowledge, Targeted, ThreatModel, Untargeted
+    from holdfast.training import (
+        NFGSM,
+        SGD,
+        TRADES,
+        Adam,
+        Cosine,
+        Cyclic,
+        FastAT,
+        Madry,
+        NoiseAugmented,
+        OneCycle,
+        Piecewise,
+        Standard,
+        TrainPlan,
+        TrainResult,
+    )
+
 __version__ = "0.1.0"
+
+_HOMES = {
+    "api": "attack evaluate load load_data report train verify",
+    "attacks": "Result",
+    "claims": "Accuracy Claim",
+    "data": "Examples FlipCrop Splits",
+    "errors": "ConfigError HoldfastError InputError StorageError Unsupported VerificationError",
+    "evaluation": "Suite export_png",
+    "models": "wrap",
+    "spaces": "L2 Linf",
+    "threat": "Knowledge Targeted ThreatModel Untargeted",
+    "training": "NFGSM SGD TRADES Adam Cosine Cyclic FastAT Madry NoiseAugmented OneCycle "
+    "Piecewise Standard TrainPlan TrainResult",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+_ROOMS = ("attacks", "data", "losses", "models")
+
+__all__ = [
+    "L2",
+    "NFGSM",
+    "SGD",
+    "TRADES",
+    "Accuracy",
+    "Adam",
+    "Claim",
+    "ConfigError",
+    "Cosine",
+    "Cyclic",
+    "Examples",
+    "FastAT",
+    "FlipCrop",
+    "HoldfastError",
+    "InputError",
+    "Knowledge",
+    "Linf",
+    "Madry",
+    "NoiseAugmented",
+    "OneCycle",
+    "Piecewise",
+    "Result",
+    "Splits",
+    "Standard",
+    "StorageError",
+    "Suite",
+    "Targeted",
+    "ThreatModel",
+    "TrainPlan",
+    "TrainResult",
+    "Unsupported",
+    "Untargeted",
+    "VerificationError",
+    "attack",
+    "attacks",
+    "data",
+    "evaluate",
+    "export_png",
+    "load",
+    "load_data",
+    "losses",
+    "models",
+    "report",
+    "train",
+    "verify",
+    "wrap",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"holdfast.{name}")
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'holdfast' has no attribute {name!r}")
+    value = getattr(import_module(f"holdfast.{_HOME_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from holdfast.errors import InputError
 from holdfast.inputs import check_input, check_labels
 from holdfast.losses import CrossEntropy, Loss, Margin
 from holdfast.models.adapter import Model, frozen
@@ -45,6 +46,19 @@ def inspect(model: Model, x: Tensor, y: Tensor) -> list[Finding]:
             findings.append(_batch_independent(model, x, logits))
             findings.append(_eval_mode(model, x, logits))
     return findings
+
+
+def check_logits(model: Model, x: Tensor, y: Tensor) -> int:
+    """Return K after one forward pass of examples x (N, ...) with labels y (N,).
+
+    Cheap enough for every attack. Raises InputError for a model that returns probabilities.
+    """
+    with _random_states(x), frozen(model):
+        logits = _logits(model, x)
+    finding = _probabilities(logits, y)
+    if finding.status is Verdict.FAIL:
+        raise InputError(f"{finding.message}: {finding.remedy}")
+    return logits.shape[1]
 
 
 def _not_finite(logits: Tensor) -> Finding:

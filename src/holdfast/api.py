@@ -1,0 +1,291 @@
+"""The Python surface: what `import holdfast as hf` offers, in as few lines as the task allows.
+
+Everything here converts what a user has (a plain module, arrays, a path) into what the rooms below
+take, checks it, and calls them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from holdfast import data as data_room
+from holdfast import evaluation, reporting, training
+from holdfast.attacks import PGD, Attack, Result
+from holdfast.claims import Claim
+from holdfast.data import Examples, Splits, Stream, as_examples, as_training_data
+from holdfast.errors import InputError
+from holdfast.evaluation import Suite, Verification
+from holdfast.evaluation.provenance import provenance_of, remember
+from holdfast.inputs import check_input, check_labels
+from holdfast.models import Model, check_logits, wrap
+from holdfast.models.adapter import Channel
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.runtime import deterministic
+from holdfast.storage import write_atomic
+from holdfast.threat import Targeted, ThreatModel
+from holdfast.training import Method, TrainPlan, TrainResult
+from holdfast.training.setup import NetworkLike
+from holdfast.units import Number
+
+LOOKED_AT = 32  # examples on which a model's outputs are checked before an attack
+PARTS = ("train", "validation", "test")
+
+
+def train(
+    model: NetworkLike,
+    train_data: Any,
+    *,
+    threat: ThreatModel,
+    method: Method | None = None,
+    epochs: int | None = None,
+    out: str | Path,
+    seed: int = 0,
+    resume: bool = False,
+    plan: TrainPlan | None = None,
+    validation: Any = 0.1,
+    normalize: tuple[Channel, Channel] | None = None,
+    device: str | torch.device | None = None,
+    quiet: bool = False,
+    command: str | None = None,
+) -> TrainResult:
+    """Train a network within a threat model; the run lies in the folder `out`.
+
+    model: a network's name, its specification, or a module. train_data: the name or path of a set,
+    examples, a pair (x, y), a torch Dataset or DataLoader. validation: what chooses the checkpoint,
+    a fraction to hold out of them (where they bring no validation part) or other examples.
+    method: Madry() by default. epochs: of the plan, 30 by default. resume: continue the run that
+    `out` holds, bit for bit.
+
+    Returns `.model`, `.best` (by robust validation accuracy) and `.last`, with their figures.
+    Raises InputError, ConfigError or StorageError before anything is written.
+    """
+    plan = plan or TrainPlan()
+    result = training.train(
+        model,
+        _training_parts(train_data, validation, threat.space.range),
+        threat=threat,
+        method=method,
+        plan=plan if epochs is None else replace(plan, epochs=epochs),
+        out=out,
+        seed=seed,
+        resume=resume,
+        normalize=normalize,
+        device=device,
+        quiet=quiet,
+        command=command,
+    )
+    remember(result.model, Path(out))
+    return result
+
+
+def load(path: str | Path, network: nn.Module | None = None) -> Model:
+    """Return the model of a run folder, in eval mode on the CPU: the best epoch's.
+
+    path: the run's folder; `runs/a/last` means the last epoch's model. network: the module to load
+    into, freshly built, where the run trained a network of the user's own.
+    """
+    run, which = Path(path), "best"
+    if run.name in ("best", "last") and (run / "model.json").exists():
+        run, which = run.parent, run.name
+    model = training.load_run(run, which, network)
+    remember(model, run)
+    return model
+
+
+def evaluate(
+    model: nn.Module,
+    test_data: Any,
+    *,
+    threat: ThreatModel,
+    suite: str | Suite = "standard",
+    out: str | Path,
+    seed: int = 0,
+    n: int | None = None,
+    batch_size: int | None = None,
+    device: str | None = None,
+    eps: Sequence[Number] = (),
+    exhaustive: bool = False,
+    precision: str = "float32",
+    quiet: bool = False,
+) -> Claim:
+    """Attack a model with a suite and return the claim, which lies in the folder `out`.
+
+    test_data: as for `train`; a name means its test part. n: a random subset of so many examples;
+    its ids are stored. eps: further radii for a security curve. exhaustive: run every attack on
+    what others broke too. precision: "bfloat16" lets attacks search faster; verdicts are float32.
+    A second call with the same arguments continues a stopped one.
+
+    Raises InputError or StorageError before anything is written.
+    """
+    model = wrap(model)
+    return evaluation.evaluate(
+        model,
+        examples_of(test_data, "test", model.range),
+        threat=threat,
+        suite=suite,
+        out=out,
+        seed=seed,
+        n=n,
+        batch_size=batch_size,
+        device=device,
+        eps=eps,
+        exhaustive=exhaustive,
+        search=precision,
+        provenance=provenance_of(model),
+        quiet=quiet,
+    )
+
+
+def verify(
+    path: str | Path, *, model: nn.Module, data: Any, replay: int = 0, device: str | None = None
+) -> Verification:
+    """Re-check a claim against a model and data; printing the result says what was proven.
+
+    replay: run the suite again on so many of the points that it did not break. Raises
+    VerificationError at the first thing that does not hold.
+    """
+    model = wrap(model)
+    examples = examples_of(data, "test", model.range)
+    return evaluation.verify(path, model=model, data=examples, replay=replay, device=device)
+
+
+def attack(
+    model: nn.Module,
+    x: Any,
+    y: Any,
+    *,
+    threat: ThreatModel,
+    attack: Attack | None = None,
+    targets: Any = None,
+    seed: int = 0,
+    ids: Any = None,
+) -> Result:
+    """Attack a batch and return the worst input found for each example.
+
+    x: (B, ...) floats in the model's range; y: (B,) labels; tensors or arrays. attack: PGD() by
+    default. targets: (B,) the classes to reach, which makes the goal targeted. ids: (B,) what the
+    draws belong to, by default the positions. The work is done on the model's device.
+
+    Returns `.x_adv`, `.loss`, `.success`, `.status` and `.cost`, per example. Raises InputError for
+    what cannot be attacked and Unsupported where attack and threat model do not fit.
+    """
+    model = wrap(model)
+    check_ranges(model, threat)
+    device = _device_of(model)
+    x, y = _tensor(x, "x", device), _tensor(y, "y", device)
+    check_input(x, y, model.range)
+    x, y = x.to(_dtype_of(model)), y.long()
+    num_classes = check_logits(model, x[:LOOKED_AT], y[:LOOKED_AT])
+    check_labels(y, num_classes)
+    if targets is not None:
+        targets = _per_example(targets, "targets", y, num_classes)
+        threat = threat if isinstance(threat.goal, Targeted) else replace(threat, goal=Targeted())
+    ids = torch.arange(len(y), device=device) if ids is None else _per_example(ids, "ids", y)
+    with deterministic():
+        objective = Objective(threat, model, x, y, targets=targets)
+        region = threat.space.around(x)
+        return (attack or PGD())(objective, region, Rng(seed, ids))
+
+
+def report(
+    claims: Claim | str | Path | Iterable[Claim | str | Path], out: str | Path | None = None
+) -> Path | None:
+    """Show claims side by side: an HTML page (`out` ends in .html), Markdown (.md), or printed.
+
+    claims: claims or their folders. Returns the file that was written.
+    """
+    several = [claims] if isinstance(claims, Claim | str | Path) else claims
+    loaded = [claim if isinstance(claim, Claim) else Claim.load(claim) for claim in several]
+    if out is None:
+        reporting.print_terminal(loaded)
+        return None
+    out = Path(out)
+    if out.suffix in (".html", ".htm"):
+        return reporting.write_report(loaded, out)
+    if out.suffix != ".md":
+        raise InputError(f"a report is a .html or .md file, got {out}: name it so")
+    write_atomic(out, reporting.to_markdown(loaded).encode())
+    return out
+
+
+def load_data(name: str | Path) -> Splits:
+    """Return the training, validation and test parts of a set: a name ("digits") or a path."""
+    return data_room.load(name)
+
+
+def examples_of(data: Any, part: str, range: tuple[float, float] = (0.0, 1.0)) -> Examples:
+    """Return data as examples; a name or path may say which part it means, as in "digits:train"."""
+    if isinstance(data, str):
+        name, _, said = data.rpartition(":")
+        if name and said in PARTS:
+            data, part = name, said
+    return as_examples(data, part=part, range=range)
+
+
+def check_ranges(model: Model, threat: ThreatModel) -> None:
+    """Raise InputError unless model and set speak of the same range of inputs."""
+    if tuple(model.range) != tuple(threat.space.range):
+        raise InputError(
+            f"the model takes inputs in {tuple(model.range)} and the threat model's set in "
+            f"{tuple(threat.space.range)}: give both the same range"
+        )
+
+
+def _training_parts(
+    data: Any, validation: Any, range: tuple[float, float]
+) -> Splits | tuple[Examples | Stream, Examples]:
+    """Return the training part and the one that chooses the checkpoint."""
+    fraction = validation if isinstance(validation, float) else None
+    if isinstance(data, str | Path):
+        data = data_room.load(data, fraction or 0.1)
+    if isinstance(data, Splits) and fraction is not None:
+        return data
+    examples = as_training_data(data, range=range)
+    if fraction is None:
+        count = examples.num_classes if isinstance(examples, Examples) else None
+        return examples, as_examples(validation, part="validation", num_classes=count, range=range)
+    if isinstance(examples, Stream):
+        raise InputError(
+            f"{examples.name} can only be read in order, so no validation part can be held out of "
+            "it: pass validation=examples"
+        )
+    return data_room.split(examples, fraction)
+
+
+def _device_of(model: nn.Module) -> torch.device:
+    devices = [tensor.device for tensor in (*model.parameters(), *model.buffers())]
+    return devices[0] if devices else torch.device("cpu")
+
+
+def _dtype_of(model: nn.Module) -> torch.dtype:
+    kinds = (p.dtype for p in model.parameters() if p.is_floating_point())
+    return next(kinds, torch.float32)
+
+
+def _tensor(value: Any, name: str, device: torch.device) -> Tensor:
+    """Return tensors and arrays as a tensor on `device`."""
+    try:
+        return torch.as_tensor(value, device=device)
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(
+            f"{name} must be a tensor or an array, got {type(value).__name__}"
+        ) from None
+
+
+def _per_example(value: Any, name: str, y: Tensor, num_classes: int | None = None) -> Tensor:
+    """Return one integer per example, below `num_classes` where that is given."""
+    numbers = _tensor(value, name, y.device)
+    if numbers.shape != y.shape:
+        raise InputError(
+            f"{name} must be one number per example, shape {tuple(y.shape)}, "
+            f"got {tuple(numbers.shape)}"
+        )
+    check_labels(numbers, num_classes)
+    return numbers.long()

@@ -1,0 +1,237 @@
+"""What the command line offers: verbs, options, help. What a verb does is in `verbs`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def _example(*commands: str) -> str:
+    """Return the examples at the end of a help page; the first character keeps line breaks."""
+    return "\b\nExample:\n" + "\n".join(f"  holdfast {command}" for command in commands)
+
+
+app = typer.Typer(
+    name="holdfast",
+    help="Adversarial training and honest robustness evaluation.",
+    epilog=_example("demo"),
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Recipe = Annotated[
+    str | None,
+    typer.Argument(help="A recipe's name (holdfast list recipe) or a YAML file.", metavar="RECIPE"),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", help="Change one field; may be repeated.", metavar="KEY=VALUE", show_default=False
+    ),
+]
+AnyModel = Annotated[
+    str | None,
+    typer.Option("--model", help="A run folder, or package.module:function.", metavar="MODEL"),
+]
+Network = Annotated[
+    str | None,
+    typer.Option(
+        "--model", help="A reference network's name, or package.module:function.", metavar="MODEL"
+    ),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option("--weights", help="Weights for package.module:function.", metavar="FILE"),
+]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data", help="A name or a path, with :train, :validation or :test.", metavar="DATA"
+    ),
+]
+Threat = Annotated[
+    str | None,
+    typer.Option("--threat", help="A set and its eps, such as linf:8/255.", metavar="SET:EPS"),
+]
+Subset = Annotated[
+    int | None, typer.Option("--n", help="A random subset of so many examples.", metavar="N")
+]
+Seed = Annotated[int | None, typer.Option("--seed", help="Seed of every draw.", metavar="N")]
+Device = Annotated[
+    str | None, typer.Option("--device", help="cpu, cuda, cuda:1 ...", metavar="DEVICE")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result alone.")]
+
+
+def _out(what: str) -> Any:
+    return typer.Option("--out", help=what, metavar="FOLDER")
+
+
+@app.callback()
+def common(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+) -> None:
+    """Adversarial training and honest robustness evaluation."""
+
+
+@app.command(epilog=_example("demo --out demo"))
+def demo(
+    out: Annotated[str, _out("Folder for runs, claims and report.")] = "demo",
+    quiet: Quiet = False,
+) -> None:
+    """Train and compare three networks in two minutes."""
+    from holdfast.cli import verbs
+
+    verbs.demo(out, quiet=quiet)
+
+
+@app.command(
+    epilog=_example(
+        "train digits_linf --out runs/a",
+        "train digits_linf --out runs/b --set method=trades --set plan.epochs=20",
+    )
+)
+def train(
+    *,
+    recipe: Recipe = None,
+    model: Network = None,
+    weights: Weights = None,
+    data: Data = None,
+    threat: Threat = None,
+    out: Annotated[str | None, _out("Folder of the run.")] = None,
+    seed: Seed = None,
+    device: Device = None,
+    resume: Annotated[
+        bool | None,
+        typer.Option("--resume", help="Continue the run that FOLDER holds, if any."),
+    ] = None,
+    changes: Set = None,
+    quiet: Quiet = False,
+) -> None:
+    """Train a network against a threat model."""
+    from holdfast.cli import verbs
+
+    given: dict[str, Any] = {"model": model, "weights": weights, "data": data, "threat": threat}
+    given |= {"out": out, "seed": seed, "device": device, "resume": resume}
+    verbs.train(recipe, given, changes or [], quiet=quiet)
+
+
+@app.command(epilog=_example("attack --model runs/a --attack pgd --set attack.steps=100 --n 200"))
+def attack(
+    *,
+    recipe: Recipe = None,
+    model: AnyModel = None,
+    weights: Weights = None,
+    data: Data = None,
+    threat: Threat = None,
+    attack: Annotated[
+        str | None,
+        typer.Option("--attack", help="An attack's name (holdfast list attack).", metavar="NAME"),
+    ] = None,
+    n: Subset = None,
+    out: Annotated[str | None, _out("Folder for the inputs that were found.")] = None,
+    seed: Seed = None,
+    device: Device = None,
+    changes: Set = None,
+) -> None:
+    """Run one attack and say what it breaks."""
+    from holdfast.cli import verbs
+
+    given: dict[str, Any] = {"model": model, "weights": weights, "data": data, "threat": threat}
+    given |= {"attack": attack, "n": n, "out": out, "seed": seed, "device": device}
+    verbs.attack(recipe, given, changes or [])
+
+
+@app.command(
+    epilog=_example(
+        "evaluate --model runs/a --suite quick --out claims/a",
+        "evaluate --model mynet:build --weights mynet.pt --data cifar10.npz:test \\",
+        "    --threat linf:8/255 --n 1000 --out claims/mynet",
+    ).replace("holdfast     ", "    ")
+)
+def evaluate(
+    *,
+    recipe: Recipe = None,
+    model: AnyModel = None,
+    weights: Weights = None,
+    data: Data = None,
+    threat: Threat = None,
+    suite: Annotated[
+        str | None, typer.Option("--suite", help="quick or standard.", metavar="NAME")
+    ] = None,
+    eps: Annotated[
+        str | None,
+        typer.Option(
+            "--eps", help="Several radii for a security curve: 2/255,4/255.", metavar="LIST"
+        ),
+    ] = None,
+    n: Subset = None,
+    out: Annotated[str | None, _out("Folder of the claim.")] = None,
+    seed: Seed = None,
+    device: Device = None,
+    exhaustive: Annotated[
+        bool | None,
+        typer.Option("--exhaustive", help="Run every attack also on what others broke."),
+    ] = None,
+    png: Annotated[
+        str | None,
+        typer.Option("--png", help="Write the counterexamples as images.", metavar="FOLDER"),
+    ] = None,
+    changes: Set = None,
+    quiet: Quiet = False,
+) -> None:
+    """Run a suite of attacks and write a claim.
+
+    A second call with the same arguments continues where the first one stopped.
+    """
+    from holdfast.cli import verbs
+
+    given: dict[str, Any] = {"model": model, "weights": weights, "data": data, "threat": threat}
+    given |= {"suite": suite, "eps": eps, "n": n, "out": out, "seed": seed, "device": device}
+    given["exhaustive"] = exhaustive
+    verbs.evaluate(recipe, given, changes or [], png=png, quiet=quiet)
+
+
+@app.command(epilog=_example("verify claims/a --model runs/a --replay 20"))
+def verify(
+    claim: Annotated[Path, typer.Argument(help="Folder of the claim.", metavar="CLAIM")],
+    model: AnyModel = None,
+    weights: Weights = None,
+    data: Data = None,
+    replay: Annotated[
+        int, typer.Option("--replay", help="Run the suite again on N survivors.", metavar="N")
+    ] = 0,
+) -> None:
+    """Re-check a claim, down to every counterexample."""
+    from holdfast.cli import verbs
+
+    verbs.verify(claim, model, weights, data, replay)
+
+
+@app.command(epilog=_example("report claims/a claims/b -o report.html"))
+def report(
+    claims: Annotated[list[Path], typer.Argument(help="Folders of claims.", metavar="CLAIM...")],
+    out: Annotated[
+        str | None,
+        typer.Option("--out", "-o", help="File: .html or .md; without it, print.", metavar="FILE"),
+    ] = None,
+) -> None:
+    """Show claims side by side: HTML, Markdown or text."""
+    from holdfast.cli import verbs
+
+    verbs.report(claims, out)
+
+
+@app.command("list", epilog=_example("list", "list attack"))
+def list_(
+    kind: Annotated[
+        str | None, typer.Argument(help="attack, loss, space, method ...", metavar="KIND")
+    ] = None,
+) -> None:
+    """List attacks, methods, networks, recipes, data ..."""
+    from holdfast.cli import verbs
+
+    verbs.list_components(kind)

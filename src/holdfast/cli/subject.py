@@ -1,0 +1,119 @@
+"""What a command is about: the configuration, the model and the data that its words name."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from holdfast import api, config, recipes
+from holdfast.errors import ConfigError, InputError
+from holdfast.models import Model, load_user_model, load_weights, wrap
+from holdfast.plain import build
+from holdfast.registry import known
+from holdfast.threat import ThreatModel
+from holdfast.training.folder import read_run
+
+
+def configuration(
+    command: str, recipe: str | None, given: Mapping[str, Any], changes: Sequence[str]
+) -> Any:
+    """Return the configuration of a command: the recipe, then its options, then each --set."""
+    section: dict[str, Any] = {}
+    if recipe is not None:
+        text, source = recipes.read(recipe)
+        section = config.parse_file(text, command, source)
+    options = {key: value for key, value in given.items() if value is not None}
+    name = options.get("model")
+    if command == "train" and name is not None:
+        section.pop("network", None)
+        if ":" not in name:
+            options["network"] = options.pop("model")
+    return config.build(command, {**section, **options}, changes)
+
+
+def words_of(
+    command: str, recipe: str | None, given: Mapping[str, Any], changes: Sequence[str]
+) -> str:
+    """Return the shell command that gives these options."""
+    words = ["holdfast", command, *([recipe] if recipe else [])]
+    for key, value in given.items():
+        if value is True:
+            words.append(f"--{key}")
+        elif value not in (None, False):
+            words += [f"--{key}", str(value)]
+    for change in changes:
+        words += ["--set", change]
+    return shlex.join(words)
+
+
+def network_of(settings: Any) -> Any:
+    """Return what a training run trains: a specification, or the user's own module."""
+    if settings.model is None:
+        if settings.network is None:
+            names = ", ".join(known("network"))
+            raise ConfigError(
+                f"say which network to train: --model NAME ({names}), or --model "
+                "package.module:function"
+            )
+        return settings.network
+    return _users_own(settings.model, settings.weights)
+
+
+def model_of(name: str | None, weights: str | None) -> Model:
+    """Return the model of a run folder, or a user's own network with its weights."""
+    if name is None:
+        raise ConfigError(
+            "say which model: --model FOLDER of a run, or --model package.module:function"
+        )
+    if is_run(name):
+        return api.load(name)
+    if ":" not in name:
+        raise InputError(
+            f"{name} is no run folder: give the folder that holdfast train wrote, or "
+            "package.module:function for a network of your own"
+        )
+    return wrap(_users_own(name, weights))
+
+
+def is_run(name: str) -> bool:
+    """Say whether a model's name is a folder."""
+    return Path(name).is_dir()
+
+
+def threat_of(given: ThreatModel | None, model: str | None) -> ThreatModel:
+    """Return the threat model that was given, else that of the run."""
+    if given is not None:
+        return given
+    if model is None or not is_run(model):
+        raise ConfigError("say what may change: --threat linf:8/255, or --threat l2:0.5")
+    threat: ThreatModel = build("threat", read_run(_run(model))["threat"])
+    return threat
+
+
+def data_of(given: str | None, model: str | None) -> str:
+    """Return the data that were given, else the name of the set on which the run was trained."""
+    if given is not None:
+        return given
+    if model is None or not is_run(model):
+        raise ConfigError("say which data: --data digits, --data cifar10.npz or --data FOLDER")
+    return str(read_run(_run(model))["data"]["train"]["name"])
+
+
+def _run(name: str) -> Path:
+    path = Path(name)
+    return path.parent if (path / "model.json").exists() else path
+
+
+def _users_own(name: str, weights: str | None) -> nn.Module:
+    """Return a user's network; its weights may also lie in the folder of a run that trained it."""
+    module = load_user_model(name)
+    if weights is None:
+        return module
+    if is_run(weights):
+        return api.load(weights, network=module)
+    load_weights(module.module if isinstance(module, Model) else module, weights)
+    return module

@@ -1,0 +1,150 @@
+"""What each verb does: configuration in, the Python surface called, the result said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from holdfast import api, reporting
+from holdfast.claims import Claim
+from holdfast.cli import batches, listing, subject
+from holdfast.errors import ConfigError
+from holdfast.evaluation import export_png
+from holdfast.training import TrainResult
+
+
+def say(text: object) -> None:
+    """Print one line of a result to standard output, unstyled and unwrapped."""
+    Console(soft_wrap=True).print(str(text), markup=False, highlight=False)
+
+
+def train(
+    recipe: str | None, given: Mapping[str, Any], changes: Sequence[str], *, quiet: bool
+) -> None:
+    """Train as configured and say what came of it."""
+    settings = subject.configuration("train", recipe, given, changes)
+    if settings.data is None:
+        raise ConfigError("say which data to train on: --data digits, --data cifar10.npz ...")
+    out = settings.out or _missing("train", "runs/a")
+    result = api.train(
+        subject.network_of(settings),
+        settings.data,
+        threat=settings.threat,
+        method=settings.method,
+        plan=settings.plan,
+        validation=settings.validation,
+        normalize=_tensors(settings.normalize),
+        out=out,
+        seed=settings.seed,
+        resume=settings.resume,
+        device=settings.device,
+        quiet=quiet,
+        command=subject.words_of("train", recipe, {**given, "resume": True}, changes),
+    )
+    for line in _kept(result):
+        say(line)
+    if not quiet:
+        say(f"next: holdfast evaluate --model {out} --out claims/{Path(out).name}")
+
+
+def attack(recipe: str | None, given: Mapping[str, Any], changes: Sequence[str]) -> None:
+    """Run one attack over the data and say what it broke."""
+    settings = subject.configuration("attack", recipe, given, changes)
+    model = subject.model_of(settings.model, settings.weights)
+    threat = subject.threat_of(settings.threat, settings.model)
+    examples = api.examples_of(subject.data_of(settings.data, settings.model), "test", model.range)
+    found = batches.attack_all(model, examples, threat, settings)
+    say(found.sentence(threat, settings.attack))
+    if settings.out is not None:
+        say(f"wrote {found.write(Path(settings.out))}")
+
+
+def evaluate(
+    recipe: str | None,
+    given: Mapping[str, Any],
+    changes: Sequence[str],
+    *,
+    png: str | None,
+    quiet: bool,
+) -> None:
+    """Evaluate as configured and print the claim."""
+    settings = subject.configuration("evaluate", recipe, given, changes)
+    model = subject.model_of(settings.model, settings.weights)
+    threat = subject.threat_of(settings.threat, settings.model)
+    examples = api.examples_of(subject.data_of(settings.data, settings.model), "test", model.range)
+    claim = api.evaluate(
+        model,
+        examples,
+        threat=threat,
+        suite=settings.suite,
+        out=settings.out or _missing("evaluate", "claims/a"),
+        seed=settings.seed,
+        n=settings.n,
+        batch_size=settings.batch_size,
+        device=settings.device,
+        eps=settings.eps or (),
+        exhaustive=settings.exhaustive,
+        precision=settings.precision,
+        quiet=quiet,
+    )
+    if quiet:
+        say(claim)
+    else:
+        reporting.print_terminal([claim])
+        say(f"claim: {claim.folder}")
+    if png is not None:
+        say(export_png(claim, model=model, data=examples, out=png))
+
+
+def verify(
+    folder: Path, model: str | None, weights: str | None, data: str | None, replay: int
+) -> None:
+    """Re-check a claim; the run and the data that it names are the defaults."""
+    document = Claim.load(folder).document
+    training = document["training"] or {}
+    if model is None and training:
+        model = str(training["run"])
+    if data is None:
+        data = str(document["data"]["name"])
+    loaded = subject.model_of(model, weights)
+    say(api.verify(folder, model=loaded, data=data, replay=replay))
+
+
+def report(claims: Sequence[Path], out: str | None) -> None:
+    """Write or print the report of some claims."""
+    written = api.report(claims, out)
+    if written is not None:
+        say(f"wrote {written}")
+
+
+def demo(out: str, *, quiet: bool) -> None:
+    """Run the demo; VerificationError if its figures are missed."""
+    from holdfast.recipes.demo import run
+
+    run(Path(out), Console(quiet=quiet))
+
+
+def list_components(kind: str | None) -> None:
+    """Print what there is."""
+    listing.show(kind, Console())
+
+
+def _missing(command: str, example: str) -> str:
+    raise ConfigError(f"say where to write: holdfast {command} ... --out {example}")
+
+
+def _tensors(normalize: Any) -> Any:
+    return None if normalize is None else tuple(torch.tensor(values) for values in normalize)
+
+
+def _kept(result: TrainResult) -> list[str]:
+    lines = [
+        f"{kept.name}: epoch {kept.epoch}, clean {kept.clean:.1%}, robust {kept.robust:.1%} of the "
+        f"validation part (short PGD; evaluate for a claim) in {kept.path}"
+        for kept in (result.best, result.last)
+    ]
+    return lines if result.finished == "completed" else [*lines, f"ended: {result.finished}"]

@@ -1,0 +1,42 @@
+"""Recipes: whole experiments as YAML files that come with the package."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from holdfast.errors import ConfigError, StorageError, did_you_mean
+from holdfast.storage import guarded
+
+SUFFIX = ".yaml"
+
+
+def names() -> list[str]:
+    """Return the names of the recipes that come with the package, sorted."""
+    files = resources.files(__name__).iterdir()
+    return sorted(f.name.removesuffix(SUFFIX) for f in files if f.name.endswith(SUFFIX))
+
+
+def about(name: str) -> str:
+    """Return a recipe's own description in one line."""
+    content: dict[str, Any] = yaml.safe_load(read(name)[0])
+    return " ".join(str(content.get("about", "")).split())
+
+
+def read(name: str) -> tuple[str, str]:
+    """Return the text of a recipe or of a YAML file, and what to call it in messages.
+
+    Raises ConfigError, naming the nearest recipe, if there is neither.
+    """
+    path = Path(name)
+    if path.suffix in (SUFFIX, ".yml") or len(path.parts) > 1:
+        with guarded(path, "read"):
+            if not path.is_file():
+                raise StorageError(f"no configuration at {path}: check the path")
+            return path.read_text("utf-8"), str(path)
+    if name not in names():
+        raise ConfigError(f"unknown recipe {name!r}{did_you_mean(name, names())}")
+    return resources.files(__name__).joinpath(f"{name}{SUFFIX}").read_text("utf-8"), name
