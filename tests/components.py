@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import holdfast
-from holdfast.attacks import PGD
+from holdfast.attacks import APGD, PGD, Square
 from holdfast.registry import kinds, known
 from holdfast.spaces import L2, Linf
 
@@ -37,6 +37,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "restarts": {"attack": PGD(steps=3), "restarts": 2},
     "to_rank": {"attack": PGD(steps=4), "rank": 1},
     "each_target": {"attack": PGD(steps=4), "top": 2},
+    "chain": {"first": Square(queries=12), "then": APGD(steps=8)},
 }
 
 SPACES = {"linf": Linf(eps=0.1), "l2": L2(eps=0.4)}

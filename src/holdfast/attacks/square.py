@@ -17,7 +17,8 @@ from holdfast.rng import Rng
 from holdfast.spaces.ball import spread
 from holdfast.threat import Knowledge, Region, Searchable
 
-HALVE_AT = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # queries of a budget of 10,000
+HALVE_AT = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # of BUDGET queries
+BUDGET = 10_000
 
 
 @register("attack")
@@ -58,8 +59,8 @@ class Square(Attack):
         return self.queries, 0
 
     def _fraction(self, k: int) -> float:
-        """Return the window's share of the input at query k; the schedule is not rescaled."""
-        return float(self.fraction / 2 ** sum(k > at for at in HALVE_AT))
+        """Return the window's share of the input at query k, the schedule scaled to `queries`."""
+        return float(self.fraction / 2 ** sum(k * BUDGET > at * self.queries for at in HALVE_AT))
 
 
 def _keep(best: Scored, here: Scored) -> Scored:
