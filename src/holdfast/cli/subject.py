@@ -100,7 +100,15 @@ def data_of(given: str | None, model: str | None) -> str:
         return given
     if model is None or not is_run(model):
         raise ConfigError("say which data: --data digits, --data cifar10.npz or --data FOLDER")
-    return str(read_run(_run(model))["data"]["train"]["name"])
+    return named(str(read_run(_run(model))["data"]["train"]["name"])).removesuffix(":train")
+
+
+def named(label: str) -> str:
+    """Return how a command names the data that a run or a claim calls `label`."""
+    for ending, part in (("train", "train"), ("val", "validation"), ("test", "test")):
+        if label.endswith(f" {ending}"):
+            return f"{label.removesuffix(f' {ending}')}:{part}"
+    return label
 
 
 def _run(name: str) -> Path:

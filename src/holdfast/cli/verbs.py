@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from holdfast import api, reporting
+from holdfast import api
 from holdfast.claims import Claim
 from holdfast.cli import batches, listing, subject
 from holdfast.errors import ConfigError
@@ -30,21 +31,27 @@ def train(
     if settings.data is None:
         raise ConfigError("say which data to train on: --data digits, --data cifar10.npz ...")
     out = settings.out or _missing("train", "runs/a")
-    result = api.train(
-        subject.network_of(settings),
-        settings.data,
-        threat=settings.threat,
-        method=settings.method,
-        plan=settings.plan,
-        validation=settings.validation,
-        normalize=_tensors(settings.normalize),
-        out=out,
-        seed=settings.seed,
-        resume=settings.resume,
-        device=settings.device,
-        quiet=quiet,
-        command=subject.words_of("train", recipe, {**given, "resume": True}, changes),
-    )
+    again = subject.words_of("train", recipe, {**given, "resume": True}, changes)
+    try:
+        result = api.train(
+            subject.network_of(settings),
+            settings.data,
+            threat=settings.threat,
+            method=settings.method,
+            plan=settings.plan,
+            validation=settings.validation,
+            normalize=_tensors(settings.normalize),
+            out=out,
+            seed=settings.seed,
+            resume=settings.resume,
+            device=settings.device,
+            quiet=quiet,
+            command=again,
+        )
+    except KeyboardInterrupt:
+        if quiet:  # otherwise the loop has said so
+            sys.stderr.write(f"interrupted and saved; continue with: {again}\n")
+        raise
     for line in _kept(result):
         say(line)
     if not quiet:
@@ -91,11 +98,9 @@ def evaluate(
         precision=settings.precision,
         quiet=quiet,
     )
-    if quiet:
-        say(claim)
-    else:
-        reporting.print_terminal([claim])
-        say(f"claim: {claim.folder}")
+    say(claim)
+    if not quiet:
+        say(f"next: holdfast report {claim.folder} -o report.html")
     if png is not None:
         say(export_png(claim, model=model, data=examples, out=png))
 
@@ -109,7 +114,7 @@ def verify(
     if model is None and training:
         model = str(training["run"])
     if data is None:
-        data = str(document["data"]["name"])
+        data = subject.named(str(document["data"]["name"]))
     loaded = subject.model_of(model, weights)
     say(api.verify(folder, model=loaded, data=data, replay=replay))
 

@@ -140,9 +140,10 @@ class Run:
         }
         own = outcomes[list(self.threats).index(self.setting.threat)]
         files = proofs(self.setting, own.examples) | (came_from.files() if came_from else {})
-        return write_claim(
-            self.out, document(self.setting, outcomes, self.findings, **facts), files
-        )
+        stated = document(self.setting, outcomes, self.findings, **facts)
+        if came_from and came_from.network:
+            stated["model"]["name"] = came_from.network
+        return write_claim(self.out, stated, files)
 
 
 def _refuse_another(setting: Setting, out: Path) -> None:

@@ -22,7 +22,7 @@ _origins: WeakKeyDictionary[Model, tuple[Path, str]] = WeakKeyDictionary()
 class Provenance:
     """The training run behind a model, as it goes into a claim.
 
-    run: the run folder as the user wrote it. method, threat: plain data. metrics: the bytes of its
+    network: the name of the reference network, None for one that the user built. run: the run folder as the user wrote it. method, threat: plain data. metrics: the bytes of its
     metrics.jsonl. best_epoch, last_epoch: epochs counted from 1.
     """
 
@@ -32,6 +32,7 @@ class Provenance:
     metrics: bytes
     best_epoch: int
     last_epoch: int
+    network: str | None = None
 
     def plain(self) -> dict[str, Any]:
         """Return the `training` entry of claim.json."""
@@ -60,6 +61,7 @@ def provenance_of(model: Model) -> Provenance | None:
     if run is None or model_digest(model) != digest or not (run / "run.json").exists():
         return None
     settings = read_run(run)
+    network = settings["network"]
     with guarded(run / "metrics.jsonl", "read"):
         metrics = (run / "metrics.jsonl").read_bytes()
     return Provenance(
@@ -69,4 +71,5 @@ def provenance_of(model: Model) -> Provenance | None:
         metrics=metrics,
         best_epoch=card_of(run / "best")["epoch"],
         last_epoch=card_of(run / "last")["epoch"],
+        network=None if network is None else network["type"],
     )
