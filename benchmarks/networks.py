@@ -19,8 +19,6 @@ from torch.nn import functional as F
 from holdfast.data import Examples, load
 from holdfast.models import build_network
 
-DATA = {"mnist": "mnist", "fashion_mnist": "fashion_mnist", "cifar10": "cifar10"}
-
 
 def targets_folder(given: Path | None = None) -> Path | None:
     """Return the folder of published targets, or None where there is none."""
@@ -50,7 +48,7 @@ def reference(folder: Path) -> dict[str, dict[str, Any]]:
 
 def first_images(data: str, n: int) -> Examples:
     """Return the first n test images of a set that HOLDFAST_DATA holds."""
-    return load(DATA.get(data, data)).test.take(torch.arange(n))
+    return load(data).test.take(torch.arange(n))
 
 
 def trained_on_digits(steps: int = 150, eps: float = 0.1) -> tuple[nn.Module, Tensor, Tensor]:
