@@ -22,7 +22,8 @@ _origins: WeakKeyDictionary[Model, tuple[Path, str]] = WeakKeyDictionary()
 class Provenance:
     """The training run behind a model, as it goes into a claim.
 
-    network: the name of the reference network, None for one that the user built. run: the run folder as the user wrote it. method, threat: plain data. metrics: the bytes of its
+    network: the name of the reference network, None for one that the user built. run: the run
+    folder as the user wrote it. method, threat: plain data. metrics: the bytes of its
     metrics.jsonl. best_epoch, last_epoch: epochs counted from 1.
     """
 
