@@ -4,7 +4,7 @@ from holdfast.inputs import check_input
 from holdfast.models.adapter import Model, as_logits, frozen, wrap
 from holdfast.models.finding import Finding, Verdict
 from holdfast.models.foreign import load_state, load_user_model, load_weights
-from holdfast.models.inspection import check_logits, inspect
+from holdfast.models.inspection import check_logits, count_classes, inspect
 from holdfast.models.networks import (
     MLP,
     Network,
@@ -29,6 +29,7 @@ __all__ = [
     "build_network",
     "check_input",
     "check_logits",
+    "count_classes",
     "frozen",
     "inspect",
     "load_state",

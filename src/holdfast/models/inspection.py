@@ -51,14 +51,33 @@ def inspect(model: Model, x: Tensor, y: Tensor) -> list[Finding]:
 def check_logits(model: Model, x: Tensor, y: Tensor) -> int:
     """Return K after one forward pass of examples x (N, ...) with labels y (N,).
 
-    Cheap enough for every attack. Raises InputError for a model that returns probabilities.
+    Cheap enough for every attack. Raises InputError for a model that cannot take x or that returns
+    probabilities.
     """
-    with _random_states(x), frozen(model):
-        logits = _logits(model, x)
+    logits = _first_logits(model, x)
     finding = _probabilities(logits, y)
     if finding.status is Verdict.FAIL:
         raise InputError(f"{finding.message}: {finding.remedy}")
     return logits.shape[1]
+
+
+def count_classes(model: Model, x: Tensor) -> int:
+    """Return K after one forward pass of x (N, ...); InputError for a model that cannot take x."""
+    return _first_logits(model, x).shape[1]
+
+
+def _first_logits(model: Model, x: Tensor) -> Tensor:
+    try:
+        with _random_states(x), frozen(model):
+            return _logits(model, x)
+    except InputError:
+        raise
+    except Exception as error:  # whatever somebody's network raises
+        shape = f"(N, {', '.join(map(str, x.shape[1:]))})"
+        reason = (str(error).splitlines() or [""])[0]
+        raise InputError(
+            f"the model cannot take {x.dtype} inputs {shape}: {type(error).__name__}: {reason}"
+        ) from error
 
 
 def _not_finite(logits: Tensor) -> Finding:

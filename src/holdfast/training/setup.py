@@ -13,7 +13,16 @@ from torch import nn
 from holdfast import runtime
 from holdfast.data import Examples, Splits, Stream
 from holdfast.errors import InputError
-from holdfast.models import Model, Network, Verdict, build_network, frozen, inspect, wrap
+from holdfast.inputs import check_labels
+from holdfast.models import (
+    Model,
+    Network,
+    Verdict,
+    build_network,
+    count_classes,
+    inspect,
+    wrap,
+)
 from holdfast.models.adapter import Channel
 from holdfast.plain import build, describe
 from holdfast.threat import ThreatModel
@@ -86,10 +95,8 @@ class Setup:
     @cached_property
     def num_classes(self) -> int:
         """Return K as the network has it, which may be more than the labels that occur."""
-        device = _device(self.model)
-        with frozen(self.model), torch.no_grad():
-            logits = self.model(self.held_out.batch(torch.arange(1)).x.to(device))
-        return int(logits.shape[1])
+        one = self.held_out.batch(torch.arange(1)).x
+        return count_classes(self.model, one.to(_device(self.model)))
 
     @cached_property
     def feed(self) -> Feed:
@@ -173,6 +180,7 @@ def prepare(
     )
     _check_ranges(setup)
     _check_parts(setup)
+    _check_labels(setup)
     if own:
         _look_at(model, held_out)
     return setup
@@ -200,6 +208,12 @@ def _check_parts(setup: Setup) -> None:
             )
     if not (len(train) and len(held_out)):
         raise InputError(f"there are {len(train)} training and {len(held_out)} validation examples")
+
+
+def _check_labels(setup: Setup) -> None:
+    for part in (setup.examples, setup.held_out):
+        if isinstance(part, Examples):
+            check_labels(part.y, setup.num_classes)
 
 
 def _look_at(model: Model, held_out: Examples) -> None:
