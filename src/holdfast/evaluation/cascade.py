@@ -120,8 +120,9 @@ class Cascade:
             chosen = [i for i, example in enumerate(examples) if self._enters(example)]
             stages.append(self._member(self.setting, member, positions, examples, chosen))
         exact = self.setting.exact()
+        unsure = [i for i, example in enumerate(examples) if example.unsure]
         for member in self.setting.finishers():
-            chosen = [i for i, e in enumerate(examples) if self._enters(e) and e.unsure]
+            chosen = [i for i in unsure if self._enters(examples[i])]
             stages.append(self._member(exact, member, positions, examples, chosen))
         for example in examples:
             example.settle()

@@ -20,13 +20,15 @@ def black_box_stronger(members: Sequence[Member], bars: Sequence[Bar]) -> Findin
 
     Athalye et al., 2018, arXiv:1802.00420, sec. 3.1. None where the suite has no such pair.
     """
-    blind_names = {m.name for m in members if m.attack.knowledge is not Knowledge.GRADIENT}
-    blind = [bar for bar in bars if bar.name in blind_names]
-    seeing = [bar for bar in bars if bar.name not in {CLEAN, *blind_names}]
-    if not (blind and seeing):
+    blind_names = {
+        m.name for m in members if m.attack.knowledge is not Knowledge.GRADIENT
+    }
+    blind = [k for k, bar in enumerate(bars) if bar.name in blind_names]
+    seeing = [bar for bar in bars[: min(blind, default=0)] if bar.name != CLEAN]
+    if not seeing:
         return None
     left = seeing[0].entered - sum(bar.broken for bar in seeing)
-    broken = sum(bar.broken for bar in blind)
+    broken = sum(bars[k].broken for k in blind)
     found = (
         f"attacks without gradients broke {broken:,} of {left:,} points that gradient attacks left"
     )

@@ -1,0 +1,59 @@
+"""What the waterfall says about the attacks."""
+
+from __future__ import annotations
+
+import pytest
+
+from holdfast.attacks import PGD, Square
+from holdfast.evaluation import Member
+from holdfast.evaluation.checks import black_box_stronger, diagnose, unmoved
+from holdfast.evaluation.checks.black_box import at_least
+from holdfast.evaluation.waterfall import Bar
+
+MEMBERS = (Member(name="pgd", attack=PGD()), Member(name="square", attack=Square()))
+NOTHING = {"alone": None, "marginal": 0, "failed": 0, "forward": 0, "backward": 0}
+NOTHING |= {"queries": 0, "seconds": 0.0}
+
+
+def bars(entered, by_pgd, by_square, **changes):
+    return [
+        Bar(name="clean", entered=entered, broken=0, **NOTHING),
+        Bar(name="pgd", entered=entered, broken=by_pgd, **{**NOTHING, **changes}),
+        Bar(name="square", entered=entered - by_pgd, broken=by_square, **NOTHING),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("left", "broken", "status"),
+    [(5000, 0, "pass"), (5000, 3, "warn"), (5000, 25, "fail"), (176, 2, "warn"), (176, 9, "fail")],
+)
+def test_a_few_points_may_be_chance(left, broken, status):
+    """5 of 1000 is more than one in 500 can explain; 2 of 176 is not."""
+    finding = black_box_stronger(MEMBERS, bars(left + 100, 100, broken))
+    assert finding.status.value == status
+    assert f"{broken:,} of {left:,} points" in finding.message
+    assert bool(finding.remedy) == (status != "pass")
+
+
+def test_without_a_pair_there_is_nothing_to_compare():
+    assert black_box_stronger(MEMBERS[:1], bars(10, 1, 0)[:2]) is None
+    assert black_box_stronger(MEMBERS[1:], bars(10, 0, 1)[::2]) is None
+    assert len(diagnose(MEMBERS[:1], bars(10, 1, 0)[:2])) == 1
+
+
+def test_every_point_broken_by_gradients_leaves_none():
+    assert black_box_stronger(MEMBERS, bars(10, 10, 0)).status.value == "pass"
+
+
+def test_binomial_tail():
+    assert at_least(0, 10, 0.002) == 1
+    assert at_least(1, 1, 0.002) == pytest.approx(0.002)
+    assert at_least(2, 2, 0.5) == pytest.approx(0.25)
+    assert at_least(3, 176, 0.002) == pytest.approx(0.00559, abs=1e-4)
+
+
+def test_members_that_could_not_move_are_named():
+    assert unmoved(bars(1000, 1, 0, failed=10)).status.value == "pass"
+    finding = unmoved(bars(1000, 1, 0, failed=11))
+    assert finding.status.value == "warn"
+    assert "pgd could not move on 11 of the 1,000" in finding.message

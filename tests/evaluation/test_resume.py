@@ -1,0 +1,136 @@
+"""Kills, interrupts, damage and several processes: the claim is always the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from evaluation_setup import TINY, essence, examples, network, segments
+from holdfast.claims import Claim
+from holdfast.errors import InputError, StorageError
+from holdfast.evaluation import stage
+
+PROGRAM = Path(__file__).parent / "program.py"
+
+
+def work(*arguments: object, launch: tuple[str, ...] = ()) -> str:
+    command = [sys.executable, *launch, str(PROGRAM), *map(str, arguments)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=200, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_killed_runs_end_bit_for_bit_alike(tmp_path):
+    said = work("kills", tmp_path, 0, 3)
+    assert said.split()[0] in {"2", "3"}, "the kills came after the end"
+    assert essence(tmp_path / "killed") == essence(tmp_path / "whole")
+    assert segments(tmp_path / "killed") == segments(tmp_path / "whole")
+
+
+def test_two_processes_make_the_ledger_of_one(tmp_path):
+    two = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+    work("run", tmp_path / "two", launch=two)
+    work("run", tmp_path / "one")
+    assert segments(tmp_path / "two") == segments(tmp_path / "one")
+    assert essence(tmp_path / "two") == essence(tmp_path / "one")
+
+
+class Pressing(nn.Module):
+    """Has the user press Ctrl-C in its n-th pass."""
+
+    def __init__(self, net, left):
+        super().__init__()
+        self.net = net
+        self.left = [left]
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def forward(self, x):
+        self.left[0] -= 1
+        if self.left[0] == 0:
+            raise KeyboardInterrupt
+        return self.net(x)
+
+
+def test_ctrl_c_keeps_the_ledger_and_says_how_to_go_on(run, net, tmp_path, capsys):
+    interrupted, whole = tmp_path / "interrupted", tmp_path / "whole"
+    with pytest.raises(KeyboardInterrupt):
+        run(Pressing(net, 60), out=interrupted, quiet=False)
+    assert "run the same command again" in capsys.readouterr().err
+    assert not (interrupted / "claim.json").exists()
+    kept = segments(interrupted)
+    assert kept
+    run(Pressing(net, -1), out=interrupted)
+    run(Pressing(net, -1), out=whole)
+    assert essence(interrupted) == essence(whole)
+    assert kept.items() <= segments(interrupted).items()
+
+
+def test_a_second_call_runs_no_attack_again(run, claim, monkeypatch):
+    first = run()
+    monkeypatch.setattr(stage, "attack_batch", None)
+    assert essence(run().folder) == essence(first.folder) == essence(claim.folder)
+
+
+def test_other_weights_another_forward_or_seed_share_nothing(run, net, tmp_path):
+    """Two networks with the same modules and weights may compute different things."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net, self.sign = network(), 1.0
+
+        def forward(self, x):
+            return self.sign * self.net(x)
+
+    other = Net()
+    other.sign = -1.0
+    out = tmp_path / "claim"
+    ledgers = []
+    for options in ({"model": Net()}, {"model": other}, {"model": Net(), "seed": 1}):
+        run(out=out, **options)
+        ledgers.append(set(segments(out)))
+        (out / "claim.json").unlink()
+    assert ledgers[0] < ledgers[1] < ledgers[2]
+
+
+def test_a_damaged_segment_is_named(run, claim, tmp_path):
+    out = tmp_path / "claim"
+    run(out=out)
+    path = max((out / "ledger").glob("*.json"), key=lambda p: p.stat().st_size)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(StorageError, match="delete"):
+        run(out=out)
+    path.unlink()
+    assert essence(run(out=out).folder) == essence(claim.folder)
+
+
+def test_a_folder_with_another_claim_is_left_alone(run, claim, tmp_path):
+    out = tmp_path / "claim"
+    before = run(out=out).document["digest"]
+    for options in ({"seed": 1}, {"n": 20}, {"suite": "quick"}, {"examples": examples(seed=1)}):
+        with pytest.raises(InputError, match="another"):
+            run(out=out, **options)
+    assert Claim.load(out).document["digest"] == before
+
+
+def test_thread_count_is_part_of_the_key(run, tmp_path):
+    out = tmp_path / "claim"
+    run(out=out, suite=TINY)
+    one = set(segments(out))
+    torch.set_num_threads(2)
+    try:
+        run(out=out, suite=TINY)
+    finally:
+        torch.set_num_threads(1)
+    assert len(set(segments(out)) - one) >= len([n for n in one if n.endswith(".json")])
