@@ -21,6 +21,7 @@ from holdfast.plain import describe
 from holdfast.registry import known
 
 DOCS = Path(__file__).resolve().parent
+BENCHMARKS = DOCS.parent / "benchmarks"
 
 # Kinds whose every component has a page of its own; the others share one page with a table.
 FOLDERS = {"space": "spaces", "loss": "losses", "attack": "attacks", "method": "methods"}
@@ -99,6 +100,19 @@ def fields(kind: str, name: str) -> str:
         kind_of_value = str(field.type).replace(" | ", " or ")
         rows.append(f"| `{field.name}` | `{kind_of_value}` | {default} | {meaning} |")
     return "\n".join(rows) if len(rows) > 2 else "It has no fields."
+
+
+def result(name: str) -> str:
+    """Return a measured result, `training/kills` of benchmarks/, as a box with its command."""
+    text = (BENCHMARKS / f"{name}.md").read_text("utf-8").strip()
+    inside = "\n".join(f"    {line}" if line else "" for line in text.splitlines())
+    return f'!!! info "Measured"\n\n{inside}'
+
+
+def results() -> str:
+    """Return every result file of benchmarks/, one folder after another."""
+    names = sorted(p.relative_to(BENCHMARKS).with_suffix("") for p in BENCHMARKS.glob("*/*.md"))
+    return "\n\n".join(f"## {name.as_posix()}\n\n{result(name.as_posix())}" for name in names)
 
 
 def command_help(verb: str) -> str:

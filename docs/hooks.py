@@ -1,7 +1,7 @@
 """What mkdocs runs while it builds these pages: tables from the registry, equations as MathML.
 
-A page asks with an HTML comment: `attacks`, `suites`, `components: loss`, `fields: attack/pgd` or
-`help: train`.
+A page asks with an HTML comment: `attacks`, `suites`, `results`, `components: loss`,
+`fields: attack/pgd`, `help: train` or `result: training/kills`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import generate  # it lies beside this file, which mkdocs loads by path
 
-_ASK = re.compile(r"<!-- (attacks|suites|components|fields|help)(?:: ([\w/-]+))? -->")
+_ASK = re.compile(r"<!-- (attacks|suites|results?|components|fields|help)(?:: ([\w/-]+))? -->")
 _MATH = re.compile(r'<(div|span) class="arithmatex">\\[\[(](.*?)\\[\])]</\1>', re.DOTALL)
 
 
@@ -29,20 +30,17 @@ def on_pre_build(**_: Any) -> None:
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Put the generated tables where the page asks for them."""
-
-    def answer(found: re.Match[str]) -> str:
-        what, which = found[1], found[2]
-        if what == "attacks":
-            return generate.attacks(page.file.src_uri)
-        if what == "suites":
-            return generate.suites()
-        if what == "components":
-            return generate.components(which, page.file.src_uri)
-        if what == "fields":
-            return generate.fields(*which.split("/"))
-        return generate.command_help(which)
-
-    return _ASK.sub(answer, markdown)
+    source = page.file.src_uri
+    answers: dict[str, Callable[..., str]] = {
+        "attacks": lambda: generate.attacks(source),
+        "suites": generate.suites,
+        "results": generate.results,
+        "components": lambda kind: generate.components(kind, source),
+        "fields": lambda component: generate.fields(*component.split("/")),
+        "help": generate.command_help,
+        "result": generate.result,
+    }
+    return _ASK.sub(lambda found: answers[found[1]](*filter(None, found.groups()[1:])), markdown)
 
 
 def on_page_content(content: str, **_: Any) -> str:
