@@ -83,7 +83,8 @@ def explain(event: str, record: Record, best: Record | None) -> str:
     if event == Event.CONSTANT:
         return (
             f"constant predictor in epoch {epoch}: one class for everything, the loss of guessing"
-            f"{kept}; a lower learning rate, a smaller eps or R+FGSM instead of PGD help"
+            f"{kept}; R+FGSM instead of PGD or a smaller eps to begin with helps, a lower "
+            "learning rate alone does not"
         )
     if event == Event.DIVERGED:
         return f"the loss is not finite in epoch {epoch}{kept}; try a lower lr or clip=1.0"
