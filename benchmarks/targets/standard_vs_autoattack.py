@@ -159,8 +159,11 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     made.add_argument("--loud", action="store_true", help="show the progress of each evaluation")
     given = made.parse_args(arguments)
     folder = targets_folder(given.targets)
+    if folder is None and given.targets:
+        made.error(f"{given.targets} holds no reference.json: give the folder of the networks")
     if folder is None:
-        made.error("no published networks: give --targets or set HOLDFAST_SHARED")
+        print("No published networks here, nothing compared: set HOLDFAST_SHARED or --targets.")
+        return {}
     torch.set_num_threads(given.threads)
     known = reference(folder) | UNJUDGED
     if given.smoke:
