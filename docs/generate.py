@@ -103,8 +103,14 @@ def fields(kind: str, name: str) -> str:
 
 
 def result(name: str) -> str:
-    """Return a measured result, `training/kills` of benchmarks/, as a box with its command."""
-    text = (BENCHMARKS / f"{name}.md").read_text("utf-8").strip()
+    """Return a measured result, `training/kills` of benchmarks/, as a box with its command.
+
+    A script without a result file says that it was not run; FileNotFoundError if there is neither.
+    """
+    script, found = BENCHMARKS / f"{name}.py", BENCHMARKS / f"{name}.md"
+    if script.exists() and not found.exists():
+        return f"(Not measured in this release: `python benchmarks/{name}.py`.)"
+    text = found.read_text("utf-8").strip()
     inside = "\n".join(f"    {line}" if line else "" for line in text.splitlines())
     return f'!!! info "Measured"\n\n{inside}'
 
