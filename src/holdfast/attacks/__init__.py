@@ -5,6 +5,7 @@ from __future__ import annotations
 from holdfast.attacks.apgd import APGD
 from holdfast.attacks.base import Attack, first, last, worst
 from holdfast.attacks.bim import BIM
+from holdfast.attacks.chain import Chain
 from holdfast.attacks.compose import EachTarget, Restart, Restarts, ToRank
 from holdfast.attacks.fgsm import FGSM
 from holdfast.attacks.mifgsm import MIFGSM
@@ -22,6 +23,7 @@ __all__ = [
     "PGD",
     "RFGSM",
     "Attack",
+    "Chain",
     "EachTarget",
     "Gaussian",
     "Restart",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,6 +23,13 @@ from holdfast.spaces.ball import norm, spread
 from holdfast.threat import Knowledge, Normed, Region, Searchable, Vector
 
 Capability = type[Vector] | type[Normed] | type[Searchable]
+
+
+class Demands(NamedTuple):
+    """What an attack asks of the threat model and of the set."""
+
+    knowledge: Knowledge
+    needs: tuple[Capability, ...]
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,10 @@ class Attack:
     ) -> Iterator[Point]:
         """Yield each scored point of the search and the unscored last one."""
         raise NotImplementedError
+
+    def demands(self) -> Demands:
+        """Return what this attack asks for; one made of attacks asks for what they do."""
+        return Demands(self.knowledge, self.needs)
 
     def parts(self) -> tuple[Attack, ...]:
         """Return the attacks whose per-example worst case this one is; itself unless composed."""
@@ -104,13 +115,14 @@ class Attack:
 def require(attack: Attack, objective: Objective, region: Region) -> None:
     """Refuse an attack that the set or the granted knowledge does not fit, naming ones that do."""
     granted = objective.threat.knowledge
+    demands = attack.demands()
     label = describe(attack)["type"]
-    if not granted.grants(attack.knowledge):
+    if not granted.grants(demands.knowledge):
         raise Unsupported(
-            f"{label} needs {attack.knowledge!s} knowledge, the threat model grants {granted!s}: "
+            f"{label} needs {demands.knowledge!s} knowledge, the threat model grants {granted!s}: "
             f"use one of {', '.join(_fitting(granted, region)) or 'none yet'}"
         )
-    for capability in attack.needs:
+    for capability in demands.needs:
         if not isinstance(region, capability):
             raise Unsupported(
                 f"{label} needs a set that is {capability.__name__}: "
@@ -153,8 +165,8 @@ def worst(
     attack: Attack, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
 ) -> Result:
     """Run to the end; return each example's worst point: a success, else the largest harm."""
-    best = _Best(objective, region)
-    for here in _scored(attack.iterate(objective, region, rng, start), objective, region, rng):
+    best = Best(objective, region)
+    for here in scored(attack.iterate(objective, region, rng, start), objective, region, rng):
         best.see(here)
     return best.result()
 
@@ -163,15 +175,15 @@ def first(
     attack: Attack, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
 ) -> Result:
     """As `worst`, but end as soon as every example is broken: same verdict, fewer passes."""
-    best = _Best(objective, region)
-    for here in _scored(attack.iterate(objective, region, rng, start), objective, region, rng):
+    best = Best(objective, region)
+    for here in scored(attack.iterate(objective, region, rng, start), objective, region, rng):
         best.see(here)
         if best.all_broken():
             break
     return best.result()
 
 
-class _Best:
+class Best:
     """Keeps each example's worst point, and whether the search ever had a gradient."""
 
     def __init__(self, objective: Objective, region: Region) -> None:
@@ -228,7 +240,7 @@ class _Best:
         return Scored(z, z, none, none, torch.zeros_like(none))
 
 
-def _scored(
+def scored(
     points: Iterator[Point], objective: Objective, region: Region, rng: Rng
 ) -> Iterator[Scored]:
     """Score the points that the search left unscored; end quietly when the budget is spent."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from holdfast.attacks.base import Attack, Point
+from holdfast.attacks.base import Attack, Demands, Point
 from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
@@ -26,6 +26,9 @@ class Restart(Attack):
         self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
     ) -> Iterator[Point]:
         return self.attack.iterate(objective, region, rng, start)
+
+    def demands(self) -> Demands:
+        return self.attack.demands()
 
     def cost(self) -> str:
         return self.attack.cost()
@@ -55,6 +58,9 @@ class Restarts(Attack):
         for part in self.parts():
             yield from part.iterate(objective, region, part.own(rng), start)
 
+    def demands(self) -> Demands:
+        return self.attack.demands()
+
     def cost(self) -> str:
         return f"restarts x ({self.attack.cost()})"
 
@@ -78,6 +84,9 @@ class ToRank(Attack):
             return
         steered = objective.towards(objective.ranked(self.rank))
         yield from self.attack.iterate(steered, region, rng, start)
+
+    def demands(self) -> Demands:
+        return self.attack.demands()
 
     def cost(self) -> str:
         return f"1 forward + ({self.attack.cost()})"
@@ -110,6 +119,9 @@ class EachTarget(Attack):
     ) -> Iterator[Point]:
         for part in self.parts():
             yield from part.iterate(objective, region, part.own(rng), start)
+
+    def demands(self) -> Demands:
+        return self.attack.demands()
 
     def cost(self) -> str:
         return f"1 forward + top x ({self.attack.cost()})"

@@ -27,12 +27,13 @@ def forecast(setting: Setting) -> float:
     total = 0.0
     for member in setting.members:
         attack = member.attack
-        if attack.knowledge not in pace:
-            pace[attack.knowledge] = _seconds_a_pass(setting, attack, batch)
+        knowledge = attack.demands().knowledge
+        if knowledge not in pace:
+            pace[knowledge] = _seconds_a_pass(setting, attack, batch)
         passes = sum(attack.passes())
         if setting.threat.queries is not None:
             passes = min(passes, 2 * setting.threat.queries)
-        total += passes * pace[attack.knowledge]
+        total += passes * pace[knowledge]
     return batches * total
 
 

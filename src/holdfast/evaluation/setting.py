@@ -66,7 +66,7 @@ class Setting:
         return tuple(
             Member(name=f"{member.name}{FINISHER}", attack=member.attack)
             for member in self.members
-            if member.attack.knowledge is Knowledge.GRADIENT
+            if member.attack.demands().knowledge is Knowledge.GRADIENT
         )
 
     def chunks(self) -> list[Tensor]:

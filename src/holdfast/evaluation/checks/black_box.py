@@ -21,7 +21,7 @@ def black_box_stronger(members: Sequence[Member], bars: Sequence[Bar]) -> Findin
     Athalye et al., 2018, arXiv:1802.00420, sec. 3.1. None where the suite has no such pair.
     """
     blind_names = {
-        m.name for m in members if m.attack.knowledge is not Knowledge.GRADIENT
+        m.name for m in members if m.attack.demands().knowledge is not Knowledge.GRADIENT
     }
     blind = [k for k, bar in enumerate(bars) if bar.name in blind_names]
     seeing = [bar for bar in bars[: min(blind, default=0)] if bar.name != CLEAN]

@@ -1,0 +1,53 @@
+"""Two attacks in a row: the second starts from the worst point that the first one found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from holdfast.attacks.apgd import APGD
+from holdfast.attacks.base import Attack, Best, Demands, Point, scored
+from holdfast.attacks.square import Square
+from holdfast.losses import Margin
+from holdfast.objective import Objective
+from holdfast.registry import register
+from holdfast.rng import Rng
+from holdfast.threat import Knowledge, Region
+
+
+@register("attack")
+@dataclass(frozen=True, kw_only=True)
+class Chain(Attack):
+    """Climb from where another search ended instead of from noise.
+
+    A random search crosses the flat and jagged places in which gradients say nothing; from the best
+    point that it reached, gradients often lead the rest of the way. The default breaks examples
+    that Square and APGD by themselves leave.
+    """
+
+    first: Attack = Square(queries=2000)
+    then: Attack = APGD(loss=Margin())
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        best = Best(objective, region)
+        search = self.first.iterate(objective, region, self.first.own(rng), start)
+        for here in scored(search, objective, region, rng):
+            best.see(here)
+            yield here
+        yield from self.then.iterate(objective, region, self.then.own(rng), best.result().z)
+
+    def demands(self) -> Demands:
+        one, other = self.first.demands(), self.then.demands()
+        most = min(one.knowledge, other.knowledge, key=list(Knowledge).index)
+        return Demands(most, tuple(dict.fromkeys((*one.needs, *other.needs))))
+
+    def cost(self) -> str:
+        return f"({self.first.cost()}) + ({self.then.cost()})"
+
+    def passes(self) -> tuple[int, int]:
+        one, other = self.first.passes(), self.then.passes()
+        return one[0] + other[0], one[1] + other[1]
