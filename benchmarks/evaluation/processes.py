@@ -57,19 +57,19 @@ def launch(out: Path, processes: int, n: int) -> None:
     command = [sys.executable]
     if processes > 1:
         command += ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    command += [str(Path(__file__).resolve()), "--work", str(out), "--n", str(n)]
+    command += [str(Path(__file__).resolve()), "--work", str(out), "--points", str(n)]
     subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 
 def main() -> None:
     options = common.parser(__doc__, HERE / "processes.json")
     options.add_argument("--work", type=Path, help="be one of the processes (internal)")
-    options.add_argument("--n", type=int, default=1797)
+    options.add_argument("--points", type=int, default=1797)
     asked = options.parse_args()
     if asked.work:
-        work(asked.work, asked.n)
+        work(asked.work, asked.points)
         return
-    n = 1100 if asked.smoke else asked.n
+    n = 1100 if asked.smoke else asked.points
     with tempfile.TemporaryDirectory() as folder:
         outs = [Path(folder) / str(processes) for processes in (1, 2)]
         for processes, out in enumerate(outs, start=1):
