@@ -34,9 +34,8 @@ def test_every_public_name_is_there():
 
 def test_importing_the_package_does_not_import_torch():
     code = "import sys, holdfast; sys.exit('torch' in sys.modules)"
-    assert (
-        subprocess.run([sys.executable, "-c", code], env=with_source(), check=False).returncode == 0
-    )
+    done = subprocess.run([sys.executable, "-c", code], env=with_source(), check=False)
+    assert done.returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -74,9 +73,8 @@ def test_the_readme_from_training_to_verification(tmp_path):
     proven = hf.verify(tmp_path / "claim", model=model, data="digits", replay=2)
     assert "Verified" in str(proven)
 
-    found = hf.attack(
-        model, x, y, threat=THREAT, attack=hf.attacks.PGD(steps=5), targets=None, seed=0
-    )
+    attack = hf.attacks.PGD(steps=5)
+    found = hf.attack(model, x, y, threat=THREAT, attack=attack, targets=None, seed=0)
     for per_example in (found.x_adv, found.loss, found.success, found.status, *found.cost):
         assert len(per_example) == len(y)
     assert found.success.any()
@@ -87,7 +85,7 @@ def test_a_run_resumes_to_the_same_result_and_is_not_overwritten(run):
     with pytest.raises(hf.InputError, match="resume"):
         tiny_run(run)
     again = tiny_run(run, resume=True)
-    assert again.best.epoch == hf.load(run) is not None or again.finished == "completed"
+    assert again.finished == "completed"
     assert (run / "metrics.jsonl").read_bytes() == before
 
 

@@ -139,15 +139,8 @@ def test_weights_of_another_architecture_and_truncated_ones(holdfast, tmp_path):
     torch.save(own_network().state_dict(), tmp_path / "whole.pt")
     whole = (tmp_path / "whole.pt").read_bytes()
     (tmp_path / "part.pt").write_bytes(whole[: len(whole) // 2])
-    words = (
-        "attack",
-        "--model",
-        "net_four:own_network",
-        "--data",
-        "digits",
-        "--threat",
-        "linf:0.1",
-    )
+    own = ("--model", "net_four:own_network")
+    words = ("attack", *own, "--data", "digits", "--threat", "linf:0.1")
     _refused(holdfast(*words, "--weights", "other.pt"), "do not fit")
     _refused(holdfast(*words, "--weights", "part.pt"), "truncated or altered")
     _refused(holdfast(*words, "--weights", "absent.pt"), "check the path")

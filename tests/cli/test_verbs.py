@@ -57,17 +57,9 @@ def test_train_resumes_and_says_when_it_needs_to(holdfast):
     assert holdfast(*words, "--resume").status == 0
 
 
-def test_ctrl_c_prints_the_command_that_resumes(tmp_path):
-    words = [
-        "train",
-        "digits_linf",
-        "--model",
-        "mlp",
-        "--out",
-        "runs/a b",
-        "--set",
-        "plan.epochs=12",
-    ]
+def test_ctrl_c_prints_the_command_that_resumes(holdfast, tmp_path):
+    words = ["train", "digits_linf", "--model", "mlp", "--out", "runs/a b"]
+    words += ["--set", "plan.epochs=12"]
     command = [sys.executable, "-m", "holdfast.cli"]
     options = {"cwd": tmp_path, "env": with_source(), "text": True}
     started = subprocess.Popen(
@@ -82,11 +74,9 @@ def test_ctrl_c_prints_the_command_that_resumes(tmp_path):
     assert started.returncode == 130, err
     again = "holdfast train digits_linf --model mlp --out 'runs/a b' --resume --set plan.epochs=12"
     assert again in " ".join(err.split())
-    done = subprocess.run(
-        [*command, *words, "--resume", "--quiet"], capture_output=True, check=False, **options
-    )
-    assert done.returncode == 0, done.stderr
-    assert "ended" not in done.stdout
+    ran = holdfast(*words, "--resume", "--quiet")
+    assert ran.status == 0, ran.err
+    assert "ended" not in ran.out
 
 
 def test_attack_prints_and_writes_what_it_found(holdfast, trained, tmp_path):
