@@ -71,8 +71,6 @@ def main(verb: str, out: Path, rest: list[str]) -> None:
         __import__("torch._dynamo")  # deterministic algorithms import it: not in every child
         kills(out, *map(int, rest))
         return
-    if "RANK" in os.environ:
-        dist.init_process_group("gloo")
     run(out)
     if dist.is_initialized():
         dist.destroy_process_group()

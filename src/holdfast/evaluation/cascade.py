@@ -101,7 +101,7 @@ class Cascade:
         self.setting = setting
         self.ledger = ledger
         self.tick = tick
-        seen = [member.attack.knowledge for member in setting.members]
+        seen = [member.attack.demands().knowledge for member in setting.members]
         self._most_informed = min(seen, key=list(Knowledge).index)
 
     def run(
@@ -157,7 +157,7 @@ class Cascade:
             if segment.evidence
             else {}
         )
-        leads = member.attack.knowledge is self._most_informed
+        leads = member.attack.demands().knowledge is self._most_informed
         for i, row in zip(chosen, segment.rows, strict=True):
             k = where.get(row["id"])
             x_adv = None if k is None else segment.evidence["x_adv"][k]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import distributed, nn
+from torch import nn
 
 from holdfast.claims import Claim, Ledger, write_claim
 from holdfast.claims.claim import DOCUMENT
@@ -24,9 +24,10 @@ from holdfast.evaluation.provenance import Provenance
 from holdfast.evaluation.setting import Setting
 from holdfast.evaluation.suites import Suite, get_suite
 from holdfast.models import Finding, frozen
-from holdfast.runtime import deterministic
+from holdfast.runtime import deterministic, resolve_device
 from holdfast.storage import read_json
 from holdfast.threat import ThreatModel
+from holdfast.training.parallel import Group, join
 from holdfast.units import Number
 
 
@@ -54,13 +55,14 @@ def evaluate(
     would have broken it. search: "bfloat16" lets the attacks search in low precision; verdicts are
     always full. provenance: the training run behind the model. A query budget is what each attack
     of the suite may spend. A second call with the same arguments continues where the first was
-    stopped; several processes (torch.distributed) share the work if all of them make the call and
-    share `out`.
+    stopped; several processes (torchrun) share the work if all of them make the call and share
+    `out`.
 
     Raises InputError, ConfigError or Unsupported for what cannot be evaluated, and InputError for
     a folder that holds another claim, before anything is written.
     """
     threats = radii(threat, eps)
+    group = join(resolve_device(device))
     with deterministic(), torch.random.fork_rng():
         setting = prepare(
             model,
@@ -78,7 +80,14 @@ def evaluate(
             findings = look_at(setting)
             setting = setting.identified()
             _refuse_another(setting, Path(out))
-            return Run(setting, threats, findings, Path(out), provenance).claim(quiet=quiet)
+            return Run(
+                setting=setting,
+                threats=threats,
+                findings=findings,
+                out=Path(out),
+                provenance=provenance,
+                group=group,
+            ).claim(quiet=quiet)
 
 
 def radii(threat: ThreatModel, eps: Sequence[Number]) -> list[ThreatModel]:
@@ -93,7 +102,7 @@ def radii(threat: ThreatModel, eps: Sequence[Number]) -> list[ThreatModel]:
     return [by_radius[radius] for radius in sorted(by_radius)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """An evaluation that is ready to start."""
 
@@ -102,25 +111,28 @@ class Run:
     findings: Sequence[Finding]
     out: Path
     provenance: Provenance | None
+    group: Group  # the processes that share it
 
     def claim(self, *, quiet: bool) -> Claim:
         """Run what the ledger does not hold yet, then write the claim."""
-        rank, world = _place()
+        group = self.group
         ledger = Ledger(self.out / "ledger")
-        expected = forecast(self.setting) * len(self.threats) / world
-        with Display(self.setting, len(self.threats), expected, quiet=quiet or rank > 0) as display:
-            outcomes = self._outcomes(ledger, display.tick, rank, world)
-        if world == 1:
+        expected = forecast(self.setting) * len(self.threats) / group.size
+        with Display(
+            self.setting, len(self.threats), expected, quiet=quiet or not group.first
+        ) as display:
+            outcomes = self._outcomes(ledger, display.tick, group)
+        if group.size == 1:
             return self._write(outcomes, expected)
-        distributed.barrier()
-        if rank == 0:  # every segment is there now: reading them in order is the merge
-            self._write(self._outcomes(ledger, _silent, 0, 1), expected)
-        distributed.barrier()
+        group.wait()
+        if group.first:  # every segment is there now: reading them in order is the merge
+            self._write(self._outcomes(ledger, _silent, Group()), expected)
+        group.wait()
         return Claim.load(self.out)
 
-    def _outcomes(self, ledger: Ledger, tick: Tick, rank: int, world: int) -> list[Outcome]:
+    def _outcomes(self, ledger: Ledger, tick: Tick, group: Group) -> list[Outcome]:
         """Run every radius, smallest first, on this process's share of the chunks."""
-        chunks = self.setting.chunks()[rank::world]
+        chunks = self.setting.chunks()[group.rank :: group.size]
         known: list[list[Example]] = [[] for _ in chunks]
         outcomes = []
         for threat in self.threats:
@@ -173,10 +185,3 @@ def _refuse_another(setting: Setting, out: Path) -> None:
 
 def _silent(member: str, examples: int) -> None:
     """Show nothing."""
-
-
-def _place() -> tuple[int, int]:
-    """Return this process's rank and the number of processes."""
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return 0, 1
-    return distributed.get_rank(), distributed.get_world_size()
