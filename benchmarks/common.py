@@ -113,8 +113,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
-def write(out: Path, result: Mapping[str, Any], text: str) -> None:
-    """Write the result file and the table beside it; print the table."""
+def write(out: Path, result: Mapping[str, Any], text: str, *, show: bool = True) -> None:
+    """Write the result file and the table beside it; print the table if `show`."""
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     machine = result["environment"]
@@ -125,7 +125,8 @@ def write(out: Path, result: Mapping[str, Any], text: str) -> None:
     )
     page = f"{text}\n\n{where}\n\nCommand: `{result['command']}`\n"
     out.with_suffix(".md").write_text(page, encoding="utf-8")
-    print(page)
+    if show:
+        print(page)
 
 
 def milliseconds(seconds: float) -> str:

@@ -120,16 +120,25 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     if given.smoke:
         given.repeats, given.steps, given.threads = 1, [2], [1]
     n = 4 if given.smoke else 128
-    rows = [
-        measure(name, threads, steps, given.repeats, n, kind)
+    cases = [
+        (name, threads, steps, kind)
         for threads in given.threads
         for steps in given.steps
         for name in NETWORKS
         for kind in ("training", "evaluation")
     ]
-    result = {"question": (__doc__ or "").partition("\n")[0], "rows": rows, **facts()}
+    result: dict[str, Any] = {"question": (__doc__ or "").partition("\n")[0], "rows": []}
+    for i, (name, threads, steps, kind) in enumerate(cases, start=1):
+        result["rows"].append(measure(name, threads, steps, given.repeats, n, kind))
+        result |= facts()
+        write(given.out, result, page(result), show=i == len(cases))  # a run cut short has its rows
+    return result
+
+
+def page(result: dict[str, Any]) -> str:
     header = ["network", "passes", "threads", "steps", "by hand, ms a step", "ours", "ratio"]
     header += ["within rounds", "processor seconds"]
+    rows = result["rows"]
     lines = [
         [
             row["network"],
@@ -144,9 +153,11 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
         ]
         for row in rows
     ]
-    text = f"{result['question']} Batch {n}; medians of {given.repeats}; target {TARGET:.2f}."
-    write(given.out, result, f"{text}\n\n{table(header, lines)}")
-    return result
+    text = (
+        f"{result['question']} Batch {rows[0]['batch']}; medians of {rows[0]['ours']['repeats']}; "
+        f"target {TARGET:.2f}."
+    )
+    return f"{text}\n\n{table(header, lines)}"
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ the worst (41 forward passes), and the last iterate alone, as training uses it (
 others do on top (foolbox and ART look at the result once or twice more) is counted and shown.
 Contestants take turns; medians of the wall clock. Target: hf.attack at most 1.05 times the
 fastest peer. Robust accuracies (means of three random starts, on the test set of the digits or the
-first 512 test images) must agree within a point: equal work, equal strength.
+first 256 test images) must agree within a point: equal work, equal strength.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def settings(smoke: bool, given: Path | None) -> dict[str, dict[str, Any]]:
     folder = targets_folder(given)
     for name in PUBLISHED if folder else ():
         facts_of = reference(folder)[name]
-        examples = first_images(facts_of["data"], 512)
+        examples = first_images(facts_of["data"], 256)
         images = examples.batch(torch.arange(len(examples)))
         found[name] = {
             "net": load_target(folder, name)[0],
@@ -293,21 +293,21 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ready, missing = available()
-        rows: list[dict[str, Any]] = []
+        result: dict[str, Any] = {
+            "question": (__doc__ or "").partition("\n")[0],
+            "steps": given.steps,
+            "target": TARGET,
+            "not_run": missing,
+            "rows": [],
+        }
         for name, setting in settings(given.smoke, given.targets).items():
             if given.only and not name.startswith(tuple(given.only)):
                 continue
             for threads in given.threads if setting["quick"] else given.threads[:1]:
-                rows += measure(name, setting, ready, threads, given)
+                result["rows"] += measure(name, setting, ready, threads, given)
+                result |= facts(list(PEERS.values()))
+                write(given.out, result, _page(result), show=False)  # a run cut short has its rows
                 print(f"{name}, {threads} threads: done", file=sys.stderr)
-    result = {
-        "question": (__doc__ or "").partition("\n")[0],
-        "steps": given.steps,
-        "target": TARGET,
-        "not_run": missing,
-        "rows": rows,
-        **facts(list(PEERS.values())),
-    }
     write(given.out, result, _page(result))
     return result
 
