@@ -75,7 +75,7 @@ docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict
 
 bench: $(VENV)/.bench
-	@set -e; for script in benchmarks/*/*.py; do echo "== $$script"; $(PY) "$$script"; done
+	@set -e; for script in $$(grep -l __main__ benchmarks/*/*.py); do echo "== $$script"; $(PY) "$$script"; done
 
 clean:
 	rm -rf $(VENV) site build dist $(DEMO_OUT)

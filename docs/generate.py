@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import holdfast
+from holdfast.attacks import Attack
 from holdfast.plain import describe
 from holdfast.registry import known
 
@@ -59,10 +60,12 @@ def attacks(source: str = "index.md") -> str:
         "|---|---|---|---|---|",
     ]
     for name, cls in known("attack").items():
-        needs = ", ".join(f"`{need.__name__}`" for need in cls.needs) or "any set"
-        cost = _example(cls).cost()
+        attack = _example(cls)
+        knowledge, capabilities = attack.demands()
+        needs = ", ".join(f"`{need.__name__}`" for need in capabilities) or "any set"
         link = f"[`{name}`]({_relative(page_of('attack', name), source)})"
-        rows.append(f"| {link} | {_cell(_summary(cls))} | {cls.knowledge} | {needs} | {cost} |")
+        what = _cell(_summary(cls))
+        rows.append(f"| {link} | {what} | {knowledge} | {needs} | {attack.cost()} |")
     return "\n".join(rows)
 
 
@@ -166,14 +169,14 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 def _short(value: Any, *, numbers: bool = False) -> str:
     """Write a value as Python would: a component by its class and what is not default in it.
 
-    numbers: write numbers also where they are the default, for budgets.
+    numbers: write numbers and attacks also where they are the default, for budgets.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         pairs = [(field, getattr(value, field.name)) for field in dataclasses.fields(value)]
         inner = ", ".join(
             f"{field.name}={_short(item, numbers=numbers)}"
             for field, item in pairs
-            if not _is_default(value, field) or (numbers and isinstance(item, int | float))
+            if not _is_default(value, field) or (numbers and isinstance(item, int | float | Attack))
         )
         return f"{type(value).__name__}({inner})"
     return repr(describe(value))
