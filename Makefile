@@ -30,14 +30,13 @@ $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 
-# A CPU build of PyTorch is a tenth of the size of the build that comes with CUDA. In this order:
-# a file at hand (pip's own find-links), PyTorch's CPU index, whatever the default index has.
+# A CPU build of PyTorch is a tenth of the size of the build that comes with CUDA: one that pip is
+# configured to find at hand is taken before any index is asked.
 $(VENV)/.torch: | $(VENV)/.created
 	@if $(PY) -c 'import torch' 2>/dev/null; then :; \
 	elif [ -n "$(TORCH)" ]; then $(PIP) install "$(TORCH)"; \
 	else \
 	  $(PIP) install -q --no-index --no-deps "torch>=2.5" 2>/dev/null || \
-	  $(PIP) install --retries 1 --timeout 20 --index-url https://download.pytorch.org/whl/cpu "torch>=2.5" || \
 	  $(PIP) install "torch>=2.5"; \
 	fi
 	touch $@
