@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +20,9 @@ from holdfast.training import TrainResult
 
 
 def say(text: object) -> None:
-    """Print one line of a result to standard output, unstyled and unwrapped."""
+    """Print one line of a result to standard output; of several processes, the first one does."""
+    if os.environ.get("RANK", "0") != "0":
+        return
     Console(soft_wrap=True).print(str(text), markup=False, highlight=False)
 
 
