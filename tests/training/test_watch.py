@@ -59,6 +59,13 @@ def test_one_slow_epoch_does_not_stop_a_run():
     assert not watch.stops([fine, constant], 5)
     assert watch.stops([constant, constant], 5)
     assert not watch.stops([constant, fine], 5)
-    assert watch.stops([fine, {"event": "catastrophic-overfitting"}], 5)
+    assert watch.stops([fine, {"event": "diverged"}], 5)
     assert watch.stops([fine, constant], 2)
     assert not watch.stops([fine, fine], 2)
+
+
+def test_a_fall_that_recovers_does_not_stop_a_run():
+    fall, fine = {"event": "catastrophic-overfitting"}, {"event": None}
+    assert not watch.stops([fine, fall, fall], 10)
+    assert not watch.stops([fall, fall, fine], 10)
+    assert watch.stops([fine, fall, fall, fall], 10)

@@ -15,7 +15,6 @@ from holdfast.training.step import LATE_LOSS, LATE_SEEN, PREDICTED
 DROP = 0.20  # Wong et al., 2020, sec. 5.1: a fall of robust accuracy that is no fluctuation
 HALF_DROP = 0.10  # below half of the best counts too, unless the fall is smaller than this
 SETTLED = 500  # steps before which one class for everything may be nothing but a slow start
-PERSIST = 2  # epochs in a row with a constant predictor before training stops
 
 
 class Event(StrEnum):
@@ -25,6 +24,11 @@ class Event(StrEnum):
     CONSTANT = "constant-predictor"
     DIVERGED = "diverged"
     PATIENCE = "early-stop"
+
+
+PERSIST = {Event.CONSTANT: 2, Event.OVERFITTING: 3}
+"""Epochs in a row before training stops: single-step training may recover from a fall, and one
+constant epoch may be a slow start."""
 
 
 def collapsed(robust: float, best: float | None, n: int) -> bool:
@@ -60,12 +64,12 @@ def label_entropy(counts: Tensor, smoothing: float) -> float:
 
 
 def stops(history: Sequence[Record], epochs: int) -> bool:
-    """Say whether the last record's event ends a run of `epochs`; one constant epoch may pass."""
+    """Say whether the last record's event ends a run of `epochs`; some events may pass."""
     event = history[-1]["event"]
-    if event != Event.CONSTANT or len(history) >= epochs:
+    if event is None or len(history) >= epochs:
         return event is not None
-    recent = [record["event"] for record in history[-PERSIST:]]
-    return recent == [event] * PERSIST
+    needed = PERSIST.get(event, 1)
+    return [record["event"] for record in history[-needed:]] == [event] * needed
 
 
 def explain(event: str, record: Record, best: Record | None) -> str:
@@ -77,8 +81,8 @@ def explain(event: str, record: Record, best: Record | None) -> str:
         assert best is not None, "a fall needs something to fall from"
         return (
             f"catastrophic overfitting in epoch {epoch}: robust validation accuracy fell from "
-            f"{best['robust']:.1%} to {record['robust']:.1%}{kept}; fewer epochs, "
-            "N-FGSM or PGD help"
+            f"{best['robust']:.1%} to {record['robust']:.1%}{kept}, unless a later one is better; "
+            "fewer epochs, N-FGSM or PGD help"
         )
     if event == Event.CONSTANT:
         return (
