@@ -1,4 +1,4 @@
-# make demo    train, evaluate, verify and report on a fresh machine (about three minutes of run time)
+# make demo    train, evaluate, verify and report on a fresh machine (under three minutes on two cores)
 # make test    the test suite
 # make check   lint, format, types, layers, spelling
 # make docs    build the documentation into site/

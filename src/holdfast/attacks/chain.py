@@ -23,8 +23,7 @@ class Chain(Attack):
     """Climb from where another search ended instead of from noise.
 
     A random search crosses the flat and jagged places in which gradients say nothing; from the best
-    point that it reached, gradients often lead the rest of the way. The default breaks examples
-    that Square and APGD by themselves leave.
+    point that it reached, a gradient attack goes on. The worst point of both is the result.
     """
 
     first: Attack = Square(queries=2000)
