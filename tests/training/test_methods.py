@@ -14,7 +14,7 @@ from holdfast.plain import build, describe
 from holdfast.registry import known
 from holdfast.rng import Rng
 from holdfast.spaces import L2, Linf
-from holdfast.threat import ThreatModel
+from holdfast.threat import Targeted, ThreatModel
 from holdfast.training import NFGSM, TRADES, FastAT, Madry, NoiseAugmented, Standard, TrainPlan
 from holdfast.training.setup import prepare
 
@@ -68,6 +68,25 @@ def test_perturbed_inputs_are_in_the_set_and_depend_on_the_example_alone(method,
     if not isinstance(method, Standard):
         other = method.perturb(model, batch, threat, rng(batch, seed=1))
         assert not torch.equal(found, other)
+
+
+@pytest.mark.parametrize(
+    "limits", [{"knowledge": "score"}, {"knowledge": "decision"}, {"queries": 3}]
+)
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: type(m).__name__)
+def test_what_others_may_see_or_spend_does_not_bind_the_learner(method, limits, net, batch):
+    model = wrap(net)
+    free, bound = ThreatModel(Linf(eps=0.1)), ThreatModel(Linf(eps=0.1), **limits)
+    found = method.perturb(model, batch, bound, rng(batch))
+    assert torch.equal(found, method.perturb(model, batch, free, rng(batch)))
+
+
+@pytest.mark.parametrize("method", [Madry(), FastAT(), NFGSM(), TRADES()])
+def test_examples_of_the_target_class_are_left_alone(method, net, batch):
+    threat = ThreatModel(Linf(eps=0.1), goal=Targeted(to=0))
+    found = method.perturb(wrap(net), batch, threat, rng(batch))
+    moved = (found != batch.x).flatten(1).any(1)
+    assert torch.equal(moved, batch.y != 0)
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: type(m).__name__)

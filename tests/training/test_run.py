@@ -11,10 +11,10 @@ from torch import nn
 
 from holdfast.claims.digest import model_digest
 from holdfast.data import FlipCrop, Splits, Stream, from_tensors
-from holdfast.errors import ConfigError, HoldfastError, InputError, StorageError
+from holdfast.errors import ConfigError, HoldfastError, InputError, StorageError, Unsupported
 from holdfast.models import MLP, wrap
 from holdfast.spaces import Linf
-from holdfast.threat import ThreatModel
+from holdfast.threat import Targeted, ThreatModel
 from holdfast.training import (
     SGD,
     TRADES,
@@ -28,6 +28,7 @@ from holdfast.training import (
     train,
     watch,
 )
+from holdfast.training.validation import Validator
 
 PLAN = TrainPlan(epochs=3, batch_size=16, optimizer=Adam(lr=0.02))
 SPEC = MLP(hidden=(16,))
@@ -390,3 +391,60 @@ def test_load_run_says_what_is_missing(tmp_path, run):
 def test_impossible_plans_are_refused(make):
     with pytest.raises(ConfigError):
         make()
+
+
+@pytest.mark.parametrize(
+    "limits", [{"knowledge": "score"}, {"knowledge": "decision"}, {"queries": 3}]
+)
+def test_what_others_may_see_or_spend_does_not_bind_training(run, limits, tmp_path):
+    plan = TrainPlan(epochs=1, batch_size=16, optimizer=Adam(lr=0.02))
+    bound = run(plan=plan, threat=ThreatModel(Linf(eps=0.1), **limits))
+    free = run(plan=plan, out=tmp_path / "free")
+    assert model_digest(bound.last.model) == model_digest(free.last.model)
+    assert bound.last.robust == free.last.robust
+
+
+def test_the_clean_pass_of_the_validation_does_not_know_the_goal(splits):
+    """A network that says 0 always is right on the zeros alone, which nobody attacks."""
+    model = wrap(ConstantNet())
+    validator = Validator(
+        examples=splits.validation, threat=ThreatModel(Linf(eps=0.1), goal=Targeted(to=0))
+    )
+    zeros = float((splits.validation.y == 0).double().mean())
+    assert validator(model) == {"clean": pytest.approx(zeros), "robust": pytest.approx(zeros)}
+
+
+class ConstantNet(nn.Module):
+    """Prefers class 0 whatever it sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(torch.tensor([1.0, 0.0, 0.0]))
+
+    def forward(self, x):
+        return self.logits + 0 * x.flatten(1).sum(1, keepdim=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"threat": ThreatModel(Linf(eps=0.1), goal=Targeted())}, InputError, "one target class"),
+        ({"threat": ThreatModel(Linf(eps=0.1), goal=Targeted(to=3))}, InputError, r"in 0\.\.2"),
+    ],
+)
+def test_what_does_not_fit_is_said_before_anything_is_written(
+    run, changes, error, message, tmp_path
+):
+    with pytest.raises(error, match=message):
+        run(**changes)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_method_that_does_not_fit_is_tried_before_anything_is_written(run, monkeypatch, tmp_path):
+    def refuse(*_):
+        raise Unsupported("pgd needs a set that is Vector")
+
+    monkeypatch.setattr(Madry, "perturb", refuse)
+    with pytest.raises(Unsupported, match="Vector"):
+        run(method=Madry())
+    assert not (tmp_path / "run").exists()

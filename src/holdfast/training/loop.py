@@ -41,8 +41,7 @@ Export = Callable[[str, nn.Module, Record], None]
 class Job:
     """What a run does; the state says how far it is.
 
-    held_out: validation examples. environment goes into checkpoints. farewell: what an interrupted
-    run says.
+    held_out: validation examples. environment goes into checkpoints.
     """
 
     feed: Feed
@@ -53,7 +52,6 @@ class Job:
     folder: Path
     environment: Mapping[str, Any]
     display: Display
-    farewell: str = ""
 
 
 def fit(state: TrainState, job: Job) -> None:
@@ -106,7 +104,6 @@ def _run_epoch(state: TrainState, job: Job, interrupted: Callable[[], bool]) -> 
             clock = saved = time.monotonic()
         if stop:
             job.step.group.wait()  # a launcher ends all processes when one of them ends
-            job.display.say(job.farewell)
             raise KeyboardInterrupt
 
 

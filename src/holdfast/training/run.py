@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -103,6 +104,7 @@ def train(
         stack.enter_context(runtime.threads(threads))
         stack.enter_context(runtime.deterministic())
         display = Display(setup.plan.epochs, setup.feed.steps, quiet=quiet or not setup.group.first)
+        stack.enter_context(_farewell(display, command or _again(out)))
         state = setup.state()
         setup.group.wait()  # until every process has looked at the folder
         if threads is None:
@@ -119,7 +121,6 @@ def train(
             folder=out,
             environment={**setup.environment, "threads": torch.get_num_threads()},
             display=display,
-            farewell=f"interrupted and saved; continue with: {command or _again(out)}",
         )
         fit(state, job)
         setup.group.wait()
@@ -193,6 +194,16 @@ def _result(state: TrainState, setup: Setup, out: Path) -> TrainResult:
         out=out,
         finished=str(state.finished),
     )
+
+
+@contextmanager
+def _farewell(display: Display, command: str) -> Iterator[None]:
+    """Say how to go on, at whatever moment the user presses Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        display.say(f"interrupted; continue with: {command}")
+        raise
 
 
 def _again(out: Path) -> str:

@@ -25,14 +25,15 @@ from holdfast.models import (
 )
 from holdfast.models.adapter import Channel
 from holdfast.plain import build, describe
-from holdfast.threat import ThreatModel
+from holdfast.rng import Rng
+from holdfast.threat import Targeted, ThreatModel
 from holdfast.training.ema import Average
 from holdfast.training.feed import Feed, feed
 from holdfast.training.methods import Method
 from holdfast.training.parallel import Group, join
 from holdfast.training.plan import TrainPlan
 from holdfast.training.state import TrainState
-from holdfast.training.step import NETWORK, PREDICTED, Step
+from holdfast.training.step import NETWORK, PREDICTED, Step, own_randomness
 from holdfast.training.tensors import tensors_of
 from holdfast.training.validation import Validator
 from holdfast.training.weights import model_card
@@ -181,8 +182,10 @@ def prepare(
     _check_ranges(setup)
     _check_parts(setup)
     _check_labels(setup)
+    _check_goal(setup)
     if own:
         _look_at(model, held_out)
+    _try_out(setup)
     return setup
 
 
@@ -214,6 +217,31 @@ def _check_labels(setup: Setup) -> None:
     for part in (setup.examples, setup.held_out):
         if isinstance(part, Examples):
             check_labels(part.y, setup.num_classes)
+
+
+def _check_goal(setup: Setup) -> None:
+    """Refuse a targeted goal without a class, or with one that the network does not have."""
+    goal = setup.threat.goal
+    if not isinstance(goal, Targeted):
+        return
+    if goal.to is None:
+        raise InputError("training needs one target class: Targeted(to=3)")
+    if not 0 <= goal.to < setup.num_classes:
+        raise InputError(
+            f"the target class must be in 0..{setup.num_classes - 1}, got {goal.to}: "
+            "use one of the network's own classes"
+        )
+
+
+def _try_out(setup: Setup) -> None:
+    """Perturb one example, so that a method that does not fit says so before anything is written.
+
+    Raises Unsupported where its attack and the threat model do not fit.
+    """
+    device = _device(setup.model)
+    batch = setup.held_out.batch(torch.arange(1)).to(device)
+    with own_randomness(device, setup.seed, "try-out"):
+        setup.method.perturb(setup.model, batch, setup.threat, Rng(setup.seed, batch.ids))
 
 
 def _look_at(model: Model, held_out: Examples) -> None:

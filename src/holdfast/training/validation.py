@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +13,8 @@ from holdfast.data import Batch, Examples
 from holdfast.models import frozen
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import ThreatModel
+from holdfast.threat import ThreatModel, Untargeted
+from holdfast.training.methods.base import white_box
 from holdfast.training.parallel import Group
 
 Validate = Callable[[nn.Module], dict[str, float]]
@@ -25,7 +26,8 @@ class Validator:
     """Accuracy on every example of a split, clean and under a short PGD on the margin.
 
     The same starts are drawn in every epoch, so that epochs compare. An example counts as robust if
-    it is right, was never broken or tied, and the attack had a gradient to follow. This is an
+    it is right, was never broken or tied, and the attack had a gradient to follow. Whatever the
+    threat model grants others, this attacker sees everything, as in training. This is an
     optimistic number for choosing a checkpoint; what is reported comes from `evaluate`.
     """
 
@@ -50,14 +52,19 @@ class Validator:
     def _right(self, model: nn.Module, batch: Batch) -> Tensor:
         """Return (2,): how many of a batch are right, and how many of those under attack."""
         x, y = batch.x, batch.y
-        clean = Objective(self.threat, model, x, y).verdict(x)
-        kept = (clean.harm < -clean.tie).nonzero().squeeze(1)
+        threat = white_box(self.threat)
+        # What is right does not depend on what an attacker wants.
+        clean = Objective(replace(threat, goal=Untargeted()), model, x, y).verdict(x)
+        right = clean.harm < -clean.tie
+        attacked = threat.goal.applies(y)
+        kept = (right & attacked).nonzero().squeeze(1)
+        counts = torch.stack((right.sum(), (right & ~attacked).sum())).double()
         if len(kept) == 0:
-            return torch.zeros(2, dtype=torch.float64, device=x.device)
-        objective = Objective(self.threat, model, x[kept], y[kept])
-        region = self.threat.space.around(x[kept])
+            return counts
+        objective = Objective(threat, model, x[kept], y[kept])
+        region = threat.space.around(x[kept])
         rng = Rng(self.seed, batch.ids[kept]).fold("validate")
         with objective.frozen():
             found = first(self.attack, objective, region, rng)
-        robust = ~found.success & ~found.marginal & ~found.failed
-        return torch.stack((torch.tensor(len(kept), device=x.device), robust.sum())).double()
+        counts[1] += (~found.success & ~found.marginal & ~found.failed).sum()
+        return counts

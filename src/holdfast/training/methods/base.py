@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -13,7 +15,7 @@ from holdfast.data import Batch
 from holdfast.losses import CrossEntropy
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import ThreatModel
+from holdfast.threat import Knowledge, ThreatModel
 
 Logits = Callable[[Tensor], Tensor]
 """A network seen as a function: inputs (N, ...) to logits (N, K)."""
@@ -42,14 +44,29 @@ class Method:
         return smoothed(model(found), batch.y, smoothing)
 
 
+def white_box(threat: ThreatModel) -> ThreatModel:
+    """Return the threat model as a learner plays it against itself: same set, same goal, all seen.
+
+    What an attacker may see and spend limits others; a learner always has its own gradients.
+    """
+    return replace(threat, knowledge=Knowledge.GRADIENT, queries=None)
+
+
 def search(attack: Attack, model: nn.Module, batch: Batch, threat: ThreatModel, rng: Rng) -> Tensor:
     """Return where the attack ends (B, ...), from exactly its gradients and no pass to score it.
 
     It climbs the cross-entropy unless it brings its own loss (Madry et al., 2018, eq. 2.1).
     """
-    objective = Objective(threat, model, batch.x, batch.y, loss=CrossEntropy())
+    objective = Objective(white_box(threat), model, batch.x, batch.y, loss=CrossEntropy())
     with objective.frozen():
-        return last(attack, objective, threat.space.around(batch.x), rng)
+        found = last(attack, objective, threat.space.around(batch.x), rng)
+    return attacked_only(found, batch, threat)
+
+
+def attacked_only(found: Tensor, batch: Batch, threat: ThreatModel) -> Tensor:
+    """Return `found` (B, ...), with the examples that the goal leaves alone as they were."""
+    attacked = threat.goal.applies(batch.y).view(-1, *[1] * (batch.x.dim() - 1))
+    return torch.where(attacked, found, batch.x)
 
 
 def smoothed(logits: Tensor, y: Tensor, smoothing: float) -> Tensor:

@@ -14,7 +14,7 @@ from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import ThreatModel
-from holdfast.training.methods.base import Method
+from holdfast.training.methods.base import Method, attacked_only, white_box
 
 
 @register("method", name="nfgsm")
@@ -39,9 +39,9 @@ class NFGSM(Method):
         reach = self.noise + self.step_size
         wide = threat.space.around(batch.x, reach * threat.space.radius)
         noisy = threat.space.around(batch.x, self.noise * threat.space.radius)
-        objective = Objective(threat, model, batch.x, batch.y, loss=CrossEntropy())
+        objective = Objective(white_box(threat), model, batch.x, batch.y, loss=CrossEntropy())
         with objective.frozen():
             z = noisy.init(rng.fold("start"))
             here, grad = climb(objective, wide, z, rng.at(0, of=1))
         moved = wide.step(here.z, grad, self.step_size / reach)
-        return wide.realize(wide.project(moved), rng)
+        return attacked_only(wide.realize(wide.project(moved), rng), batch, threat)
