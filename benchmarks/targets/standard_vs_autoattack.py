@@ -22,6 +22,7 @@ machine, passes compare better.
 from __future__ import annotations
 
 import math
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,9 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
         made.error(f"{given.targets} holds no reference.json: give the folder of the networks")
     if folder is None:
         print("No published networks here, nothing compared: set HOLDFAST_SHARED or --targets.")
+        return {}
+    if not os.environ.get("HOLDFAST_DATA"):
+        print("No data sets here, nothing compared: set HOLDFAST_DATA to the folder of .npz files.")
         return {}
     torch.set_num_threads(given.threads)
     known = reference(folder) | UNJUDGED
