@@ -1,4 +1,4 @@
-"""What every test shares: one thread, and the way to the shared data."""
+"""What every test shares: one thread, and the way to what is not part of the repository."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ torch.set_num_threads(1)
 
 
 def shared_folder() -> Path:
-    """The folder of data and networks that some tests need; it may be absent."""
+    """Published networks and data sets that are not part of the repository; it may be absent.
+
+    HOLDFAST_SHARED names it; unset, it is a folder `shared` beside the repository, where continuous
+    integration puts it.
+    """
     return Path(os.environ.get("HOLDFAST_SHARED", ROOT.parent / "shared"))
 
 
@@ -27,10 +31,10 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of shared data and networks; the test is skipped where it is absent."""
+    """Published networks and data sets; the test is skipped where they are absent."""
     folder = shared_folder()
     if not folder.is_dir():
-        pytest.skip(f"{folder} is not here: set HOLDFAST_SHARED to the folder of shared data")
+        pytest.skip(f"no {folder}: set HOLDFAST_SHARED to the published networks and data sets")
     return folder
 
 
