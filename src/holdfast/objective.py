@@ -26,7 +26,7 @@ class Score(NamedTuple):
     """What one forward pass says about each example."""
 
     loss: Tensor  # (B,) what the attack climbs, differentiable
-    harm: Tensor  # (B,) what the attacker wants, detached; NaN where a logit is not finite
+    harm: Tensor  # (B,) what the attacker wants, detached; NaN where logits say nothing
     tie: Tensor  # (B,) how large a harm must be to count
 
 
@@ -201,9 +201,12 @@ class Objective:
         return self.threat.goal.loss(self.loss, logits, aim)
 
     def _judged(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return harm and tie; an infinite logit on a wrong class reaches the goal all the same."""
         with torch.no_grad():
             harm = self.threat.goal.harm(logits, self.y, self.targets)
             tie = tolerance(logits)  # finite where all of a row's logits are
+            over = (harm == torch.inf) & ~tie.isnan()
+            tie = torch.where(over, tolerance(logits.nan_to_num(0.0, 0.0, 0.0)), tie)
             return torch.where(tie.isfinite(), harm, torch.nan), tie
 
     def _count(self, column: int) -> None:

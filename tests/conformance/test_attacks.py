@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from components import SPACES, small_attacks
-from holdfast.attacks import PGD, Attack, Restarts, keep_worst, worst
+from holdfast.attacks import PGD, Attack, Restarts, first, keep_worst, worst
 from holdfast.losses import DLR, KL, CrossEntropy, Margin, ScaledCrossEntropy
 from holdfast.models import wrap
 from holdfast.objective import Objective
@@ -52,7 +52,7 @@ def run(attack, space, net, x, y, ids=None, **more):
 
 
 def same(one, other, rows=slice(None), others=slice(None)):
-    for name in ("x_adv", "harm", "loss", "size", "failed"):
+    for name in ("x_adv", "harm", "loss", "size", "failed", "lost"):
         a, b = getattr(one, name)[rows], getattr(other, name)[others]
         assert torch.equal(a, b), name
 
@@ -173,6 +173,27 @@ def test_an_example_does_not_notice_its_batch_mates(attack, space):
     moved = run(attack, space, net, x[order], y[order], ids=order)
     kept = order < 8
     same(whole, moved, order[kept], kept)
+
+
+@every_attack
+def test_an_example_that_broke_keeps_its_point_whatever_its_mates_do(attack, space):
+    """`first` goes on for mates that stand; what it returns for the others stays the same."""
+    net = mlp(SHAPE)
+    x, y = batch(net, SHAPE, n=9)
+    threat, broken = ThreatModel(space), torch.zeros(8, dtype=torch.bool)
+    y[8] = net(x[8:]).argmin(1)  # wrong from the start
+    fragile = torch.tensor([0, 8, 8, 8, 8, 8, 8, 8])
+
+    def end(order):
+        objective = Objective(threat, net, x[order], y[order])
+        return first(attack, objective, space.around(x[order]), attack.own(Rng(0, order)))
+
+    together = end(torch.arange(8))
+    for i in together.success.nonzero().flatten().tolist():
+        fragile[0] = i
+        same(together, end(fragile), i, 0)
+        broken[i] = True
+    assert torch.equal(broken, together.success)
 
 
 @every_attack
@@ -324,6 +345,37 @@ def test_one_mute_example_does_not_stop_the_others(attack, space):
     others = torch.arange(8) != 3
     assert found.status[3] == Status.FAILED
     same(alone, found, others, others)
+
+
+class Shy(nn.Module):
+    """Answers about unchanged inputs alone; elsewhere every logit is what `says` is."""
+
+    def __init__(self, net, x, says):
+        super().__init__()
+        self.net, self.x, self.says = net, x, says
+
+    def forward(self, inputs):
+        moved = (inputs != self.x).flatten(1).any(1)[:, None]
+        return torch.where(moved, self.says, self.net(inputs))
+
+
+@every_attack
+def test_no_number_off_the_unchanged_inputs_is_a_failure_not_robustness(attack, space):
+    net = mlp(SHAPE)
+    x, y = batch(net, SHAPE, n=8)
+    found = run(attack, space, Shy(net, x, torch.full((8, 1), torch.nan)), x, y)
+    assert found.status == [Status.FAILED] * 8
+    assert bool(found.lost.all())
+
+
+@every_attack
+def test_an_infinite_logit_of_a_wrong_class_breaks(attack, space):
+    net = mlp(SHAPE)
+    x, y = batch(net, SHAPE, n=8)
+    says = net(x).detach().scatter(1, ((y + 1) % 4)[:, None], torch.inf)
+    found = run(attack, space, Shy(net, x, says), x, y)
+    assert found.status == [Status.BROKEN] * 8
+    assert bool(found.harm.isposinf().all())
 
 
 @every_attack

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from evaluation_setup import SHAPE, TINY, network
-from holdfast.attacks import APGD, PGD, Square
+from holdfast.attacks import APGD, BIM, PGD, Square
 from holdfast.claims import Withheld
 from holdfast.data import from_tensors
 from holdfast.evaluation import Member, Suite
@@ -179,6 +179,34 @@ class Touchy(nn.Module):
         if self.how == "raise" and bad.any():
             raise RuntimeError("boom")
         return torch.where(bad[:, None], torch.nan, self.net(x))
+
+
+class Evasive(nn.Module):
+    """Classifies known inputs; any other makes it raise, or return what is no number."""
+
+    def __init__(self, net, data, how):
+        super().__init__()
+        self.net, self.how = net, how
+        self.known = data.batch(torch.arange(len(data))).x
+
+    def forward(self, x):
+        known = (x[:, None] == self.known).flatten(2).all(2).any(1)
+        if self.how == "raise" and not known.all():
+            raise RuntimeError("boom")
+        return torch.where(known[:, None], self.net(x), torch.nan)
+
+
+@pytest.mark.parametrize("how", ["raise", "nan"])
+def test_a_network_that_answers_clean_inputs_alone_is_not_robust(run, net, data, how):
+    """Square looks at no unchanged input, PGD and APGD start beside them: nobody gets a number."""
+    pgd, apgd, _, square = TINY.members
+    at_once = Member(name="bim", attack=BIM(steps=3, loss=Margin()))
+    suite = Suite(name="few", members=(at_once, pgd, apgd, square))
+    claim = run(Evasive(net, data, how), suite=suite)
+    assert isinstance(claim.robust_accuracy, Withheld)
+    assert claim.document["counts"]["unbroken"] == 0
+    assert claim.document["counts"]["failed"] == claim.clean_accuracy.k
+    assert "BLIND ATTACKS" in str(claim)
 
 
 @pytest.mark.parametrize("how", ["raise", "nan"])

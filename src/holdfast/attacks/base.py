@@ -174,8 +174,11 @@ def worst(
 def first(
     attack: Attack, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
 ) -> Result:
-    """As `worst`, but end as soon as every example is broken: same verdict, fewer passes."""
-    best = Best(objective, region)
+    """Keep each example's first success, else its worst point; end once every example is broken.
+
+    Same verdict as `worst` in fewer passes, and no example's point depends on its batch mates.
+    """
+    best = Best(objective, region, settle=True)
     for here in scored(attack.iterate(objective, region, rng, start), objective, region, rng):
         best.see(here)
         if best.all_broken():
@@ -184,17 +187,27 @@ def first(
 
 
 class Best:
-    """Keeps each example's worst point, and whether the search ever had a gradient."""
+    """Keeps each example's worst point, and whether the search ever had a gradient.
 
-    def __init__(self, objective: Objective, region: Region) -> None:
+    settle: look no further at an example once it is broken.
+    """
+
+    def __init__(self, objective: Objective, region: Region, *, settle: bool = False) -> None:
         self.objective = objective
         self.region = region
         self.before = objective.cost
         self.best: Scored | None = None
         self.could_move: Tensor | None = None
+        self.lost = torch.zeros_like(region.radius, dtype=torch.bool)
+        self.settle = settle
 
     def see(self, here: Scored) -> None:
-        """Take one more scored point into account; a harm that is not a number is never better."""
+        """Take one more scored point into account.
+
+        A harm that is not a number is never better; an example that it leaves unbroken is lost.
+        """
+        lost = here.harm.isnan()
+        self.lost = self.lost | (lost & ~self._settled() if self.settle else lost)
         harm = here.harm.nan_to_num(-torch.inf, torch.inf, -torch.inf)
         here = Scored(here.z, here.x_adv, here.loss, harm, here.tie, here.stuck)
         if here.stuck is not None:
@@ -204,23 +217,43 @@ class Best:
 
     def all_broken(self) -> bool:
         """Say whether every example is broken already."""
-        return self.best is not None and bool((self.best.harm > self.best.tie).all())
+        return self.best is not None and bool(self._settled().all())
 
     def result(self) -> Result:
-        """Return what was found; an example without any usable gradient and success has failed."""
+        """Return what was found.
+
+        An example without success has failed if no gradient was usable, or if the model answered
+        with no number somewhere: what it would do there is not known.
+        """
         best = self.best
         if best is None:
             best = self._nothing()
         success = best.harm > best.tie
-        failed = best.harm.isinf() & ~success
+        failed = best.harm.isinf() | self.lost
         if self.could_move is not None:
-            failed = failed | (~self.could_move & ~success)
-        cost = _spent(self.objective, self.before)
-        size = self.region.size(best.z)
-        return Result(best.x_adv, best.z, best.harm, best.tie, best.loss, size, failed, cost)
+            failed = failed | ~self.could_move
+        return Result(
+            x_adv=best.x_adv,
+            z=best.z,
+            harm=best.harm,
+            tie=best.tie,
+            loss=best.loss,
+            size=self.region.size(best.z),
+            failed=failed & ~success,
+            lost=self.lost,
+            cost=_spent(self.objective, self.before),
+        )
+
+    def _settled(self) -> Tensor:
+        """Return (B,) bool: which examples are broken already."""
+        if self.best is None:
+            return torch.zeros_like(self.lost)
+        return self.best.harm > self.best.tie
 
     def _better(self, best: Scored, here: Scored) -> Scored:
         better = beats(here.harm, here.tie, best.harm, best.tie)
+        if self.settle:
+            better = better & ~self._settled()
         if not bool(better.any()):
             return best
         wide = spread(better, here.z)
@@ -254,9 +287,7 @@ def scored(
 def _confirmed(found: Result, objective: Objective, before: Cost) -> Result:
     """Let the judge have the last word where the search used another model."""
     if objective.judge is not objective.search:
-        verdict = objective.verdict(found.x_adv)
-        failed = found.failed | verdict.harm.isnan()
-        found = replace(found, harm=verdict.harm, tie=verdict.tie, failed=failed)
+        found = found.judged(objective.verdict(found.x_adv), found.cost)
     return replace(found, cost=_spent(objective, before))
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from holdfast.objective import Cost
+from holdfast.objective import Cost, Score
 from holdfast.spaces.ball import spread
 from holdfast.threat import Status
 from holdfast.tree import take
@@ -24,7 +24,8 @@ class Result:
     tie: Tensor  # (B,)
     loss: Tensor  # (B,)
     size: Tensor  # (B,) in the units of the radius
-    failed: Tensor  # (B,) bool: the attack could not move
+    failed: Tensor  # (B,) bool: no success, and the attack could not move or is lost
+    lost: Tensor  # (B,) bool: at some point of the search the harm was not a number
     cost: Cost
 
     @property
@@ -43,6 +44,14 @@ class Result:
         rows = zip(self.success.tolist(), self.marginal.tolist(), self.failed.tolist(), strict=True)
         return [_status(*row) for row in rows]
 
+    def judged(self, verdict: Score, cost: Cost) -> Result:
+        """Return the same points with the judge's word on them."""
+        lost = self.lost | verdict.harm.isnan()
+        failed = (self.failed | lost) & ~(verdict.harm > verdict.tie)
+        return replace(
+            self, harm=verdict.harm, tie=verdict.tie, failed=failed, lost=lost, cost=cost
+        )
+
     def take(self, idx: Tensor) -> Result:
         """Return the result of the examples at positions `idx`."""
         fields: dict[str, Any] = take(vars(self), idx)
@@ -50,7 +59,10 @@ class Result:
 
 
 def keep_worst(one: Result, other: Result) -> Result:
-    """Return each example's worse point; it failed only if both did; costs add up."""
+    """Return each example's worse point; costs add up.
+
+    An example without success failed if both searches did, or if it was lost in one of them.
+    """
     return _merge(one, other, beats(other.harm, other.tie, one.harm, one.tie))
 
 
@@ -73,8 +85,10 @@ def _merge(one: Result, other: Result, better: Tensor) -> Result:
         return torch.where(spread(better, a), b, a)
 
     fields = {name: pick(name) for name in ("x_adv", "z", "harm", "tie", "loss", "size")}
+    lost = one.lost | other.lost
+    failed = ((one.failed & other.failed) | lost) & ~(one.success | other.success)
     total = Cost(*(a + b for a, b in zip(one.cost, other.cost, strict=True)))
-    return Result(**fields, failed=one.failed & other.failed, cost=total)
+    return Result(**fields, failed=failed, lost=lost, cost=total)
 
 
 def _status(success: bool, marginal: bool, failed: bool) -> Status:

@@ -25,7 +25,7 @@ def statement(document: Mapping[str, Any]) -> str:
 
 
 def warnings(document: Mapping[str, Any]) -> list[str]:
-    """Return what a reader must know before using the numbers: small sample, zero gradients."""
+    """Return what a reader must know before using the numbers: small sample, blind attacks."""
     notes = []
     n = document["data"]["n"]
     if n < FEW:
@@ -37,6 +37,8 @@ def warnings(document: Mapping[str, Any]) -> list[str]:
         if check["id"] == "zero-gradient" and check["status"] in ("warn", "fail"):
             message, remedy = as_sentence(check["message"]), as_sentence(check["remedy"])
             notes.append(f"ZERO GRADIENTS: {message} {remedy}".rstrip())
+        if check["id"] == "unmoved" and check["status"] == "warn":
+            notes.append(f"BLIND ATTACKS: {as_sentence(check['message'])}")
     return notes
 
 

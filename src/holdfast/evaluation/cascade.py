@@ -40,7 +40,7 @@ class Example:
     seen: dict[str, Status] = field(default_factory=dict)  # what each member found
     ran: bool = False  # a most informed member ran
     moved: bool = False  # and could move
-    lost: bool = False  # a member ended with an exception, or a smaller radius failed
+    lost: bool = False  # the model raised or returned no number, or a smaller radius failed
     closeness: float = -math.inf  # largest harm over max|logit|, of all that ran
 
     @property

@@ -161,14 +161,14 @@ def confirm(objective: Objective, region: Region, found: Result) -> Result:
             "bug of the attack, its results are not used"
         )
     verdict = objective.verdict(found.x_adv)
-    failed = found.failed | verdict.harm.isnan()
-    return replace(found, harm=verdict.harm, tie=verdict.tie, failed=failed, cost=objective.cost)
+    return found.judged(verdict, objective.cost)
 
 
 def _rows(found: Found) -> list[dict[str, Any]]:
     """Return what the ledger keeps of each example that counts.
 
-    closeness: harm over max|logit|, -1 where there is none.
+    closeness: harm over max|logit|, -1 where there is none. raised: the model raised or, where
+    nothing broke the example, returned what is no number.
     """
     result, real = found.result, found.batch.real
     closeness = (result.harm * TIE / result.tie).nan_to_num(-1.0, posinf=1.0, neginf=-1.0)
@@ -177,10 +177,11 @@ def _rows(found: Found) -> list[dict[str, Any]]:
         [status.value for status in result.status],
         result.size.nan_to_num(0.0).tolist(),
         closeness.tolist(),
+        (found.raised | (result.lost & ~result.success)).tolist(),
     )
     return [
-        {"id": i, "status": s, "size": size, "closeness": near, "raised": found.raised}
-        for i, s, size, near in list(zip(*columns, strict=True))[:real]
+        {"id": i, "status": s, "size": size, "closeness": near, "raised": raised}
+        for i, s, size, near, raised in list(zip(*columns, strict=True))[:real]
     ]
 
 
@@ -195,5 +196,6 @@ def _gave_up(setting: Setting, batch: Padded) -> Result:
         loss=none,
         size=torch.zeros_like(none),
         failed=torch.ones_like(none, dtype=torch.bool),
+        lost=torch.ones_like(none, dtype=torch.bool),
         cost=setting.objective(batch).cost,
     )
