@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
 
 from holdfast.attacks import APGD, Square
 from holdfast.data import from_tensors
@@ -55,6 +56,21 @@ def test_forecast_knows_of_passes_radii_and_budgets(run, tmp_path, monkeypatch):
     for k, (options, seconds) in enumerate(cases):
         claim = run(out=tmp_path / str(k), **options)
         assert claim.document["forecast_seconds"] == seconds
+
+
+def test_a_network_that_raises_under_attack_has_no_forecast(run, net, data, capsys, tmp_path):
+    known = data.batch(torch.arange(len(data))).x
+
+    class Raises(nn.Module):
+        def forward(self, x):
+            if not (x[:, None] == known).flatten(2).all(2).any(1).all():
+                raise RuntimeError("boom")
+            return net(x)
+
+    claim = run(Raises(), quiet=False)
+    assert claim.document["forecast_seconds"] is None
+    assert "no forecast" in capsys.readouterr().err
+    assert claim.document["counts"]["failed"] == claim.clean_accuracy.k
 
 
 @pytest.mark.parametrize(

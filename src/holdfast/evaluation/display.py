@@ -15,12 +15,17 @@ from holdfast.evaluation.setting import Setting
 class Display:
     """Progress on standard error; silent where nobody watches."""
 
-    def __init__(self, setting: Setting, radii: int, expected: float, *, quiet: bool) -> None:
+    def __init__(
+        self, setting: Setting, radii: int, expected: float | None, *, quiet: bool
+    ) -> None:
         self._console = Console(stderr=True, quiet=quiet, highlight=False)
         n = len(setting.positions)
+        if expected is None:
+            forecast = "no forecast, the model raised under attack"
+        else:
+            forecast = f"at most {duration(expected)} if nothing breaks"
         self._console.print(
-            f"{setting.suite.name} on {n:,} points, {setting.threat.space.sentence()}: "
-            f"at most {duration(expected)} if nothing breaks",
+            f"{setting.suite.name} on {n:,} points, {setting.threat.space.sentence()}: {forecast}",
             soft_wrap=True,
         )
         self._progress = Progress(

@@ -116,8 +116,10 @@ class Run:
     def claim(self, *, quiet: bool) -> Claim:
         """Run what the ledger does not hold yet, then write the claim."""
         group = self.group
+        expected = forecast(self.setting)
+        if expected is not None:
+            expected = round(expected * len(self.threats) / group.size, 1)
         ledger = Ledger(self.out / "ledger")
-        expected = forecast(self.setting) * len(self.threats) / group.size
         with Display(
             self.setting, len(self.threats), expected, quiet=quiet or not group.first
         ) as display:
@@ -144,10 +146,10 @@ class Run:
             outcomes.append(Outcome(threat, [e for chunk in known for e in chunk], stages))
         return outcomes
 
-    def _write(self, outcomes: Sequence[Outcome], expected: float) -> Claim:
+    def _write(self, outcomes: Sequence[Outcome], expected: float | None) -> Claim:
         came_from = self.provenance
         facts: dict[str, Any] = {
-            "forecast_seconds": round(expected, 1),
+            "forecast_seconds": expected,
             "training": came_from.plain() if came_from else None,
         }
         own = outcomes[list(self.threats).index(self.setting.threat)]

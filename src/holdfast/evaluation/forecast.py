@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import islice
 
 from holdfast.attacks import Attack
+from holdfast.errors import HoldfastError
 from holdfast.evaluation.setting import Padded, Setting
 from holdfast.objective import Objective
 from holdfast.threat import Knowledge
@@ -15,12 +16,22 @@ from holdfast.training.step import own_randomness
 TIMED = 2  # points of a search that are timed, after one that warms up
 
 
-def forecast(setting: Setting) -> float:
+def forecast(setting: Setting) -> float | None:
     """Return the seconds that the suite needs if every example stays unbroken: an upper estimate.
 
     Times the first points of one attack of each knowledge and multiplies with the passes that
-    every member states.
+    every member states. None where the model raises under attack: the cascade confines that to the
+    examples which cause it.
     """
+    try:
+        return _estimate(setting)
+    except HoldfastError:
+        raise
+    except Exception:  # noqa: BLE001 - whatever somebody's network raises
+        return None
+
+
+def _estimate(setting: Setting) -> float:
     batch = setting.pad(setting.positions[: setting.batch_size])
     batches = -(-len(setting.positions) // setting.batch_size)
     pace: dict[Knowledge, float] = {}
