@@ -96,6 +96,14 @@ def test_a_rewritten_claim_without_changes_holds(forger, net, data):
     verify(forger.write(), model=net, data=data)
 
 
+def test_a_claim_without_counterexamples_holds(net, data, tmp_path):
+    options = {"suite": TINY, "batch_size": 16, "quiet": True}
+    evaluate(net, data, threat=ThreatModel(Linf(eps=1e-6)), out=tmp_path, **options)
+    proven = verify(tmp_path, model=net, data=data, replay=2)
+    assert (proven.points, proven.counterexamples, proven.replayed) == (90, 0, 2)
+    assert proven.bound == proven.claim.clean_accuracy
+
+
 def test_every_changed_byte_shows(claim, net, data, tmp_path):
     for name in ("claim.json", *claim.document["files"]):
         folder = tmp_path / f"with-{name}"

@@ -31,7 +31,8 @@ class Setting:
 
     judge: the model whose verdict counts. search: what attacks differentiate; the judge itself or
     its low-precision twin. positions: (n,) which examples of `data`, ascending. dtype: of the
-    inputs, float32 unless the judge computes in float64.
+    inputs, float32 unless the judge computes in float64. in_training: the names of the modules that
+    came in train mode; the judge is in eval mode.
     """
 
     judge: Model
@@ -48,6 +49,7 @@ class Setting:
     device: torch.device
     dtype: torch.dtype
     exhaustive: bool = False
+    in_training: frozenset[str] = frozenset()
     identity: dict[str, Any] = field(default_factory=dict)  # what a ledger key starts with
 
     def within(self, threat: ThreatModel) -> Setting:
@@ -86,7 +88,8 @@ class Setting:
     def batches(self, positions: Tensor) -> Iterator[Padded]:
         """Yield the examples at `positions` in batches of one shape, on the device."""
         for part in positions.split(self.batch_size):
-            yield self.pad(part)
+            if len(part):  # splitting nothing gives one empty part
+                yield self.pad(part)
 
     def pad(self, positions: Tensor) -> Padded:
         """Return at most `batch_size` examples as a full batch, on the device.
