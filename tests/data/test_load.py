@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from holdfast.data import load
+from holdfast.data.load import reference
 from holdfast.errors import InputError
 
 
@@ -188,3 +189,16 @@ def test_the_real_sets(name, mean):
     assert splits.test.num_classes == len(splits.test.classes) == 10
     total = sum(part.batch(torch.arange(len(part))).x.double().sum() for part in parts(splits)[:2])
     assert abs(float(total) / (60000 * 784) - mean) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [
+        ("mnist test", "mnist:test"),
+        ("mnist val", "mnist:validation"),
+        ("my set train", "my set:train"),
+        ("digits", "digits"),
+    ],
+)
+def test_a_parts_label_gives_the_words_that_find_it(label: str, words: str) -> None:
+    assert reference(label) == words

@@ -157,7 +157,10 @@ def test_the_command_repeats_model_and_data_of_the_evaluation(tmp_path: Path) ->
     assert found == (
         f"holdfast verify '{folder}' --model 'my net.py:f' --weights w.pt --data /d/x.npz"
     )
-    other = view([make_claim(tmp_path / "b", command="hf.evaluate(it's)")]).claims[0]
+    unclear = "hf.evaluate(it's)"
+    trained = view([make_claim(tmp_path / "b", command=unclear)]).claims[0]
+    assert trained.verify_with.endswith("--model runs/adversarial --data digits")
+    other = view([make_claim(tmp_path / "c", command=unclear, trained=False)]).claims[0]
     assert other.verify_with.endswith("--model MODEL --data DATA")
 
 

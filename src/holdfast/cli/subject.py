@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from holdfast import api, config, recipes
+from holdfast.data.load import reference
 from holdfast.errors import ConfigError, InputError
 from holdfast.models import Model, load_user_model, load_weights, wrap
 from holdfast.plain import build
@@ -100,15 +101,7 @@ def data_of(given: str | None, model: str | None) -> str:
         return given
     if model is None or not is_run(model):
         raise ConfigError("say which data: --data digits, --data cifar10.npz or --data FOLDER")
-    return named(str(read_run(_run(model))["data"]["train"]["name"])).removesuffix(":train")
-
-
-def named(label: str) -> str:
-    """Return how a command names the data that a run or a claim calls `label`."""
-    for ending, part in (("train", "train"), ("val", "validation"), ("test", "test")):
-        if label.endswith(f" {ending}"):
-            return f"{label.removesuffix(f' {ending}')}:{part}"
-    return label
+    return reference(str(read_run(_run(model))["data"]["train"]["name"])).removesuffix(":train")
 
 
 def _run(name: str) -> Path:

@@ -14,6 +14,7 @@ from rich.console import Console
 from holdfast import api
 from holdfast.claims import Claim
 from holdfast.cli import batches, listing, subject
+from holdfast.data.load import reference
 from holdfast.errors import ConfigError
 from holdfast.evaluation import export_png
 from holdfast.training import TrainResult
@@ -52,8 +53,8 @@ def train(
             command=again,
         )
     except KeyboardInterrupt:
-        if quiet:  # otherwise the loop has said so
-            sys.stderr.write(f"interrupted and saved; continue with: {again}\n")
+        if quiet:  # otherwise training has said so
+            sys.stderr.write(f"interrupted; continue with: {again}\n")
         raise
     for line in _kept(result):
         say(line)
@@ -117,7 +118,7 @@ def verify(
     if model is None and training:
         model = str(training["run"])
     if data is None:
-        data = subject.named(str(document["data"]["name"]))
+        data = reference(str(document["data"]["name"]))
     loaded = subject.model_of(model, weights)
     say(api.verify(folder, model=loaded, data=data, replay=replay))
 

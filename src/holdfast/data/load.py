@@ -28,6 +28,14 @@ def load(name: str | Path, validation: float = 0.1, seed: int = 0) -> Splits:
     return read(path, validation, seed)
 
 
+def reference(label: str) -> str:
+    """Return the words that find a part again: "mnist:test" for the one called "mnist test"."""
+    for ending, part in (("train", "train"), ("val", "validation"), ("test", "test")):
+        if label.endswith(f" {ending}"):
+            return f"{label.removesuffix(f' {ending}')}:{part}"
+    return label
+
+
 def _find(name: Path) -> Path:
     if name.suffix == ".npz" or len(name.parts) > 1:
         return _existing(name)

@@ -11,6 +11,7 @@ from typing import Any
 from holdfast.claims import Accuracy, Claim, Withheld, read_accuracy
 from holdfast.claims.headline import ceiling
 from holdfast.claims.wording import FEW, failed_checks, statement, warnings, within
+from holdfast.data.load import reference
 from holdfast.errors import InputError
 from holdfast.reporting.gallery import Pair, load_gallery
 from holdfast.reporting.history import History, load_history
@@ -305,14 +306,20 @@ def _digests(document: Mapping[str, Any]) -> Facts:
 
 
 def _verify_command(claim: Claim) -> str:
-    """Return the command that re-checks, with model and data as the evaluation named them."""
+    """Return the command that re-checks, with model and data as the evaluation named them.
+
+    What it did not name is taken from the training run, where there was one.
+    """
     try:
         words = shlex.split(claim.document["command"])
     except ValueError:
         words = []
     given = {a: b for a, b in pairwise(words) if a.startswith("--")}
     parts = ["holdfast", "verify", shlex.quote(str(claim.folder))]
-    for option, default in (("--model", "MODEL"), ("--weights", ""), ("--data", "DATA")):
+    training = claim.document["training"]
+    model = training["run"] if training else "MODEL"
+    data = reference(claim.document["data"]["name"]) if training else "DATA"
+    for option, default in (("--model", model), ("--weights", ""), ("--data", data)):
         value = given.get(option, default)
         parts += [option, shlex.quote(value)] if value else []
     return " ".join(parts)
