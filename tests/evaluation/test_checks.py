@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from torch import nn
 
+from evaluation_setup import network
 from holdfast.attacks import PGD, Square
-from holdfast.evaluation import Member
+from holdfast.evaluation import Member, verify
 from holdfast.evaluation.checks import black_box_stronger, diagnose, unmoved
 from holdfast.evaluation.checks.black_box import at_least
 from holdfast.evaluation.waterfall import Bar
@@ -57,3 +59,21 @@ def test_members_that_could_not_move_are_named():
     finding = unmoved(bars(1000, 1, 0, failed=11))
     assert finding.status.value == "warn"
     assert "pgd could not move on 11 of the 1,000" in finding.message
+
+
+def dropout_net() -> nn.Module:
+    return nn.Sequential(*network()[:3], nn.Dropout(0.5), *network()[3:])
+
+
+@pytest.mark.parametrize(("training", "status"), [(True, "warn"), (False, "pass")])
+def test_a_claim_says_when_the_model_came_in_train_mode(run, training, status):
+    model = dropout_net().train(training)
+    claim = run(model, n=16)
+    found = {check["id"]: check for check in claim.document["checks"]}
+    assert found["eval-mode"]["status"] == status
+    assert model.training is training
+
+
+def test_a_claim_is_verified_by_a_model_in_train_mode_too(run, data, tmp_path):
+    run(dropout_net().eval(), n=16)
+    assert verify(tmp_path / "claim", model=dropout_net().train(), data=data)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -48,7 +50,9 @@ def prepare(
         )
     where, chosen = resolve_device(device), precision(search)
     # A copy, so that neither the move to another device nor the freezing touches the user's model.
-    judge = copy.deepcopy(wrapped).to(where).eval()
+    judge = copy.deepcopy(wrapped).to(where)
+    in_training = frozenset(name for name, part in judge.named_modules() if part.training)
+    judge.eval()
     dtype = _dtype(judge)
     positions, size = subset(data, n, seed), _batch_size(data, batch_size)
     first = data.batch(positions[:size]).to(where)
@@ -79,6 +83,7 @@ def prepare(
         device=where,
         dtype=dtype,
         exhaustive=exhaustive,
+        in_training=in_training,
     )
 
 
@@ -87,7 +92,8 @@ def look_at(setting: Setting) -> list[Finding]:
     few = min(LOOKED_AT, setting.batch_size)
     batch = setting.data.batch(setting.positions[:few]).to(setting.device)
     try:
-        findings = inspect(setting.judge, batch.x.to(setting.dtype), batch.y)
+        with _as_it_came(setting):
+            findings = inspect(setting.judge, batch.x.to(setting.dtype), batch.y)
     except HoldfastError:
         raise
     except Exception as error:  # whatever somebody's network raises
@@ -96,6 +102,19 @@ def look_at(setting: Setting) -> list[Finding]:
         if finding.id == "logits" and finding.status is Verdict.FAIL:
             raise InputError(f"{finding.message}: {finding.remedy}")
     return findings
+
+
+@contextmanager
+def _as_it_came(setting: Setting) -> Iterator[None]:
+    """Put the judge into the modes that the user's model is in, which the inspection compares."""
+    parts = [part for name, part in setting.judge.named_modules() if name in setting.in_training]
+    try:
+        for part in parts:
+            part.training = True
+        yield
+    finally:
+        for part in parts:
+            part.training = False
 
 
 def subset(data: Examples, n: int | None, seed: int) -> Tensor:

@@ -122,7 +122,8 @@ def bind(claim: Claim, model: nn.Module, data: Examples, device: str | None = No
         "data": data.fingerprint,
         "threat": threat.digest,
     }
-    return replace(setting, identity=identity)
+    # In which mode the model at hand came says nothing about the claim.
+    return replace(setting, identity=identity, in_training=frozenset())
 
 
 def _suite(document: Mapping[str, Any]) -> Suite:
