@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -31,6 +32,7 @@ from holdfast.training import (
 
 THREAT = ThreatModel(Linf(eps=0.2))
 NETWORK = SmallCNN(width=16, hidden=100)
+BAR = 8  # characters
 FEW = 20  # epochs that the two methods without an attack need
 PLAN = TrainPlan(
     epochs=60,
@@ -154,12 +156,20 @@ def _trained(entry: Entry, folder: Path, console: Console) -> Model:
 
 
 def _summary(outcomes: list[Outcome]) -> Table:
-    table = Table(title="Accuracy on the test digits", title_justify="left")
-    table.add_column("training")
-    table.add_column("clean", justify="right")
-    table.add_column("not broken (upper bound, 95 %)", justify="right")
-    table.add_column("", min_width=20)
-    table.add_column("re-checked", justify="right")
+    table = Table(
+        title="Accuracy on the test digits",
+        caption="not broken: an upper bound on robust accuracy, with its 95 % interval\n"
+        "re-checked: counterexamples that were verified",
+        title_justify="left",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1),
+    )
+    table.add_column("training", no_wrap=True)
+    table.add_column("clean", no_wrap=True)
+    table.add_column("not broken", no_wrap=True)
+    table.add_column("", no_wrap=True, min_width=BAR)
+    table.add_column("re-checked", justify="right", no_wrap=True)
     for outcome in outcomes:
         robust = outcome.robust
         share = 0.0 if robust is None else float(robust)
@@ -167,7 +177,7 @@ def _summary(outcomes: list[Outcome]) -> Table:
             outcome.entry.name,
             str(outcome.claim.clean_accuracy),
             "withheld" if robust is None else str(robust),
-            Text("█" * round(20 * share), style="green" if share > 0.5 else "red"),
-            f"{outcome.proven.counterexamples} counterexamples",
+            Text("█" * round(BAR * share), style="green" if share > 0.5 else "red"),
+            str(outcome.proven.counterexamples),
         )
     return table
