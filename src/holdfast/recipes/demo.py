@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -162,8 +161,9 @@ def _summary(outcomes: list[Outcome]) -> Table:
         "re-checked: counterexamples that were verified",
         title_justify="left",
         caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1),
+        box=None,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
     )
     table.add_column("training", no_wrap=True)
     table.add_column("clean", no_wrap=True)
