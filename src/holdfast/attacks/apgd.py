@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.base import Attack, Capability, Point, Scored, Unscored, climb
+from holdfast.attacks.limits import at_least
 from holdfast.attacks.starts import Start, Uniform
 from holdfast.losses import Loss
 from holdfast.objective import Objective
@@ -37,6 +38,9 @@ class APGD(Attack):
     steps: int = 100
     start: Start = Uniform()
     loss: Loss | None = None  # None: the objective's own
+
+    def __post_init__(self) -> None:
+        at_least(self.steps, 1, "steps")
 
     def iterate(
         self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.result import Result, beats, keep_worst
-from holdfast.errors import Unsupported
+from holdfast.attacks.starts import Start
+from holdfast.errors import Unsupported, VerificationError
 from holdfast.objective import BudgetSpent, Cost, Objective
 from holdfast.plain import describe, digest
 from holdfast.registry import known
@@ -94,7 +95,8 @@ class Attack:
     ) -> Result:
         """Run to the end and return the worst point found for each example.
 
-        Raises Unsupported if the region or the threat model's knowledge does not fit.
+        Raises Unsupported if the region or the threat model's knowledge does not fit, and
+        VerificationError if the search returned an input outside the set.
         """
         require(self, objective, region)
         with objective.frozen():
@@ -105,6 +107,7 @@ class Attack:
             found = results[0]
             for other in results[1:]:
                 found = keep_worst(found, other)
+            audit(region, found.x_adv)
             return _confirmed(found, objective, before)
 
     def own(self, rng: Rng) -> Rng:
@@ -154,7 +157,14 @@ def look(objective: Objective, region: Region, z: Tensor, at: Rng) -> Scored:
 def last(
     attack: Attack, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
 ) -> Tensor:
-    """Return x_adv (B, ...) where the search ends, not scored: what training uses."""
+    """Return x_adv (B, ...) where the search ends, not scored: what training uses.
+
+    The walk may begin outside the set, at the start as it is given, or as the attack's own start
+    has it for training; where it ends is inside.
+    """
+    opening = getattr(attack, "start", None)
+    if start is None and isinstance(opening, Start):
+        start = opening.for_training(region, rng)
     z = region.center()
     for point in attack.iterate(objective, region, rng, start):
         z = point.z
@@ -164,8 +174,12 @@ def last(
 def worst(
     attack: Attack, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
 ) -> Result:
-    """Run to the end; return each example's worst point: a success, else the largest harm."""
+    """Run to the end; return each example's worst point: a success, else the largest harm.
+
+    A start that is outside the set is projected onto it.
+    """
     best = Best(objective, region)
+    start = None if start is None else region.project(start)
     for here in scored(attack.iterate(objective, region, rng, start), objective, region, rng):
         best.see(here)
     return best.result()
@@ -179,6 +193,7 @@ def first(
     Same verdict as `worst` in fewer passes, and no example's point depends on its batch mates.
     """
     best = Best(objective, region, settle=True)
+    start = None if start is None else region.project(start)
     for here in scored(attack.iterate(objective, region, rng, start), objective, region, rng):
         best.see(here)
         if best.all_broken():
@@ -282,6 +297,16 @@ def scored(
             yield look(objective, region, point.z, rng) if isinstance(point, Unscored) else point
     except BudgetSpent:
         return
+
+
+def audit(region: Region, x_adv: Tensor) -> None:
+    """Raise VerificationError unless every one of x_adv (B, ...) is in the set."""
+    inside = region.contains(x_adv)
+    if not bool(inside.all()):
+        raise VerificationError(
+            f"an attack returned {int((~inside).sum())} inputs outside the allowed set: this is a "
+            "bug of the attack, its results are not used"
+        )
 
 
 def _confirmed(found: Result, objective: Objective, before: Cost) -> Result:

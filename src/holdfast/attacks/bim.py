@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from holdfast.attacks.base import Attack, Point
+from holdfast.attacks.limits import at_least, positive
 from holdfast.attacks.pgd import PGD
 from holdfast.attacks.starts import Unchanged
 from holdfast.losses import Loss
@@ -25,6 +26,10 @@ class BIM(Attack):
     steps: int = 10
     step_size: float = 0.1  # fraction of the radius; steps x step_size >= 1 reaches every corner
     loss: Loss | None = None  # None: the objective's own
+
+    def __post_init__(self) -> None:
+        at_least(self.steps, 1, "steps")
+        positive(self.step_size, "step_size")
 
     def iterate(
         self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None

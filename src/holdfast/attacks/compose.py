@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from holdfast.attacks.base import Attack, Demands, Point
+from holdfast.attacks.limits import at_least
 from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
@@ -21,6 +22,9 @@ class Restart(Attack):
 
     attack: Attack
     index: int
+
+    def __post_init__(self) -> None:
+        at_least(self.index, 0, "index")
 
     def iterate(
         self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
@@ -44,6 +48,9 @@ class Restarts(Attack):
 
     attack: Attack
     restarts: int = 5
+
+    def __post_init__(self) -> None:
+        at_least(self.restarts, 1, "restarts")
 
     def parts(self) -> tuple[Attack, ...]:
         return tuple(
@@ -77,6 +84,9 @@ class ToRank(Attack):
     attack: Attack
     rank: int  # 1: the likeliest wrong class
 
+    def __post_init__(self) -> None:
+        at_least(self.rank, 1, "rank")
+
     def iterate(
         self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
     ) -> Iterator[Point]:
@@ -106,6 +116,9 @@ class EachTarget(Attack):
 
     attack: Attack
     top: int = 9
+
+    def __post_init__(self) -> None:
+        at_least(self.top, 1, "top")
 
     def parts(self) -> tuple[Attack, ...]:
         return tuple(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.base import Attack, Capability, Point, Unscored, climb
+from holdfast.attacks.limits import at_least, not_negative, positive
 from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.registry import register
@@ -29,6 +30,11 @@ class MIFGSM(Attack):
     step_size: float = 0.1  # fraction of the radius
     decay: float = 1.0  # of the running sum, per step
     loss: Loss | None = None  # None: the objective's own
+
+    def __post_init__(self) -> None:
+        at_least(self.steps, 1, "steps")
+        positive(self.step_size, "step_size")
+        not_negative(self.decay, "decay")
 
     def iterate(
         self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None

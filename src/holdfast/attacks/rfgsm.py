@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from holdfast.attacks.base import Attack, Point, Unscored, climb
+from holdfast.attacks.limits import positive
 from holdfast.attacks.starts import Start, Uniform
 from holdfast.losses import Loss
 from holdfast.objective import Objective
@@ -24,6 +25,9 @@ class RFGSM(Attack):
     step_size: float = 1.25  # fraction of the radius
     start: Start = Uniform()
     loss: Loss | None = None  # None: the objective's own
+
+    def __post_init__(self) -> None:
+        positive(self.step_size, "step_size")
 
     def iterate(
         self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.base import Attack, Capability, Point, Scored, look
+from holdfast.attacks.limits import at_least, positive
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.registry import register
@@ -36,6 +37,10 @@ class Square(Attack):
     queries: int = 5000
     fraction: float = 0.8  # of the input that the first window covers
     loss: Loss | None = Margin()
+
+    def __post_init__(self) -> None:
+        at_least(self.queries, 1, "queries")
+        positive(self.fraction, "fraction", most=1.0)
 
     def iterate(
         self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None

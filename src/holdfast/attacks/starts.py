@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from holdfast.attacks.limits import not_negative
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import Region
@@ -18,8 +19,12 @@ class Start:
     kind: ClassVar[str] = "start"
 
     def __call__(self, region: Region, rng: Rng) -> Tensor:
-        """Return the first point, (B, ...)."""
+        """Return the first point, (B, ...), inside the set."""
         raise NotImplementedError
+
+    def for_training(self, region: Region, rng: Rng) -> Tensor:
+        """Return the first point of a search whose walk is not scored; it may be outside."""
+        return self(region, rng)
 
 
 @register("start")
@@ -43,14 +48,18 @@ class Uniform(Start):
 @register("start")
 @dataclass(frozen=True, kw_only=True)
 class Scatter(Start):
-    """A uniform draw from the ball that may leave the valid range: for training alone.
+    """A uniform draw from the ball that in training may leave the valid range.
 
     Wong et al., 2020, algorithm 3, start here. Where most inputs sit on the edge of the range, as
     black pixels do, clipping first would take the start's variety away: every step of 1.25 eps
-    would end in a corner, and the network would learn to expect corners alone.
+    would end in a corner, and the network would learn to expect corners alone. Where points are
+    scored, the draw is projected first: what lies outside the set is no counterexample.
     """
 
     def __call__(self, region: Region, rng: Rng) -> Tensor:
+        return region.project(self.for_training(region, rng))
+
+    def for_training(self, region: Region, rng: Rng) -> Tensor:
         return region.scatter(rng.fold("start"))
 
 
@@ -63,6 +72,9 @@ class Gaussian(Start):
     """
 
     std: float = 0.001  # in the units of the data
+
+    def __post_init__(self) -> None:
+        not_negative(self.std, "std")
 
     def __call__(self, region: Region, rng: Rng) -> Tensor:
         z = region.center()

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks import Result, first
+from holdfast.attacks.base import audit
 from holdfast.claims import Segment
-from holdfast.errors import HoldfastError, InputError, VerificationError
+from holdfast.errors import HoldfastError, InputError
 from holdfast.evaluation.setting import Padded, Setting
 from holdfast.evaluation.suites import Member
 from holdfast.objective import Objective, Score
@@ -154,12 +155,7 @@ def attack_batch(setting: Setting, member: Member, batch: Padded) -> Result:
 
 def confirm(objective: Objective, region: Region, found: Result) -> Result:
     """Audit the set and re-evaluate the returned inputs; what the judge denies does not count."""
-    inside = region.contains(found.x_adv)
-    if not bool(inside.all()):
-        raise VerificationError(
-            f"an attack returned {int((~inside).sum())} inputs outside the allowed set: this is a "
-            "bug of the attack, its results are not used"
-        )
+    audit(region, found.x_adv)
     verdict = objective.verdict(found.x_adv)
     return found.judged(verdict, objective.cost)
 
