@@ -82,7 +82,7 @@ def demo(
     out: Annotated[str, _out("Folder for runs, claims and report.")] = "demo",
     quiet: Quiet = False,
 ) -> None:
-    """Train and compare three networks in two minutes."""
+    """Train and compare three networks in under three minutes."""
     from holdfast.cli import verbs
 
     verbs.demo(out, quiet=quiet)

@@ -100,8 +100,8 @@ def run(out: Path, console: Console) -> list[Outcome]:
     """
     began = time.monotonic()
     console.print(
-        f"[bold]Three networks on handwritten digits[/] ({THREAT.sentence()}); this takes about "
-        "two minutes on two cores.",
+        f"[bold]Three networks on handwritten digits[/] ({THREAT.sentence()}); this takes "
+        "under three minutes on two cores.",
         highlight=False,
     )
     with threads(1):  # networks this small gain nothing from more, and others may need the cores
