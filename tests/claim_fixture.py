@@ -74,7 +74,8 @@ def make_claim(
             "num_classes": 10,
         },
         "data": {
-            "name": "digits test",
+            "name": "digits",
+            "part": "test",
             "fingerprint": "c3" * 32,
             "n": n,
             "available": available or n,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from holdfast.data import epoch_order, from_tensors, split
+from holdfast.data import Splits, Stream, epoch_order, from_tensors, split
 from holdfast.errors import InputError
 
 X = (torch.arange(60 * 4) % 256).reshape(60, 1, 2, 2).byte()
@@ -126,3 +126,27 @@ def test_a_split_needs_a_fraction(fraction):
 def test_a_set_too_small_to_split_is_refused():
     with pytest.raises(InputError, match="too few"):
         split(some().take(torch.arange(3)), 0.5)
+
+
+def test_bytes_are_scaled_to_the_range_of_the_set():
+    at = torch.arange(60)
+    floats = from_tensors(X.float(), Y, range=(0.0, 255.0))
+    assert torch.equal(some(range=(0.0, 255.0)).batch(at).x, floats.batch(at).x)
+    assert some(range=(0.0, 255.0)).fingerprint == floats.fingerprint
+    centred = some(range=(-1.0, 1.0)).batch(at).x
+    assert torch.allclose(centred, X.float() / 255 * 2 - 1, atol=1e-6)
+    assert float(centred.min()) == -1.0
+    (batch,) = Stream([(X, Y)], range=(0.0, 255.0))
+    assert torch.equal(batch.x, X.float())
+
+
+def test_splits_tell_their_parts_what_they_are():
+    train, held = split(some())
+    assert train.part is None
+    parts = Splits(train, held, held)
+    assert [p.part for p in (parts.train, parts.validation, parts.test)] == [
+        "train",
+        "validation",
+        "test",
+    ]
+    assert parts.test.take(torch.arange(2)).part == "test"

@@ -11,6 +11,7 @@ from holdfast.claims.intervals import Accuracy
 BANNED = ("robust to", "secure", "safe", "immune")  # words that need a certificate
 FEW = 500  # points below which the interval is too wide to compare models
 _IMPLIED = ("inputs in 0..1", "untargeted", "white box (gradient)")  # what a reader assumes
+_PARTS = {"train": "training points", "validation": "validation points", "test": "test points"}
 
 
 def sentence(document: Mapping[str, Any]) -> str:
@@ -72,9 +73,10 @@ def budget(document: Mapping[str, Any]) -> str:
 
 def _points(document: Mapping[str, Any]) -> str:
     data = document["data"]
+    points = _PARTS.get(data.get("part"), "points")
     if data["n"] == data["available"]:
-        return f"n={data['n']:,} test points"
-    return f"a random subset of n={data['n']:,} of {data['available']:,} test points"
+        return f"n={data['n']:,} {points}"
+    return f"a random subset of n={data['n']:,} of {data['available']:,} {points}"
 
 
 def _finding(document: Mapping[str, Any]) -> str:

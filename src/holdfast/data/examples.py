@@ -64,7 +64,8 @@ class InMemory:
 class Examples:
     """A labelled set; position i is the example with id `ids[i]`, kept at `rows[i]` of `source`.
 
-    `range` bounds every value of a batch. What is stored as uint8 is scaled to 0..1 when batched.
+    `range` bounds every value of a batch. What is stored as uint8 is scaled to it when batched.
+    `part` says which part of a set it is ("train", "validation", "test") where that is known.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Examples:
     num_classes: int
     classes: tuple[str, ...] | None = None
     range: tuple[float, float] = UNIT
+    part: str | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -86,7 +88,7 @@ class Examples:
 
     def batch(self, positions: Tensor) -> Batch:
         """Return the examples at `positions` (B,) int64, on the CPU."""
-        x = as_float(self.source.fetch(self.rows[positions]))
+        x = as_float(self.source.fetch(self.rows[positions]), self.range)
         return Batch(x, self.y[positions], self.ids[positions])
 
     def take(self, positions: Tensor) -> Examples:
@@ -161,6 +163,15 @@ def class_count(y: Tensor) -> int:
     return max(int(y.max()) + 1, 2)
 
 
-def as_float(x: Tensor) -> Tensor:
-    """Return x as float32, bytes scaled to 0..1 (by division, as everybody's `ToTensor` does)."""
-    return x.float().div_(255) if x.dtype is torch.uint8 else x.float()
+def as_float(x: Tensor, range: tuple[float, float] = UNIT) -> Tensor:
+    """Return x as float32, bytes scaled so that 0..255 becomes `range`.
+
+    For 0..1 that is division by 255, as everybody's `ToTensor` does it; bytes in 0..255 stay.
+    """
+    if x.dtype is not torch.uint8:
+        return x.float()
+    low, high = range
+    if (low, high) == (0, 255):
+        return x.float()
+    unit = x.float().div_(255)
+    return unit if (low, high) == UNIT else unit.mul_(high - low).add_(low).clamp_(low, high)

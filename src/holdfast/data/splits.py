@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,11 +15,18 @@ from holdfast.rng import Rng
 
 @dataclass(frozen=True, eq=False)
 class Splits:
-    """The three parts of a set. Validation chooses checkpoints; test is for claims only."""
+    """The three parts of a set. Validation chooses checkpoints; test is for claims only.
+
+    Each is told which part it is, and says so in claims.
+    """
 
     train: Examples
     validation: Examples
     test: Examples
+
+    def __post_init__(self) -> None:
+        for part in ("train", "validation", "test"):
+            object.__setattr__(self, part, replace(getattr(self, part), part=part))
 
 
 def split(examples: Examples, validation: float = 0.1, seed: int = 0) -> tuple[Examples, Examples]:

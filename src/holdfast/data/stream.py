@@ -30,7 +30,7 @@ class Stream:
         seen = 0
         for item in self.batches:
             x, y = pair(item)
-            x = as_float(x)
+            x = as_float(x, self.range)
             check_input(x, y, self.range)
             yield Batch(x, y.long(), torch.arange(seen, seen + len(y)))
             seen += len(y)

@@ -58,7 +58,7 @@ class FromDataset:
                 f"cannot collate the dataset's items ({str(error).splitlines()[0]}): "
                 "let it return tensors (transform=ToTensor()), or pass a DataLoader with collate_fn"
             ) from error
-        check_input(as_float(x), y, self.range)
+        check_input(as_float(x, self.range), y, self.range)
         return x, y
 
 

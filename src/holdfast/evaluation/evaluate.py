@@ -78,6 +78,8 @@ def evaluate(
         )
         with frozen(setting.judge), frozen(setting.search):
             findings = look_at(setting)
+            if provenance is not None:
+                findings.append(provenance.check(setting.data))
             setting = setting.identified()
             _refuse_another(setting, Path(out))
             return Run(
@@ -155,6 +157,7 @@ class Run:
         own = outcomes[list(self.threats).index(self.setting.threat)]
         files = proofs(self.setting, own.examples) | (came_from.files() if came_from else {})
         stated = document(self.setting, outcomes, self.findings, **facts)
+        stated["data"]["part"] = self.setting.data.part
         if came_from and came_from.network:
             stated["model"]["name"] = came_from.network
         return write_claim(self.out, stated, files)

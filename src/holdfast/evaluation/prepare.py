@@ -48,6 +48,11 @@ def prepare(
             f"the model takes inputs in {tuple(wrapped.range)} and the threat model's set in "
             f"{tuple(threat.space.range)}: give both the same range"
         )
+    if tuple(data.range) != tuple(wrapped.range):
+        raise InputError(
+            f"the data's range is {tuple(data.range)} and that of the model and the threat model's "
+            f"set {tuple(wrapped.range)}: state the same range in all of them"
+        )
     where, chosen = resolve_device(device), precision(search)
     # A copy, so that neither the move to another device nor the freezing touches the user's model.
     judge = copy.deepcopy(wrapped).to(where)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import torch
+
 from holdfast.claims import model_digest
-from holdfast.models import Model
-from holdfast.storage import guarded
+from holdfast.data import Examples
+from holdfast.models import Finding, Model, Verdict
+from holdfast.storage import guarded, read_json
 from holdfast.training.folder import read_run
 from holdfast.training.weights import card_of
+
+TRAINING_DATA = "training-data"  # the id of the check
 
 # Which run a model came from, and its digest then: one that was changed since has no history.
 _origins: WeakKeyDictionary[Model, tuple[Path, str]] = WeakKeyDictionary()
@@ -24,7 +29,8 @@ class Provenance:
 
     network: the name of the reference network, None for one that the user built. run: the run
     folder as the user wrote it. method, threat: plain data. metrics: the bytes of its
-    metrics.jsonl. best_epoch, last_epoch: epochs counted from 1.
+    metrics.jsonl. best_epoch, last_epoch: epochs counted from 1. seen: the run's train and
+    validation parts, each with `name`, `fingerprint` and `ids`.
     """
 
     run: str
@@ -34,6 +40,7 @@ class Provenance:
     best_epoch: int
     last_epoch: int
     network: str | None = None
+    seen: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
         """Return the `training` entry of claim.json."""
@@ -49,6 +56,50 @@ class Provenance:
     def files(self) -> dict[str, bytes]:
         """Return the files that the entry names."""
         return {"training.jsonl": self.metrics}
+
+    def check(self, data: Examples) -> Finding:
+        """Say whether `data` are, or hold, examples that the run trained on or validated with.
+
+        Proven by fingerprint; where both are parts of one named set, by their ids.
+        """
+        for part, known in self.seen.items():
+            if _holds(data, known):
+                return Finding(
+                    id=TRAINING_DATA,
+                    status=Verdict.FAIL,
+                    message=f"examples of the {part} part of the model's own run are among these",
+                    remedy="evaluate on a test part, which training has not seen",
+                )
+        return Finding(
+            id=TRAINING_DATA,
+            status=Verdict.PASS,
+            message="these are not known to be examples of the model's own run",
+        )
+
+
+def _holds(data: Examples, known: Mapping[str, Any]) -> bool:
+    if data.fingerprint == known["fingerprint"]:
+        return True
+    ids = torch.tensor(known["ids"], dtype=torch.int64)
+    inside = torch.isin(data.ids, ids)
+    if data.name != known["name"] or not inside.any():
+        return False
+    if data.part in ("train", "validation"):
+        return True
+    if not torch.isin(ids, data.ids).all():
+        return False
+    # A part within the whole set.
+    return bool(data.select(ids).fingerprint == known["fingerprint"])
+
+
+def _seen(run: Path, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what the run saw; nothing of a stream, which has no ids."""
+    ids = read_json(run / "splits.json")
+    return {
+        part: {"name": facts["name"], "fingerprint": facts["fingerprint"], "ids": ids[part]}
+        for part, facts in settings["data"].items()
+        if part in ids
+    }
 
 
 def remember(model: Model, run: Path) -> None:
@@ -73,4 +124,5 @@ def provenance_of(model: Model) -> Provenance | None:
         best_epoch=card_of(run / "best")["epoch"],
         last_epoch=card_of(run / "last")["epoch"],
         network=None if network is None else network["type"],
+        seen=_seen(run, settings),
     )
