@@ -337,6 +337,34 @@ def test_a_curve_that_does_not_pass_through_the_claim(forger, net, data):
         verify(forger.write(), model=net, data=data)
 
 
+@pytest.fixture(scope="module")
+def curved(net, data, threat, tmp_path_factory):
+    out = tmp_path_factory.mktemp("claims") / "curved"
+    options = {"threat": threat, "suite": TINY, "out": out, "batch_size": 16, "quiet": True}
+    return evaluate(net, data, eps=[0.05, 0.09, 0.2], **options)
+
+
+@pytest.mark.parametrize("k", [0, 1, 3])
+def test_a_curve_above_what_the_counterexamples_prove(curved, net, data, tmp_path, k):
+    verify(curved.folder, model=net, data=data)
+    document = curved.document
+    wrong = document["counts"]["clean-wrong"]
+    kept = [point["robust"]["k"] for point in document["curve"]]
+    assert 90 - wrong > kept[0] > kept[1] > kept[2] > kept[3]
+    forger = Forger(curved, tmp_path / "forged")
+    forged = [kept[0] + 1, kept[1] + 1, 0, kept[2] + 1][k]
+    forger.document["curve"][k]["robust"] = Accuracy(forged, 90).plain()
+    with pytest.raises(VerificationError, match="its curve"):
+        verify(forger.write(), model=net, data=data)
+
+
+def test_what_the_own_radius_finds_within_a_smaller_one_counts_there(curved):
+    for point in curved.document["curve"]:
+        known = [row for row in curved.per_example if row.size and row.size <= point["radius"]]
+        wrong = curved.document["counts"]["clean-wrong"]
+        assert point["robust"]["k"] <= 90 - wrong - len(known)
+
+
 def test_checks_made_rosier(net, data, threat, tmp_path):
     class Loud(nn.Module):
         def forward(self, x):

@@ -18,11 +18,12 @@ from holdfast.claims.headline import robust
 from holdfast.evaluation.cascade import Example, Stage
 from holdfast.evaluation.checks import diagnose
 from holdfast.evaluation.setting import Setting
+from holdfast.evaluation.stage import SHOWN
 from holdfast.evaluation.waterfall import Bar, added, waterfall
 from holdfast.models import Finding
 from holdfast.plain import describe, digest
 from holdfast.runtime import environment
-from holdfast.threat import Status, ThreatModel
+from holdfast.threat import Space, Status, ThreatModel
 from holdfast.units import number
 
 
@@ -64,7 +65,7 @@ def document(
         **headline(counts),
         "per_class": per_class([(e.label, e.status) for e in own.examples], setting.data.classes),
         "waterfall": [vars(bar) for bar in bars],
-        "curve": _curve(outcomes) if len(outcomes) > 1 else [],
+        "curve": _curve(outcomes, own) if len(outcomes) > 1 else [],
         "checks": [plain(check) for check in (*findings, *diagnose(setting.members, bars))],
         "cost": cost(bars),
         **facts,
@@ -134,17 +135,39 @@ def _own(setting: Setting, outcomes: Sequence[Outcome]) -> Outcome:
     return next(outcome for outcome in outcomes if outcome.threat == setting.threat)
 
 
-def _curve(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
-    """Return the points of the curve; each cascade started from the one before, so none rises."""
+def shown_within(status: str, size: float | None, space: Space) -> bool:
+    """Say whether an example's counterexample or tie, of this size, lies within `space`.
+
+    But for rounding, as the audit of a point has it.
+    """
+    slack = 1e-6 * space.radius + 2.0**-24 * max(map(abs, space.range))
+    return status in SHOWN and size is not None and size <= space.radius + slack
+
+
+def _curve(outcomes: Sequence[Outcome], own: Outcome) -> list[dict[str, Any]]:
+    """Return the points of the curve; each cascade started from the one before, so none rises.
+
+    What the search at the claim's own radius found within a smaller one counts there, too.
+    """
     return [
         {
             "eps": str(outcome.threat.space.eps),
             "radius": number(outcome.threat.space.eps),
-            "robust": robust(outcome.counts()).plain(),
+            "robust": robust(_counts_at(outcome, own)).plain(),
             "cost": cost(added(outcome.stages)),
         }
         for outcome in outcomes
     ]
+
+
+def _counts_at(outcome: Outcome, own: Outcome) -> dict[str, int]:
+    """Return the number of examples of every status, with what is known from the own radius."""
+    space, found = outcome.threat.space, Counter[Status]()
+    for here, known in zip(outcome.examples, own.examples, strict=True):
+        better = here.status in (Status.UNBROKEN, Status.FAILED)
+        within = better and shown_within(known.status, known.size, space)
+        found[known.status if within else here.status] += 1
+    return {status.value: found[status] for status in Status}
 
 
 def _circumstances(setting: Setting) -> dict[str, Any]:
