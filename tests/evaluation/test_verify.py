@@ -104,6 +104,17 @@ def test_a_claim_without_counterexamples_holds(net, data, tmp_path):
     assert proven.bound == proven.claim.clean_accuracy
 
 
+def test_a_randomised_model_cannot_be_verified(net, data, threat, tmp_path):
+    class Noisy(nn.Module):
+        def forward(self, x):
+            return net(x + 0.01 * torch.randn_like(x))
+
+    options = {"threat": threat, "suite": TINY, "out": tmp_path, "batch_size": 16, "quiet": True}
+    evaluate(Noisy(), data, n=16, **options)
+    with pytest.raises(VerificationError, match=r"randomised model cannot be verified.*repeatable"):
+        verify(tmp_path, model=Noisy(), data=data)
+
+
 def test_every_changed_byte_shows(claim, net, data, tmp_path):
     for name in ("claim.json", *claim.document["files"]):
         folder = tmp_path / f"with-{name}"
