@@ -69,9 +69,9 @@ def test_a_run_learns_and_keeps_everything(run, splits, tmp_path):
     out = tmp_path / "run"
     assert lines(out) == result.history
     assert [record["epoch"] for record in lines(out)] == list(range(1, 17))
-    assert json.loads((out / "splits.json").read_text())["validation"] == (
-        splits.validation.ids.tolist()
-    )
+    parts = json.loads((out / "splits.json").read_text())
+    assert parts == {name: getattr(splits, name).ids.tolist() for name in parts}
+    assert set(parts) == {"train", "validation", "test"}
     run_json = json.loads((out / "run.json").read_text())
     assert run_json["method"]["type"] == "fast"
     assert run_json["data"]["train"]["fingerprint"] == splits.train.fingerprint

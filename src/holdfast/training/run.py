@@ -145,14 +145,13 @@ def load_run(path: str | Path, which: str = "best", network: nn.Module | None = 
 def _begin(state: TrainState, setup: Setup, out: Path, command: str | None) -> None:
     """Write what the run is and its state before the first step."""
     if setup.group.first:
-        parts = {"train": setup.examples, "validation": setup.held_out}
         write_run(
             out,
             setup.settings,
             setup.environment,
             sentence=setup.threat.sentence(),
             command=command,
-            parts=parts,
+            parts=setup.parts,
         )
         checkpoints.save(state, out / "checkpoints", setup.environment)
 

@@ -45,7 +45,11 @@ PROBE = 32  # validation examples that a user's network is looked at with before
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """Everything that a run is made of. spec: the network as plain data, None for a user's own."""
+    """Everything that a run is made of.
+
+    spec: the network as plain data, None for a user's own. test: the part that the run must not
+    see, where the data brought one; its ids are kept, nothing else.
+    """
 
     model: Model
     spec: dict[str, Any] | None
@@ -57,6 +61,7 @@ class Setup:
     seed: int
     device: torch.device
     group: Group
+    test: Examples | None = None
 
     @cached_property
     def card(self) -> dict[str, Any]:
@@ -83,6 +88,12 @@ class Setup:
             "plan": describe(self.plan),
             "seed": self.seed,
         }
+
+    @property
+    def parts(self) -> dict[str, Examples | Stream]:
+        """Return the parts of the data by name, the test part included where there is one."""
+        parts: dict[str, Examples | Stream] = {"train": self.examples, "validation": self.held_out}
+        return parts if self.test is None else {**parts, "test": self.test}
 
     @cached_property
     def environment(self) -> dict[str, Any]:
@@ -178,6 +189,7 @@ def prepare(
         seed=seed,
         device=home,
         group=join(home),
+        test=data.test if isinstance(data, Splits) else None,
     )
     _check_ranges(setup)
     _check_parts(setup)

@@ -44,7 +44,9 @@ def collapsed(robust: float, best: float | None, n: int) -> bool:
 
 
 def constant(totals: Tensor, label_entropy: float) -> bool:
-    """Say whether the network predicted one class alone and learned nothing (training notes, E31).
+    """Say whether the network predicted one class alone and learned nothing.
+
+    One class alone may be a phase, so the loss must be that of guessing, too.
 
     totals: the epoch's sums; its second half counts, in which the start is over. label_entropy: the
     loss, in nats, of the best constant prediction: ln K for balanced classes.
