@@ -26,10 +26,12 @@ from holdfast.inputs import check_input, check_labels
 from holdfast.models import Model, check_logits, wrap
 from holdfast.models.adapter import Channel
 from holdfast.objective import Objective
+from holdfast.plain import build
+from holdfast.registry import name_of
 from holdfast.rng import Rng
 from holdfast.runtime import deterministic
 from holdfast.storage import write_atomic
-from holdfast.threat import Targeted, ThreatModel
+from holdfast.threat import Space, Targeted, ThreatModel
 from holdfast.training import Method, TrainPlan, TrainResult
 from holdfast.training.setup import NetworkLike
 from holdfast.units import Number
@@ -43,7 +45,7 @@ def train(
     train_data: Any,
     *,
     threat: ThreatModel,
-    method: Method | None = None,
+    method: Method | str | None = None,
     epochs: int | None = None,
     out: str | Path,
     seed: int = 0,
@@ -60,13 +62,15 @@ def train(
     model: a network's name, its specification, or a module. train_data: the name or path of a set,
     examples, a pair (x, y), a torch Dataset or DataLoader. validation: what chooses the checkpoint,
     a fraction to hold out of them (where they bring no validation part) or other examples.
-    method: Madry() by default. epochs: of the plan, 30 by default. resume: continue the run that
-    `out` holds, bit for bit.
+    method: Madry() by default; a name ("trades") means its defaults. epochs: of the plan, 30 by
+    default. resume: continue the run that `out` holds, bit for bit.
 
     Returns `.model`, `.best` (by robust validation accuracy) and `.last`, with their figures.
     Raises InputError, ConfigError or StorageError before anything is written.
     """
-    plan = plan or TrainPlan()
+    check_threat(threat)
+    method = None if method is None else _component("method", method, Method)
+    plan = TrainPlan() if plan is None else _plan(plan)
     result = training.train(
         model,
         _training_parts(train_data, validation, threat.space.range),
@@ -124,6 +128,7 @@ def evaluate(
 
     Raises InputError or StorageError before anything is written.
     """
+    check_threat(threat)
     model = wrap(model)
     return evaluation.evaluate(
         model,
@@ -162,7 +167,7 @@ def attack(
     y: Any,
     *,
     threat: ThreatModel,
-    attack: Attack | None = None,
+    attack: Attack | str | None = None,
     targets: Any = None,
     seed: int = 0,
     ids: Any = None,
@@ -170,12 +175,15 @@ def attack(
     """Attack a batch and return the worst input found for each example.
 
     x: (B, ...) floats in the model's range; y: (B,) labels; tensors or arrays. attack: PGD() by
-    default. targets: (B,) the classes to reach, which makes the goal targeted. ids: (B,) what the
-    draws belong to, by default the positions. The work is done on the model's device.
+    default; a name ("apgd") means its defaults. targets: (B,) the classes to reach, none of them
+    the label, which makes the goal targeted. ids: (B,) what the draws belong to, by default the
+    positions. The work is done on the model's device.
 
     Returns `.x_adv`, `.loss`, `.success`, `.status` and `.cost`, per example. Raises InputError for
     what cannot be attacked and Unsupported where attack and threat model do not fit.
     """
+    check_threat(threat)
+    chosen = PGD() if attack is None else _component("attack", attack, Attack)
     model = wrap(model)
     check_ranges(model, threat)
     device = _device_of(model)
@@ -186,12 +194,17 @@ def attack(
     check_labels(y, num_classes)
     if targets is not None:
         targets = _per_example(targets, "targets", y, num_classes)
+        if bool((targets == y).any()):
+            raise InputError(
+                f"a target must differ from the label: {int((targets == y).sum())} of {len(y)} "
+                "do not; leave those examples out, or aim them at another class"
+            )
         threat = threat if isinstance(threat.goal, Targeted) else replace(threat, goal=Targeted())
     ids = torch.arange(len(y), device=device) if ids is None else _per_example(ids, "ids", y)
     with deterministic():
         objective = Objective(threat, model, x, y, targets=targets)
         region = threat.space.around(x)
-        return (attack or PGD())(objective, region, Rng(seed, ids))
+        return chosen(objective, region, Rng(seed, ids))
 
 
 def report(
@@ -229,6 +242,20 @@ def examples_of(data: Any, part: str, range: tuple[float, float] = (0.0, 1.0)) -
     return as_examples(data, part=part, range=range)
 
 
+def check_threat(threat: Any) -> None:
+    """Raise InputError for what is no threat model; a set alone is the usual slip."""
+    if isinstance(threat, ThreatModel):
+        return
+    if isinstance(threat, Space):
+        label = type(threat).__name__
+        raise InputError(
+            f"threat must be a threat model, got the set alone: write ThreatModel({label}(...))"
+        )
+    raise InputError(
+        f"threat must be a threat model, got {_short(threat)}: write ThreatModel(Linf(eps='8/255'))"
+    )
+
+
 def check_ranges(model: Model, threat: ThreatModel) -> None:
     """Raise InputError unless model and set speak of the same range of inputs."""
     if tuple(model.range) != tuple(threat.space.range):
@@ -236,6 +263,31 @@ def check_ranges(model: Model, threat: ThreatModel) -> None:
             f"the model takes inputs in {tuple(model.range)} and the threat model's set in "
             f"{tuple(threat.space.range)}: give both the same range"
         )
+
+
+def _component(kind: str, value: Any, base: type) -> Any:
+    """Return a component, or the one of that name with its defaults."""
+    if isinstance(value, str):
+        return build(kind, value)
+    if isinstance(value, base):
+        return value
+    if isinstance(value, type) and issubclass(value, base):
+        raise InputError(
+            f"{kind} must be made, got the class {value.__name__}: write {value.__name__}(), "
+            f"or {name_of(value)!r}"
+        )
+    raise InputError(f"{kind} must be a {base.__name__} or its name, got {_short(value)}")
+
+
+def _plan(value: Any) -> TrainPlan:
+    if isinstance(value, TrainPlan):
+        return value
+    raise InputError(f"plan must be a TrainPlan, got {_short(value)}: write TrainPlan(epochs=30)")
+
+
+def _short(value: Any) -> str:
+    text = f"{type(value).__name__} {str(value).splitlines()[0] if str(value) else ''}".strip()
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _training_parts(
@@ -265,8 +317,9 @@ def _device_of(model: nn.Module) -> torch.device:
 
 
 def _dtype_of(model: nn.Module) -> torch.dtype:
+    """Return float64 for a model that computes in it, else float32: a search needs no less."""
     kinds = (p.dtype for p in model.parameters() if p.is_floating_point())
-    return next(kinds, torch.float32)
+    return torch.float64 if next(kinds, torch.float32) is torch.float64 else torch.float32
 
 
 def _tensor(value: Any, name: str, device: torch.device) -> Tensor:

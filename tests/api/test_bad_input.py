@@ -203,3 +203,50 @@ def test_n_beyond_the_data(run, tmp_path):
     with pytest.raises(hf.InputError, match=r"n must be in 1\.\.359"):
         tiny_claim(hf.load(run), tmp_path / "claim", n=1000)
     assert files_below(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"threat": hf.Linf(eps=0.1)}, r"write ThreatModel\(Linf\(\.\.\.\)\)"),
+        ({"threat": "linf"}, "threat must be a threat model, got str linf"),
+        ({"method": hf.TRADES}, r"write TRADES\(\), or 'trades'"),
+        ({"method": "trads"}, "did you mean 'trades'"),
+        ({"method": 3}, "method must be a Method or its name, got int 3"),
+        ({"plan": {"epochs": 3}}, "plan must be a TrainPlan"),
+    ],
+)
+def test_training_takes_components_of_its_kinds_alone(changes, message, tmp_path):
+    options = {"threat": THREAT, "out": tmp_path / "run", "quiet": True, **changes}
+    with pytest.raises(ValueError, match=message) as caught:
+        hf.train(own_network(), (X, Y), **options)
+    assert isinstance(caught.value, hf.HoldfastError)
+    assert "\n" not in str(caught.value)
+    assert files_below(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"threat": hf.L2(eps=0.1)}, r"write ThreatModel\(L2\("),
+        ({"attack": hf.attacks.PGD}, r"write PGD\(\), or 'pgd'"),
+        ({"attack": "pdg"}, "did you mean 'pgd'"),
+        ({"targets": Y}, "a target must differ from the label: 16 of 16"),
+    ],
+)
+def test_an_attack_takes_components_of_its_kinds_alone(changes, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        hf.attack(own_network(), X, Y, **{"threat": THREAT, **changes})
+    assert isinstance(caught.value, hf.HoldfastError)
+
+
+def test_an_evaluation_refuses_a_set_alone(tmp_path):
+    with pytest.raises(hf.InputError, match="the set alone"):
+        hf.evaluate(own_network(), (X, Y), threat=hf.Linf(eps=0.1), out=tmp_path / "claim")
+    assert files_below(tmp_path) == []
+
+
+def test_names_stand_for_components():
+    by_name = hf.attack(own_network(), X, Y, threat=THREAT, attack="fgsm")
+    made = hf.attack(own_network(), X, Y, threat=THREAT, attack=hf.attacks.FGSM())
+    assert torch.equal(by_name.x_adv, made.x_adv)

@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 import holdfast as hf
+from holdfast.data.digits import digits
 from tiny import (
     METHOD,
     NETWORK,
@@ -222,3 +223,41 @@ class TestReport:
         with pytest.raises(hf.InputError, match=r"\.html or \.md"):
             hf.report(claim, tmp_path / "r.pdf")
         assert not (tmp_path / "r.pdf").exists()
+
+
+@pytest.mark.parametrize(
+    ("part", "status", "words"),
+    [
+        ("train", "fail", "training points"),
+        ("validation", "fail", "validation points"),
+        ("test", "pass", "test points"),
+    ],
+)
+def test_a_claim_on_what_the_model_has_seen_says_so(run, part, status, words, tmp_path):
+    claim = hf.evaluate(
+        hf.load(run), f"digits:{part}", threat=THREAT, suite="quick", n=8, out=tmp_path, quiet=True
+    )
+    found = {check["id"]: check["status"] for check in claim.checks}
+    assert found["training-data"] == status
+    assert claim.document["data"]["part"] == part
+    assert words in str(claim)
+    assert ("UNRELIABLE" in str(claim)) is (status == "fail")
+
+
+def test_the_whole_set_holds_what_the_model_has_seen(run, tmp_path):
+    whole = digits()
+    claim = hf.evaluate(
+        hf.load(run), whole, threat=THREAT, suite="quick", n=8, out=tmp_path, quiet=True
+    )
+    found = {check["id"]: check["status"] for check in claim.checks}
+    assert found["training-data"] == "fail"
+    assert "8 of 1,797 points" in str(claim)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_network_of_low_precision_is_attacked_in_float32(dtype):
+    x, y = some_digits()
+    found = hf.attack(own_network().to(dtype), x, y, threat=THREAT, attack="fgsm")
+    assert found.x_adv.dtype == torch.float32
+    assert THREAT.space.around(x).contains(found.x_adv).all()
+    assert found.success.any()

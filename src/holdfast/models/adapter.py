@@ -42,9 +42,15 @@ class Model(nn.Module):
         self.register_buffer("std", std, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return logits (N, K), float32 or float64, of inputs (N, ...) in `range`."""
+        """Return logits (N, K), float32 or float64, of inputs (N, ...) in `range`.
+
+        A network whose weights are float16 or bfloat16 gets its inputs in that type.
+        """
         if self.mean is not None and self.std is not None:
             x = (x - _per_channel(self.mean, x)) / _per_channel(self.std, x)
+        weights = next(self.module.parameters(), None)
+        if weights is not None and weights.dtype in (torch.float16, torch.bfloat16):
+            x = x.to(weights.dtype)
         return as_logits(self.module(x), len(x))
 
     def around(self, module: nn.Module) -> Model:
