@@ -259,7 +259,7 @@ def test_targets_come_from_the_goal_or_from_the_caller():
         objective.score(objective.x, AT)
 
 
-def test_logits_that_are_not_finite_say_nothing():
+def test_logits_that_are_not_finite_say_nothing_unless_a_wrong_class_has_infinity():
     class Odd(nn.Module):
         def forward(self, x):
             return torch.tensor(
@@ -269,9 +269,10 @@ def test_logits_that_are_not_finite_say_nothing():
     y = torch.tensor([1, 0, 0, 0])
     objective = Objective(ThreatModel(SPACE), Odd(), torch.rand(4, 6), y)
     score = objective.score(objective.x, AT)
-    assert score.harm.isnan().tolist() == [True, True, True, False]
+    assert score.harm.isnan().tolist() == [False, True, True, False]
+    assert score.harm[0] == torch.inf
     found = Square(queries=3)(objective, SPACE.around(objective.x), Rng(0, torch.arange(4)))
-    assert [str(status) for status in found.status] == ["failed", "failed", "failed", "broken"]
+    assert [str(status) for status in found.status] == ["broken", "failed", "failed", "broken"]
 
 
 def test_half_precision_logits_are_judged_in_float32():
