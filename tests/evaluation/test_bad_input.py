@@ -72,7 +72,7 @@ def cases(data):
         ({"model": Softmax()}, "returns probabilities"),
         ({"model": Undifferentiable()}, "cannot be differentiated: RuntimeError: no derivative"),
         ({"model": wrap(network(), range=(-1, 1))}, "same range"),
-        ({"model": network().half()}, "cannot take"),
+        ({"model": nn.Linear(3, 2)}, "cannot take"),
         ({"n": 0}, "n must be"),
         ({"n": 91}, "n must be"),
         ({"batch_size": 0}, "batch_size"),
