@@ -7,8 +7,9 @@ and, through them, for gradients. What the threat model does not grant cannot be
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import torch
@@ -22,12 +23,30 @@ from holdfast.threat import DEFAULT_LOSS, Aim, Knowledge, ThreatModel, tolerance
 from holdfast.tree import take
 
 
-class Score(NamedTuple):
-    """What one forward pass says about each example."""
+class Score:
+    """What one forward pass says about each example.
 
-    loss: Tensor  # (B,) what the attack climbs, differentiable
-    harm: Tensor  # (B,) what the attacker wants, detached; NaN where logits say nothing
-    tie: Tensor  # (B,) how large a harm must be to count
+    loss: (B,) what the attack climbs, differentiable. judge: returns harm and tie, called once and
+    only if somebody asks: a search inside training never does.
+    """
+
+    def __init__(self, loss: Tensor, judge: Callable[[], tuple[Tensor, Tensor]]) -> None:
+        self.loss = loss
+        self._judge = judge
+
+    @property
+    def harm(self) -> Tensor:
+        """Return (B,): what the attacker wants, detached; NaN where the logits say nothing."""
+        return self._verdict[0]
+
+    @property
+    def tie(self) -> Tensor:
+        """Return (B,): how large a harm must be to count."""
+        return self._verdict[1]
+
+    @cached_property
+    def _verdict(self) -> tuple[Tensor, Tensor]:
+        return self._judge()
 
 
 class Cost(NamedTuple):
@@ -74,6 +93,7 @@ class Objective:
         self.loss = loss or DEFAULT_LOSS
         self._steer: Tensor | None = None
         self._reference: list[Tensor] = []  # one tensor once it is known, shared by all views
+        self._shared = [0, 0, 0]  # passes of the whole batch; with the meter, those of each example
         self._meter = torch.zeros(3, len(y), dtype=torch.int64, device=y.device)
         self._rows: Tensor | None = None  # rows of the meter that this view counts in; None: all
 
@@ -87,7 +107,7 @@ class Objective:
         with torch.set_grad_enabled(self._differentiable and torch.is_grad_enabled()):
             logits = self._ask(self.search, x_adv)
             loss = self._loss(logits)
-        return Score(loss, *self._judged(logits))
+        return Score(loss, partial(self._judged, logits.detach()))
 
     def climb(self, x_adv: Tensor, z: Tensor, at: Rng) -> tuple[Score, Tensor]:
         """Return the score of x_adv and the gradient (B, ...) of its loss with respect to z alone.
@@ -101,8 +121,8 @@ class Objective:
             (gradient,) = torch.autograd.grad(score.loss.sum(), z, allow_unused=True)
             self._count(1)
         if gradient is None:
-            gradient = torch.zeros_like(z)
-        return score, gradient.nan_to_num(0.0, 0.0, 0.0)
+            return score, torch.zeros_like(z)
+        return score, gradient.contiguous().nan_to_num_(0.0, 0.0, 0.0)
 
     def labels(self, x_adv: Tensor, at: Rng) -> Tensor:
         """Return (B,): the predicted classes, the one thing granted under *decision*."""
@@ -117,7 +137,7 @@ class Objective:
         """
         with torch.no_grad():
             harm, tie = self._judged(self._forward(self.judge, x_adv))
-        return Score(harm, harm, tie)
+        return Score(harm, lambda: (harm, tie))
 
     def reference(self) -> Tensor:
         """Return (B, K): the logits of the unchanged inputs; one forward pass the first time."""
@@ -161,7 +181,8 @@ class Objective:
     def cost(self) -> Cost:
         """Return the passes so far of this view's examples."""
         spent = self._meter if self._rows is None else self._meter[:, self._rows]
-        return Cost(*spent.clone())
+        together = torch.tensor(self._shared, device=spent.device)
+        return Cost(*(spent + together[:, None]))
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -205,13 +226,15 @@ class Objective:
         with torch.no_grad():
             harm = self.threat.goal.harm(logits, self.y, self.targets)
             tie = tolerance(logits)  # finite where all of a row's logits are
+            if bool(tie.isfinite().all()):
+                return harm, tie
             over = (harm == torch.inf) & ~tie.isnan()
             tie = torch.where(over, tolerance(logits.nan_to_num(0.0, 0.0, 0.0)), tie)
             return torch.where(tie.isfinite(), harm, torch.nan), tie
 
     def _count(self, column: int) -> None:
         if self._rows is None:
-            self._meter[column].add_(1)
+            self._shared[column] += 1
         else:
             self._meter[column].index_add_(0, self._rows, torch.ones_like(self._rows))
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from holdfast.attacks.result import Result, beats, keep_worst
 from holdfast.attacks.starts import Start
 from holdfast.errors import Unsupported, VerificationError
-from holdfast.objective import BudgetSpent, Cost, Objective
+from holdfast.objective import BudgetSpent, Cost, Objective, Score
 from holdfast.plain import describe, digest
 from holdfast.registry import known
 from holdfast.rng import Rng
@@ -39,10 +39,23 @@ class Scored:
 
     z: Tensor  # (B, ...)
     x_adv: Tensor  # (B, ...)
-    loss: Tensor  # (B,)
-    harm: Tensor  # (B,)
-    tie: Tensor  # (B,) how large a harm must be to count
-    stuck: Tensor | None = None  # (B,) bool: no usable gradient here; None: none was asked for
+    score: Score
+    grad: Tensor | None = None  # (B, ...) of the loss; None: none was asked for
+
+    @property
+    def loss(self) -> Tensor:
+        """Return (B,): the value of what the search climbs."""
+        return self.score.loss.detach()
+
+    @property
+    def harm(self) -> Tensor:
+        """Return (B,): what the attacker wants."""
+        return self.score.harm
+
+    @property
+    def tie(self) -> Tensor:
+        """Return (B,): how large a harm must be to count."""
+        return self.score.tie
 
 
 @dataclass(frozen=True)
@@ -139,11 +152,9 @@ def climb(objective: Objective, region: Region, z: Tensor, at: Rng) -> tuple[Sco
     with torch.enable_grad():
         x_adv = region.lift(z, at)
         score, grad = objective.climb(x_adv, z, at)
-    stuck = norm(grad, torch.inf) == 0
     point = z.detach()
     shown = point if x_adv is z else x_adv.detach()  # one tensor, kept once, where they are one
-    here = Scored(point, shown, score.loss.detach(), score.harm, score.tie, stuck)
-    return here, grad
+    return Scored(point, shown, score, grad), grad
 
 
 def look(objective: Objective, region: Region, z: Tensor, at: Rng) -> Scored:
@@ -151,7 +162,7 @@ def look(objective: Objective, region: Region, z: Tensor, at: Rng) -> Scored:
     with torch.no_grad():
         x_adv = region.realize(z, at)
         score = objective.score(x_adv, at)
-    return Scored(z, x_adv, score.loss, score.harm, score.tie)
+    return Scored(z, x_adv, score)
 
 
 def last(
@@ -211,28 +222,40 @@ class Best:
         self.objective = objective
         self.region = region
         self.before = objective.cost
-        self.best: Scored | None = None
-        self.could_move: Tensor | None = None
-        self.lost = torch.zeros_like(region.radius, dtype=torch.bool)
         self.settle = settle
+        self.seen = False
+        self.z = self.x_adv = region.center()  # stands in until the first look
+        self.loss = self.harm = torch.full_like(region.radius, -torch.inf)
+        self.tie = torch.zeros_like(region.radius)
+        self.lost = torch.zeros_like(region.radius, dtype=torch.bool)
+        self.moved: Tensor | None = None  # (B,) bool: a gradient was usable; None: none was asked
+        self.all_moved = False
 
     def see(self, here: Scored) -> None:
         """Take one more scored point into account.
 
         A harm that is not a number is never better; an example that it leaves unbroken is lost.
         """
-        lost = here.harm.isnan()
-        self.lost = self.lost | (lost & ~self._settled() if self.settle else lost)
-        harm = here.harm.nan_to_num(-torch.inf, torch.inf, -torch.inf)
-        here = Scored(here.z, here.x_adv, here.loss, harm, here.tie, here.stuck)
-        if here.stuck is not None:
-            moves = ~here.stuck
-            self.could_move = moves if self.could_move is None else self.could_move | moves
-        self.best = here if self.best is None else self._better(self.best, here)
+        harm, tie = here.harm, here.tie
+        nowhere = harm.isnan()
+        better = beats(harm, tie, self.harm, self.tie)  # not where harm is not a number
+        if self.settle:
+            open_ = ~self._settled()
+            nowhere, better = nowhere & open_, better & open_
+        self.lost = self.lost | nowhere
+        self._note_gradient(here.grad)
+        if not self.seen:
+            self.seen = True
+            self._take_all(here)
+            self.harm = harm.nan_to_num(-torch.inf, torch.inf, -torch.inf)
+        elif bool(better.all()):
+            self._take_all(here)
+        elif bool(better.any()):
+            self._take(here, better)
 
     def all_broken(self) -> bool:
         """Say whether every example is broken already."""
-        return self.best is not None and bool(self._settled().all())
+        return self.seen and bool(self._settled().all())
 
     def result(self) -> Result:
         """Return what was found.
@@ -240,20 +263,17 @@ class Best:
         An example without success has failed if no gradient was usable, or if the model answered
         with no number somewhere: what it would do there is not known.
         """
-        best = self.best
-        if best is None:
-            best = self._nothing()
-        success = best.harm > best.tie
-        failed = best.harm.isinf() | self.lost
-        if self.could_move is not None:
-            failed = failed | ~self.could_move
+        success = self._settled()
+        failed = self.harm.isinf() | self.lost
+        if self.moved is not None:
+            failed = failed | ~self.moved
         return Result(
-            x_adv=best.x_adv,
-            z=best.z,
-            harm=best.harm,
-            tie=best.tie,
-            loss=best.loss,
-            size=self.region.size(best.z),
+            x_adv=self.x_adv,
+            z=self.z,
+            harm=self.harm,
+            tie=self.tie,
+            loss=self.loss,
+            size=self.region.size(self.z),
             failed=failed & ~success,
             lost=self.lost,
             cost=_spent(self.objective, self.before),
@@ -261,31 +281,28 @@ class Best:
 
     def _settled(self) -> Tensor:
         """Return (B,) bool: which examples are broken already."""
-        if self.best is None:
-            return torch.zeros_like(self.lost)
-        return self.best.harm > self.best.tie
+        return self.harm > self.tie
 
-    def _better(self, best: Scored, here: Scored) -> Scored:
-        better = beats(here.harm, here.tie, best.harm, best.tie)
-        if self.settle:
-            better = better & ~self._settled()
-        if not bool(better.any()):
-            return best
+    def _note_gradient(self, grad: Tensor | None) -> None:
+        """Remember which examples had a gradient; ask no more once all of them had."""
+        if grad is None or self.all_moved:
+            return
+        moves = norm(grad, torch.inf) > 0
+        self.moved = moves if self.moved is None else self.moved | moves
+        self.all_moved = bool(self.moved.all())
+
+    def _take_all(self, here: Scored) -> None:
+        self.z, self.x_adv = here.z, here.x_adv
+        self.loss, self.harm, self.tie = here.loss, here.harm, here.tie
+
+    def _take(self, here: Scored, better: Tensor) -> None:
         wide = spread(better, here.z)
-        z = torch.where(wide, here.z, best.z)
-        return Scored(
-            z,
-            z if here.x_adv is here.z else torch.where(wide, here.x_adv, best.x_adv),
-            torch.where(better, here.loss, best.loss),
-            torch.where(better, here.harm, best.harm),
-            torch.where(better, here.tie, best.tie),
-        )
-
-    def _nothing(self) -> Scored:
-        """Stand in for a search that its budget ended before the first look."""
-        z = self.region.center()
-        none = torch.full_like(self.region.radius, -torch.inf)
-        return Scored(z, z, none, none, torch.zeros_like(none))
+        same = here.x_adv is here.z and self.x_adv is self.z
+        self.z = torch.where(wide, here.z, self.z)
+        self.x_adv = self.z if same else torch.where(wide, here.x_adv, self.x_adv)
+        self.loss = torch.where(better, here.loss, self.loss)
+        self.harm = torch.where(better, here.harm, self.harm)
+        self.tie = torch.where(better, here.tie, self.tie)
 
 
 def scored(

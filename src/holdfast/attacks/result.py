@@ -74,9 +74,8 @@ def keep_nearest(one: Result, other: Result) -> Result:
 
 
 def beats(harm: Tensor, tie: Tensor, best_harm: Tensor, best_tie: Tensor) -> Tensor:
-    """Return (B,) bool: a success where there was none, or else the larger harm."""
-    success, before = harm > tie, best_harm > best_tie
-    return torch.where(success == before, harm > best_harm, success)
+    """Return (B,) bool: more harm beyond a tie; a success beats whatever is none."""
+    return harm - tie > best_harm - best_tie
 
 
 def _merge(one: Result, other: Result, better: Tensor) -> Result:

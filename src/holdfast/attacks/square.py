@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from holdfast.attacks.base import Attack, Capability, Point, Scored, look
+from holdfast.attacks.base import Attack, Capability, Point, look
 from holdfast.attacks.limits import at_least, positive
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
@@ -50,12 +50,14 @@ class Square(Attack):
         z = region.propose_start(rng.fold("start")) if start is None else start
         here = look(objective, region, z, rng)
         yield here
-        best = here
+        loss = here.loss
         for k in range(1, self.queries):
             at = rng.at(k, of=self.queries)
-            here = look(objective, region, region.propose(best.z, at, self._fraction(k)), at)
+            here = look(objective, region, region.propose(z, at, self._fraction(k)), at)
             yield here
-            best = _keep(best, here)
+            better = here.loss > loss
+            z = torch.where(spread(better, z), here.z, z)
+            loss = torch.where(better, here.loss, loss)
 
     def cost(self) -> str:
         return "queries forward, 0 backward"
@@ -66,10 +68,3 @@ class Square(Attack):
     def _fraction(self, k: int) -> float:
         """Return the window's share of the input at query k, the schedule scaled to `queries`."""
         return float(self.fraction / 2 ** sum(k * BUDGET > at * self.queries for at in HALVE_AT))
-
-
-def _keep(best: Scored, here: Scored) -> Scored:
-    better = here.loss > best.loss
-    z = torch.where(spread(better, here.z), here.z, best.z)
-    loss = torch.where(better, here.loss, best.loss)
-    return Scored(z, z, loss, best.harm, best.tie)
