@@ -13,7 +13,7 @@ import pytest
 import holdfast
 from holdfast.attacks import APGD, PGD, Square
 from holdfast.registry import kinds, known
-from holdfast.spaces import L2, Linf
+from holdfast.spaces import L0, L1, L2, Linf
 
 # What components need in order to be built at all, by the name of the field.
 REQUIRED: dict[str, Callable[[], Any]] = {
@@ -40,7 +40,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "chain": {"first": Square(queries=12), "then": APGD(steps=8)},
 }
 
-SPACES = {"linf": Linf(eps=0.1), "l2": L2(eps=0.4)}
+SPACES = {"linf": Linf(eps=0.1), "l2": L2(eps=0.4), "l1": L1(eps=1.2), "l0": L0(eps=4)}
+WIDE = {"linf": 0.6, "l2": 3.0, "l1": 12.0, "l0": 24}  # sets in which every target can be reached
 
 
 def load_all() -> None:

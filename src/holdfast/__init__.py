@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     )
     from holdfast.evaluation import Suite, export_png
     from holdfast.models import wrap
-    from holdfast.spaces import L2, Linf
+    from holdfast.spaces import L0, L1, L2, Linf
     from holdfast.threat import Knowledge, Targeted, ThreatModel, Untargeted
     from holdfast.training import (
         NFGSM,
@@ -54,7 +54,7 @@ _HOMES = {
     "errors": "ConfigError HoldfastError InputError StorageError Unsupported VerificationError",
     "evaluation": "Suite export_png",
     "models": "wrap",
-    "spaces": "L2 Linf",
+    "spaces": "L0 L1 L2 Linf",
     "threat": "Knowledge Targeted ThreatModel Untargeted",
     "training": "NFGSM SGD TRADES Adam Cosine Cyclic FastAT Madry NoiseAugmented OneCycle "
     "Piecewise Standard TrainPlan TrainResult",
@@ -63,6 +63,8 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split
 _ROOMS = ("attacks", "data", "losses", "models")
 
 __all__ = [
+    "L0",
+    "L1",
     "L2",
     "NFGSM",
     "SGD",

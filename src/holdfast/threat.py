@@ -104,10 +104,43 @@ class Vector(Protocol):
 
 @runtime_checkable
 class Normed(Protocol):
-    """A region that is a ball of a norm: gradients have a dual norm, momentum a natural scale."""
+    """A region that is a ball of a norm, cut by the range: what a search for the nearest needs."""
 
     def dual_norm(self, grad: Tensor) -> Tensor:
         """Return (B,): the norm dual to the region's."""
+        ...
+
+    def at(self, radius: Tensor) -> Self:
+        """Return the region of another radius (B,) around the same inputs."""
+        ...
+
+    def unbounded(self) -> Self:
+        """Return the region of infinite radius: all valid inputs."""
+        ...
+
+    def shrink(self, z: Tensor, amount: Tensor) -> Tensor:
+        """Take the proximal step of `amount` (B,) times the norm of the change, within the range.
+
+        That is the point p that minimises |p - z|^2 / 2 + amount * norm(p - x).
+        """
+        ...
+
+    def reach(self, z: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
+        """Return the valid p nearest to z, in the norm, with <normal, p - z> = gap (B,) >= 0.
+
+        Where no valid point goes so far, the one that goes farthest.
+        """
+        ...
+
+
+@runtime_checkable
+class Sparse(Protocol):
+    """A region whose steepest steps move few coordinates: a search may choose how many."""
+
+    def sparse_step(
+        self, z: Tensor, grad: Tensor, fraction: float | Tensor, share: float | Tensor
+    ) -> Tensor:
+        """Move the `share` of coordinates of largest gradient by fraction x radius in all."""
         ...
 
 

@@ -13,11 +13,12 @@ import pytest
 import torch
 from torch import nn
 
-from components import SPACES, small_attacks
+from components import SPACES, WIDE, small_attacks
 from holdfast.attacks import PGD, Attack, Restarts, first, keep_worst, worst
 from holdfast.losses import DLR, KL, CrossEntropy, Margin, ScaledCrossEntropy
 from holdfast.models import wrap
 from holdfast.objective import Objective
+from holdfast.registry import name_of
 from holdfast.rng import Rng
 from holdfast.threat import Knowledge, Status, Targeted, ThreatModel, tolerance
 from small_nets import Passes, Scale, batch, mlp
@@ -33,7 +34,7 @@ every_attack = pytest.mark.parametrize("attack", ATTACKS)
 
 def fits(attack, space):
     region = space.around(torch.rand(1, *SHAPE))
-    return all(isinstance(region, need) for need in attack.needs)
+    return all(isinstance(region, need) for need in attack.demands().needs)
 
 
 @pytest.fixture(autouse=True)
@@ -337,7 +338,7 @@ def test_one_mute_example_does_not_stop_the_others(attack, space):
 
     class Partly(nn.Module):
         def forward(self, inputs):
-            odd = ((inputs - 0.5).flatten(1).abs().amax(1) <= space.radius + 1e-4)[:, None]
+            odd = space.around(torch.full_like(inputs, 0.5)).contains(inputs)[:, None]
             return torch.where(odd, torch.nan, net(inputs))
 
     alone = run(attack, space, net, x, y)
@@ -430,7 +431,7 @@ def test_a_targeted_run_reaches_its_target(attack, space):
     x, y = batch(net, SHAPE, n=16)
     goal = Targeted()
     targets = (y + 1 + torch.arange(16) % 3) % 4
-    wide = replace(space, eps=0.6 if space.radius < 0.3 else 3.0)
+    wide = replace(space, eps=WIDE[name_of(type(space))])
     found = run(attack, wide, net, x, y, goal=goal, targets=targets)
     with torch.no_grad():
         clean, logits = goal.harm(net(x), y, targets), net(found.x_adv)

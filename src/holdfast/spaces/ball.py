@@ -73,6 +73,24 @@ class Ball(ABC):
         """Return the balls around the examples at positions `idx`."""
         return type(self)(take(self.x, idx), take(self.radius, idx), self.range)
 
+    def at(self, radius: Tensor) -> Self:
+        """Return the balls of radius (B,) around the same inputs."""
+        return type(self)(self.x, radius.to(self.x.dtype), self.range)
+
+    def unbounded(self) -> Self:
+        """Return the balls of infinite radius: all valid inputs."""
+        return self.at(torch.full_like(self.radius, torch.inf))
+
+    def _room(self, z: Tensor, direction: Tensor) -> Tensor:
+        """Return (B, d): how far each coordinate of z can go along the sign of `direction`."""
+        low, high = self.range
+        flat = z.flatten(1)
+        return torch.where(direction.flatten(1) > 0, high - flat, flat - low).clamp_min(0)
+
+    def _moved(self, z: Tensor, change: Tensor) -> Tensor:
+        """Return z moved by `change` (B, d), within the range."""
+        return (z + change.reshape(z.shape)).clamp(*self.range)
+
 
 def norm(values: Tensor, order: float) -> Tensor:
     """Return (B,): the norm of each example; sums run in float64, which costs next to nothing."""
@@ -81,6 +99,12 @@ def norm(values: Tensor, order: float) -> Tensor:
         return flat.abs().amax(1)
     total: Tensor = torch.linalg.vector_norm(flat, order, dim=1, dtype=torch.float64)
     return total.to(values.dtype)
+
+
+def towards(x: Tensor, moved: Tensor, change: Tensor) -> Tensor:
+    """Return `moved`, x + change as rounded, with coordinates that went too far rounded back."""
+    longer = (moved - x).abs() > change.abs()
+    return torch.where(longer, torch.nextafter(moved, x), moved)
 
 
 def spread(per_example: Tensor, like: Tensor) -> Tensor:

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from holdfast.registry import register
 from holdfast.rng import Rng
-from holdfast.spaces import squares
-from holdfast.spaces.ball import Ball, as_float, norm, spread
+from holdfast.spaces import solve, squares
+from holdfast.spaces.ball import Ball, as_float, norm, spread, towards
 from holdfast.threat import Space, check_ball, radii
 from holdfast.units import Number
 
@@ -79,8 +79,7 @@ class L2Region(Ball):
         outside = self.norms(moved - self.x) > self.radius
         if not bool(outside.any()):
             return moved
-        longer = ((moved - self.x).abs() > change.abs()) & spread(outside, moved)
-        return torch.where(longer, torch.nextafter(moved, self.x), moved)
+        return torch.where(spread(outside, moved), towards(self.x, moved, change), moved)
 
     def step(self, z: Tensor, grad: Tensor, fraction: float | Tensor) -> Tensor:
         """Move by fraction x radius along the gradient; a zero gradient moves nothing."""
@@ -96,6 +95,21 @@ class L2Region(Ball):
     def dual_norm(self, grad: Tensor) -> Tensor:
         """Return (B,): the L2 norm, its own dual."""
         return self.norms(grad)
+
+    def shrink(self, z: Tensor, amount: Tensor) -> Tensor:
+        """Shorten the change by `amount`, at most to nothing, within the range."""
+        change = z - self.x
+        length = self.norms(change).clamp_min(1e-30)
+        left = (1 - amount / length).clamp_min(0)
+        return (self.x + change * spread(left, z)).clamp(*self.range)
+
+    def reach(self, z: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
+        """Move along the normal, coordinates that meet the range set aside, exactly `gap` far."""
+        flat = normal.flatten(1)
+        room, size = self._room(z, flat), flat.abs()
+        knots = torch.where(size > 0, room / torch.where(size > 0, size, 1.0), 0.0)
+        t = solve.level(knots, size.square(), gap)
+        return self._moved(z, torch.minimum(size * t[:, None], room) * flat.sign())
 
     def propose_start(self, at: Rng) -> Tensor:
         """Return a grid of five by five bumps of random sign (Andriushchenko et al., 2020, 3.4)."""

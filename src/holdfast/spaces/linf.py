@@ -9,7 +9,7 @@ from torch import Tensor
 
 from holdfast.registry import register
 from holdfast.rng import Rng
-from holdfast.spaces import squares
+from holdfast.spaces import solve, squares
 from holdfast.spaces.ball import Ball, as_float, norm, spread
 from holdfast.threat import Space, check_ball, radii
 from holdfast.units import Number
@@ -64,6 +64,22 @@ class LinfRegion(Ball):
     def dual_norm(self, grad: Tensor) -> Tensor:
         """Return (B,): the L1 norm."""
         return norm(grad, 1)
+
+    def shrink(self, z: Tensor, amount: Tensor) -> Tensor:
+        """Cap the change where what is cut off adds up to `amount` in all, within the range."""
+        change = (z - self.x).flatten(1)
+        size = change.abs()
+        enough = size.sum(1) > amount
+        cap = solve.threshold(size, size, torch.minimum(amount, size.sum(1)))
+        cap = torch.where(enough, cap, 0.0)[:, None]
+        return self._moved(self.x, torch.minimum(size, cap) * change.sign())
+
+    def reach(self, z: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
+        """Move all coordinates alike, each at most to the end of the range, exactly `gap` far."""
+        flat = normal.flatten(1)
+        room, size = self._room(z, flat), flat.abs()
+        t = solve.level(torch.where(size > 0, room, 0.0), size, gap)
+        return self._moved(z, torch.minimum(t[:, None], room) * flat.sign())
 
     def propose_start(self, at: Rng) -> Tensor:
         """Return vertical stripes of +-radius (Andriushchenko et al., 2020, sec. 3.3)."""

@@ -1,0 +1,124 @@
+"""The L1 ball: the absolute changes of all coordinates add up to at most eps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+import torch
+from torch import Tensor
+
+from holdfast.registry import register
+from holdfast.rng import Rng
+from holdfast.spaces import solve
+from holdfast.spaces.ball import Ball, as_float, norm, spread, towards
+from holdfast.threat import Space, check_ball, radii
+from holdfast.units import Number
+
+_INSIDE = 1.0 - 2e-7  # aim just inside the ball, so that float32 rounding stays within the audit
+STEP_SHARE = 0.05  # of the coordinates that a step moves (SLIDE: 0.01; AutoPGD begins with 0.2)
+
+
+@register("space")
+@dataclass(frozen=True, kw_only=True)
+class L1(Space):
+    """The absolute changes of all coordinates sum to at most eps; the result stays in `range`.
+
+    eps: in the units of the data, over all coordinates of one example. Raises InputError unless
+    0 < eps; an eps beyond the largest change of the input is refused when the inputs are known.
+    """
+
+    eps: Number
+    range: tuple[float, float] = (0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        check_ball(self, "L1", float("inf"), "write a positive length such as 12")
+
+    def around(self, x: Tensor, radius: float | Tensor | None = None) -> L1Region:
+        x = as_float(x)
+        if radius is None:
+            widest = (self.range[1] - self.range[0]) * prod(x.shape[1:])
+            check_ball(self, "L1", widest, f"no two inputs of this shape differ by over {widest:g}")
+        return L1Region(x, radii(radius, self, x), self.range)
+
+    def sentence(self) -> str:
+        return f"L1 eps={self.eps}, inputs in {self.range[0]:g}..{self.range[1]:g}"
+
+
+class L1Region(Ball):
+    """A cross-polytope cut by the range; the projection onto both together is exact."""
+
+    def scatter(self, at: Rng) -> Tensor:
+        shape = tuple(self.x.shape[1:])
+        unit = at.fold("direction").uniform(shape).to(self.x.dtype)
+        mass = -(1 - unit).log()  # exponential draws over their sum are uniform on the simplex
+        mass = mass / spread(norm(mass, 1).clamp_min(1e-30), mass)
+        reach = at.fold("reach").uniform().to(self.x.dtype) ** (1.0 / prod(shape))
+        sign = at.fold("sign").sign(shape).to(self.x.dtype)
+        return self.x + sign * mass * spread(self.radius * reach, mass)
+
+    def project(self, z: Tensor) -> Tensor:
+        """Return the nearest point of ball and range together.
+
+        Its change is sign(u) * clip(|u| - t, 0, room) for the change u of z, with the room that the
+        range leaves in that direction, and the t >= 0 at which the sum is the radius.
+        """
+        low, high = self.range
+        valid = z.clamp(low, high)
+        inside = self.norms(valid - self.x) <= self.radius
+        if bool(inside.all()):
+            return valid
+        change = (z - self.x).flatten(1).double()
+        size, room = change.abs(), self._room(self.x, change).double()
+        t = solve.threshold(size, room, self.radius.double() * _INSIDE)
+        left = torch.minimum((size - t[:, None]).clamp_min(0), room)
+        left = torch.where(self.radius[:, None] > 0, left, 0.0)
+        shrunk = (left * change.sign()).to(z.dtype).reshape(z.shape)
+        moved = towards(self.x, self.x + shrunk, shrunk)
+        return torch.where(spread(inside, z), valid, moved).clamp(low, high)
+
+    def step(self, z: Tensor, grad: Tensor, fraction: float | Tensor) -> Tensor:
+        """Move the coordinates of largest gradient alike, by fraction x radius in all.
+
+        A twentieth of all, or more where the range would leave them too little room: it gives each
+        half its width in the mean.
+        """
+        needed = 2 * self.radius * fraction / (self.range[1] - self.range[0])
+        share = (needed / prod(grad.shape[1:])).clamp_min(STEP_SHARE)
+        return self.sparse_step(z, grad, fraction, share)
+
+    def sparse_step(
+        self, z: Tensor, grad: Tensor, fraction: float | Tensor, share: float | Tensor
+    ) -> Tensor:
+        """Move the `share` of coordinates of largest gradient alike, by fraction x radius in all.
+
+        Coordinates that are at the end of the range already are left out (SLIDE; Tramer and Boneh,
+        2019, arXiv:1904.13000, sec. 2.4).
+        """
+        flat = grad.flatten(1)
+        strength = torch.where(self._room(z, flat) > 0, flat.abs(), 0.0)
+        count = torch.as_tensor(share * flat.shape[1], device=z.device).ceil().clamp_min(1)
+        chosen = solve.largest(strength, count.expand(len(z)))
+        each = self.radius * fraction / chosen.sum(1).clamp_min(1)
+        move = torch.where(chosen, flat.sign() * each[:, None], 0.0)
+        return z + move.reshape(z.shape)
+
+    def norms(self, delta: Tensor) -> Tensor:
+        return norm(delta, 1)
+
+    def dual_norm(self, grad: Tensor) -> Tensor:
+        """Return (B,): the Linf norm."""
+        return norm(grad, torch.inf)
+
+    def shrink(self, z: Tensor, amount: Tensor) -> Tensor:
+        """Take `amount` off every coordinate of the change, none across zero, within the range."""
+        change = z - self.x
+        left = (change.abs() - spread(amount, z)).clamp_min(0)
+        return (self.x + left * change.sign()).clamp(*self.range)
+
+    def reach(self, z: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
+        """Move the coordinates of largest |normal| as far as the range goes, the last in part."""
+        flat = normal.flatten(1)
+        room = self._room(z, flat)
+        share = solve.fill(flat.abs(), flat.abs() * room, gap)
+        return self._moved(z, share * room * flat.sign())
