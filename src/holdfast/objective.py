@@ -190,17 +190,31 @@ class Objective:
         with frozen(self.search), frozen(self.judge):
             yield
 
+    def grants(self, needed: Knowledge) -> bool:
+        """Say whether an attack that needs `needed` may run.
+
+        Under *transfer* the judge answers nothing. A search model that is not the judge is the
+        attacker's own, with scores and gradients; labels are the judge's alone.
+        """
+        if self._surrogate:
+            return needed is not Knowledge.DECISION
+        return self.threat.knowledge.grants(needed)
+
     def _allow(self, needed: Knowledge, what: str) -> None:
-        granted = self.threat.knowledge
-        if not granted.grants(needed):
+        if not self.grants(needed):
+            granted = self.threat.knowledge
             raise Unsupported(
                 f"{what} are not granted under {granted!s} knowledge: use an attack that needs "
                 f"less, or grant {needed!s} in the threat model"
             )
 
     @property
+    def _surrogate(self) -> bool:
+        return self.threat.knowledge is Knowledge.TRANSFER and self.search is not self.judge
+
+    @property
     def _differentiable(self) -> bool:
-        return self.threat.knowledge is Knowledge.GRADIENT
+        return self.threat.knowledge is Knowledge.GRADIENT or self._surrogate
 
     def _ask(self, model: nn.Module, x_adv: Tensor) -> Tensor:
         """Return logits for the attacker; those of the judge are queries and have a budget."""

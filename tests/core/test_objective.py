@@ -154,6 +154,20 @@ def test_nothing_is_granted_under_transfer():
     assert int(objective.cost.forward.sum()) == 0
 
 
+def test_under_transfer_the_search_model_is_the_attackers_own_and_the_judge_is_silent():
+    judge = Counted(seed=9).eval()
+    net, objective = case(Knowledge.TRANSFER, judge=judge)
+    with pytest.raises(Unsupported, match="labels are not granted under transfer knowledge"):
+        objective.labels(objective.x, AT)
+    assert not objective.grants(Knowledge.DECISION)
+    found = PGD(steps=3)(objective, SPACE.around(objective.x), AT)
+    assert (net.forward_passes, net.backward_passes) == (4 * 5, 3 * 5)
+    assert (judge.forward_passes, judge.backward_passes) == (5, 0)  # the evaluator's own look
+    assert objective.cost.queries.tolist() == [0] * 5
+    with torch.no_grad():
+        assert torch.equal(found.harm, Margin().away(judge(found.x_adv), objective.y))
+
+
 @pytest.mark.parametrize(
     ("attack", "knowledge"), [(PGD(), "score"), (APGD(), "decision"), (Square(), "decision")]
 )

@@ -63,6 +63,7 @@ class Unscored:
     """The point where a search ends, not yet looked at."""
 
     z: Tensor  # (B, ...)
+    grad: Tensor | None = None  # (B, ...) zero where the search had none
 
 
 Point = Scored | Unscored
@@ -130,19 +131,19 @@ class Attack:
 
 def require(attack: Attack, objective: Objective, region: Region) -> None:
     """Refuse an attack that the set or the granted knowledge does not fit, naming ones that do."""
-    granted = objective.threat.knowledge
     demands = attack.demands()
     label = describe(attack)["type"]
-    if not granted.grants(demands.knowledge):
+    if not objective.grants(demands.knowledge):
         raise Unsupported(
-            f"{label} needs {demands.knowledge!s} knowledge, the threat model grants {granted!s}: "
-            f"use one of {', '.join(_fitting(granted, region)) or 'none yet'}"
+            f"{label} needs {demands.knowledge!s} knowledge, the threat model grants "
+            f"{objective.threat.knowledge!s}: "
+            f"use one of {', '.join(_fitting(objective, region)) or 'none yet'}"
         )
     for capability in demands.needs:
         if not isinstance(region, capability):
             raise Unsupported(
                 f"{label} needs a set that is {capability.__name__}: "
-                f"use one of {', '.join(_fitting(granted, region)) or 'none yet'}"
+                f"use one of {', '.join(_fitting(objective, region)) or 'none yet'}"
             )
 
 
@@ -311,7 +312,9 @@ def scored(
     """Score the points that the search left unscored; end quietly when the budget is spent."""
     try:
         for point in points:
-            yield look(objective, region, point.z, rng) if isinstance(point, Unscored) else point
+            if isinstance(point, Unscored):
+                point = replace(look(objective, region, point.z, rng), grad=point.grad)
+            yield point
     except BudgetSpent:
         return
 
@@ -337,10 +340,10 @@ def _spent(objective: Objective, before: Cost) -> Cost:
     return Cost(*(a - b for a, b in zip(objective.cost, before, strict=True)))
 
 
-def _fitting(granted: Knowledge, region: Region) -> list[str]:
+def _fitting(objective: Objective, region: Region) -> list[str]:
     return [
         name
         for name, attack in known("attack").items()
-        if granted.grants(attack.knowledge)
+        if objective.grants(attack.knowledge)
         and all(isinstance(region, capability) for capability in attack.needs)
     ]
