@@ -145,6 +145,24 @@ class Sparse(Protocol):
 
 
 @runtime_checkable
+class Dense(Protocol):
+    """A region that lets all coordinates change at once: a search by signs or by noise."""
+
+    def cube(self) -> Tensor:
+        """Return (B,): half the side of the largest cube around x in the ball, range aside."""
+        ...
+
+
+@runtime_checkable
+class Boxed(Protocol):
+    """A region that is a box: bounds of every coordinate say all of it."""
+
+    def box(self) -> tuple[Tensor, Tensor]:
+        """Return the lowest and the highest value of each coordinate, (B, ...) each."""
+        ...
+
+
+@runtime_checkable
 class Searchable(Protocol):
     """A region that proposes changes to a search that sees no gradient."""
 

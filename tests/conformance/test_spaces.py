@@ -8,7 +8,7 @@ import torch
 from components import SPACES, load_all
 from holdfast.registry import known
 from holdfast.rng import Rng
-from holdfast.threat import Normed, Searchable, Vector
+from holdfast.threat import Dense, Normed, Searchable, Vector
 
 pytestmark = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
 
@@ -48,6 +48,14 @@ def test_the_center_is_the_unchanged_input(space):
     region = space.around(x)
     assert torch.equal(region.realize(region.center(), rng(3)), x)
     assert torch.equal(region.size(region.center()), torch.zeros(3))
+
+
+def test_the_corners_of_the_cube_are_as_far_as_a_point_may_be(space):
+    x = torch.full((2, 30), 0.5)
+    region = space.around(x)
+    if isinstance(region, Dense):
+        corner = x + region.cube()[:, None] * torch.randn(2, 30).sign()
+        assert torch.allclose(region.size(corner), region.radius)
 
 
 def test_a_set_states_what_it_can(space):

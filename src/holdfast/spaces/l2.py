@@ -111,6 +111,10 @@ class L2Region(Ball):
         t = solve.level(knots, size.square(), gap)
         return self._moved(z, torch.minimum(size * t[:, None], room) * flat.sign())
 
+    def cube(self) -> Tensor:
+        """Return (B,): the radius over the root of the number of coordinates."""
+        return self.radius / sqrt(prod(self.x.shape[1:]))
+
     def propose_start(self, at: Rng) -> Tensor:
         """Return a grid of five by five bumps of random sign (Andriushchenko et al., 2020, 3.4)."""
         channels, height, width = squares.as_image(self.x)

@@ -51,6 +51,10 @@ class LinfRegion(Ball):
         noise = at.uniform(tuple(self.x.shape[1:]), -1.0, 1.0).to(self.x.dtype)
         return self.x + spread(self.radius, self.x) * noise
 
+    def box(self) -> tuple[Tensor, Tensor]:
+        """Return the bounds of every coordinate, (B, ...) each."""
+        return self.lowest, self.highest
+
     def project(self, z: Tensor) -> Tensor:
         return torch.clamp(z, self.lowest, self.highest)
 
@@ -80,6 +84,10 @@ class LinfRegion(Ball):
         room, size = self._room(z, flat), flat.abs()
         t = solve.level(torch.where(size > 0, room, 0.0), size, gap)
         return self._moved(z, torch.minimum(t[:, None], room) * flat.sign())
+
+    def cube(self) -> Tensor:
+        """Return (B,): the radius; the ball is the cube."""
+        return self.radius
 
     def propose_start(self, at: Rng) -> Tensor:
         """Return vertical stripes of +-radius (Andriushchenko et al., 2020, sec. 3.3)."""

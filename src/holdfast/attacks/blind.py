@@ -1,0 +1,121 @@
+"""What searches without gradients share: keep what helps, and estimate a gradient from scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.base import Scored, look
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.spaces.ball import spread
+from holdfast.threat import Dense, Region
+
+Draw = Callable[[Tensor, Rng], Tensor]  # a random direction of the shape of z
+
+
+def normal(z: Tensor, at: Rng) -> Tensor:
+    """Return a Gaussian direction, (B, ...)."""
+    return at.normal(tuple(z.shape[1:])).to(z.dtype)
+
+
+def signs(z: Tensor, at: Rng) -> Tensor:
+    """Return a direction of -1 and +1, (B, ...)."""
+    return at.sign(tuple(z.shape[1:])).to(z.dtype)
+
+
+def cube(region: Region) -> Tensor:
+    """Return (B, 1, ..., 1): half the side of the largest cube in the set, range aside."""
+    assert isinstance(region, Dense), "require() has checked this"
+    return spread(region.cube(), region.x)
+
+
+class Held(NamedTuple):
+    """The point that a search goes on from."""
+
+    z: Tensor  # (B, ...)
+    loss: Tensor  # (B,)
+
+    def or_better(self, here: Scored) -> Held:
+        """Return each example's point of the larger loss."""
+        better = here.loss > self.loss
+        z = torch.where(spread(better, here.z), here.z, self.z)
+        return Held(z, torch.where(better, here.loss, self.loss))
+
+
+def hold(here: Scored) -> Held:
+    """Return the first point of a search."""
+    return Held(here.z, here.loss)
+
+
+def steps_within(queries: int, pairs: int) -> Iterator[int]:
+    """Yield how many pairs each step probes if one look a step and one before all spend `queries`.
+
+    Once less than a pair is left, the steps that remain probe nothing.
+    """
+    left = queries - 1
+    while left > 0:
+        now = min(pairs, (left - 1) // 2)
+        left -= 2 * now + 1
+        yield now
+
+
+def rise(
+    objective: Objective, region: Region, z: Tensor, move: Tensor, at: Rng
+) -> Generator[Scored, None, Tensor]:
+    """Yield z + move and z - move, brought back into the set; return their gap in loss, (B,).
+
+    Every probe is a point of the set, and so a candidate. The gap is zero where a loss is not a
+    finite number.
+    """
+    ahead = look(objective, region, region.project(z + move), at)
+    yield ahead
+    behind = look(objective, region, region.project(z - move), at)
+    yield behind
+    return (ahead.loss - behind.loss).nan_to_num(0.0, 0.0, 0.0)
+
+
+def slope(
+    objective: Objective, region: Region, z: Tensor, draw: Draw, pairs: int, size: float, at: Rng
+) -> Generator[Scored, None, Tensor]:
+    """Yield 2 x pairs probes around z; return the gradient that they suggest, (B, ...).
+
+    The sum of (loss(z + size u) - loss(z - size u)) u over antithetic directions u (Ilyas et al.,
+    2018, algorithm 1; Uesato et al., 2018, eq. 6), up to a positive factor.
+    """
+    total = torch.zeros_like(z)
+    for i in range(pairs):
+        u = draw(z, at.fold("probe", i))
+        change = yield from rise(objective, region, z, size * u, at)
+        total = torch.addcmul(total, u, spread(change.to(z.dtype), z))
+    return total
+
+
+class Adam:
+    """Running moments of a gradient per coordinate (Kingma and Ba, 2015, algorithm 1).
+
+    Sums run in float64 and without the small constant, so no scale of the loss is too small.
+    """
+
+    def __init__(self, z: Tensor, decay: tuple[float, float] = (0.9, 0.999)) -> None:
+        self.decay = decay
+        self.first, self.second, self.count = (
+            torch.zeros_like(z, dtype=torch.float64) for _ in range(3)
+        )
+
+    def direction(self, grad: Tensor, seen: Tensor | None = None) -> Tensor:
+        """Take a gradient (B, ...) into account where `seen`; return the step there, else zero."""
+        seen = torch.ones_like(grad, dtype=torch.bool) if seen is None else seen
+        fast, slow = self.decay
+        exact = grad.double()
+        self.first = torch.where(seen, fast * self.first + (1 - fast) * exact, self.first)
+        second = slow * self.second + (1 - slow) * exact.square()
+        self.second = torch.where(seen, second, self.second)
+        self.count = self.count + seen
+        mean = self.first / (1 - fast**self.count)
+        deviation = (self.second / (1 - slow**self.count)).sqrt()
+        moves = seen & (deviation > 0)
+        return torch.where(moves, mean / torch.where(moves, deviation, 1.0), 0.0).to(grad.dtype)
