@@ -33,6 +33,42 @@ class Demands(NamedTuple):
     needs: tuple[Capability, ...]
 
 
+@dataclass(frozen=True)
+class Scored:
+    """A point of the search with what one forward pass said about it."""
+
+    z: Tensor  # (B, ...)
+    x_adv: Tensor  # (B, ...)
+    score: Score
+    grad: Tensor | None = None  # (B, ...) of the loss; None: none was asked for
+
+    @property
+    def loss(self) -> Tensor:
+        """Return (B,): the value of what the search climbs."""
+        return self.score.loss.detach()
+
+    @property
+    def harm(self) -> Tensor:
+        """Return (B,): what the attacker wants."""
+        return self.score.harm
+
+    @property
+    def tie(self) -> Tensor:
+        """Return (B,): how large a harm must be to count."""
+        return self.score.tie
+
+
+@dataclass(frozen=True)
+class Unscored:
+    """The point where a search ends, not yet looked at."""
+
+    z: Tensor  # (B, ...)
+    grad: Tensor | None = None  # (B, ...) zero where the search had none
+
+
+Point = Scored | Unscored
+
+
 class Attack:
     """The interface of every attack; subclasses are frozen dataclasses.
 
@@ -111,6 +147,25 @@ def require(attack: Attack, objective: Objective, region: Region) -> None:
             )
 
 
+def climb(objective: Objective, region: Region, z: Tensor, at: Rng) -> tuple[Scored, Tensor]:
+    """Score z and return the gradient of its loss: one forward and one input-only backward pass."""
+    z = z.detach().requires_grad_(True)
+    with torch.enable_grad():
+        x_adv = region.lift(z, at)
+        score, grad = objective.climb(x_adv, z, at)
+    point = z.detach()
+    shown = point if x_adv is z else x_adv.detach()  # one tensor, kept once, where they are one
+    return Scored(point, shown, score, grad), grad
+
+
+def look(objective: Objective, region: Region, z: Tensor, at: Rng) -> Scored:
+    """Score z without a gradient: one forward pass."""
+    with torch.no_grad():
+        x_adv = region.realize(z, at)
+        score = objective.score(x_adv, at)
+    return Scored(z, x_adv, score)
+
+
 def last(
     attack: Attack, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
 ) -> Tensor:
@@ -156,6 +211,112 @@ def first(
         if best.all_broken():
             break
     return best.result()
+
+
+class Best:
+    """Keeps each example's worst point, and whether the search ever had a gradient.
+
+    settle: look no further at an example once it is broken.
+    """
+
+    def __init__(self, objective: Objective, region: Region, *, settle: bool = False) -> None:
+        self.objective = objective
+        self.region = region
+        self.before = objective.cost
+        self.settle = settle
+        self.seen = False
+        self.z = self.x_adv = region.center()  # stands in until the first look
+        self.loss = self.harm = torch.full_like(region.radius, -torch.inf)
+        self.tie = torch.zeros_like(region.radius)
+        self.lost = torch.zeros_like(region.radius, dtype=torch.bool)
+        self.moved: Tensor | None = None  # (B,) bool: a gradient was usable; None: none was asked
+        self.all_moved = False
+
+    def see(self, here: Scored) -> None:
+        """Take one more scored point into account.
+
+        A harm that is not a number is never better; an example that it leaves unbroken is lost.
+        """
+        harm, tie = here.harm, here.tie
+        nowhere = harm.isnan()
+        better = beats(harm, tie, self.harm, self.tie)  # not where harm is not a number
+        if self.settle:
+            open_ = ~self._settled()
+            nowhere, better = nowhere & open_, better & open_
+        self.lost = self.lost | nowhere
+        self._note_gradient(here.grad)
+        if not self.seen:
+            self.seen = True
+            self._take_all(here)
+            self.harm = harm.nan_to_num(-torch.inf, torch.inf, -torch.inf)
+        elif bool(better.all()):
+            self._take_all(here)
+        elif bool(better.any()):
+            self._take(here, better)
+
+    def all_broken(self) -> bool:
+        """Say whether every example is broken already."""
+        return self.seen and bool(self._settled().all())
+
+    def result(self) -> Result:
+        """Return what was found.
+
+        An example without success has failed if no gradient was usable, or if the model answered
+        with no number somewhere: what it would do there is not known.
+        """
+        success = self._settled()
+        failed = self.harm.isinf() | self.lost
+        if self.moved is not None:
+            failed = failed | ~self.moved
+        return Result(
+            x_adv=self.x_adv,
+            z=self.z,
+            harm=self.harm,
+            tie=self.tie,
+            loss=self.loss,
+            size=self.region.size(self.z),
+            failed=failed & ~success,
+            lost=self.lost,
+            cost=_spent(self.objective, self.before),
+        )
+
+    def _settled(self) -> Tensor:
+        """Return (B,) bool: which examples are broken already."""
+        return self.harm > self.tie
+
+    def _note_gradient(self, grad: Tensor | None) -> None:
+        """Remember which examples had a gradient; ask no more once all of them had."""
+        if grad is None or self.all_moved:
+            return
+        moves = norm(grad, torch.inf) > 0
+        self.moved = moves if self.moved is None else self.moved | moves
+        self.all_moved = bool(self.moved.all())
+
+    def _take_all(self, here: Scored) -> None:
+        self.z, self.x_adv = here.z, here.x_adv
+        self.loss, self.harm, self.tie = here.loss, here.harm, here.tie
+
+    def _take(self, here: Scored, better: Tensor) -> None:
+        wide = spread(better, here.z)
+        same = here.x_adv is here.z and self.x_adv is self.z
+        self.z = torch.where(wide, here.z, self.z)
+        self.x_adv = self.z if same else torch.where(wide, here.x_adv, self.x_adv)
+        self.loss = torch.where(better, here.loss, self.loss)
+        self.harm = torch.where(better, here.harm, self.harm)
+        self.tie = torch.where(better, here.tie, self.tie)
+
+
+def scored(
+    points: Iterator[Point], objective: Objective, region: Region, rng: Rng
+) -> Iterator[Scored]:
+    """Score the points that the search left unscored; end quietly when the budget is spent."""
+    try:
+        for point in points:
+            if isinstance(point, Unscored):
+                point = replace(look(objective, region, point.z, rng), grad=point.grad)
+            yield point
+    except BudgetSpent:
+        return
 
 
 def audit(region: Region, x_adv: Tensor) -> None:
