@@ -83,7 +83,12 @@ def suites() -> str:
 
 def _example(cls: Any) -> Any:
     """Build an attack with its defaults; one that wraps another gets PGD."""
-    fill = {"attack": known("attack")["pgd"](), "index": 0, "rank": 1}
+    fill = {
+        "attack": known("attack")["pgd"](),
+        "images": known("images")["noise_images"](),
+        "index": 0,
+        "rank": 1,
+    }
     needed = [field.name for field in dataclasses.fields(cls) if _required(field)]
     return cls(**{name: fill[name] for name in needed})
 

@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 
 import holdfast
-from holdfast.attacks import APGD, PGD, Square
+from holdfast.attacks import APGD, PGD, Blur, NoiseImages, Scales, Shrink, Square
 from holdfast.registry import kinds, known
 from holdfast.spaces import L0, L1, L2, Linf
 
 # What components need in order to be built at all, by the name of the field.
 REQUIRED: dict[str, Callable[[], Any]] = {
     "attack": PGD,
-    "eps": lambda: "8/255",
+    "digest": lambda: 64 * "0",
+    "eps": lambda: 1,
+    "images": NoiseImages,
     "index": lambda: 1,
     "members": tuple,
     "name": lambda: "a-name",
@@ -28,11 +30,23 @@ REQUIRED: dict[str, Callable[[], Any]] = {
 
 # Attacks at budgets that a test of two seconds can pay.
 SMALL: dict[str, dict[str, Any]] = {
+    "admix": {"steps": 4, "step_size": 0.25, "images": NoiseImages(), "mixed": 2, "copies": 2},
     "apgd": {"steps": 12},
     "bim": {"steps": 5, "step_size": 0.25},
+    "difgsm": {"steps": 4, "step_size": 0.3},
+    "diverse": {
+        "steps": 4,
+        "step_size": 0.3,
+        "views": (Shrink(), Scales(copies=2), Blur(kernel=3)),
+    },
     "mifgsm": {"steps": 5, "step_size": 0.25},
+    "nifgsm": {"steps": 5, "step_size": 0.25},
     "pgd": {"steps": 6, "step_size": 0.25},
+    "sinifgsm": {"steps": 4, "step_size": 0.3, "copies": 2},
     "square": {"queries": 30},
+    "tifgsm": {"steps": 4, "step_size": 0.3, "kernel": 3},
+    "vmifgsm": {"steps": 5, "step_size": 0.25, "neighbours": 2},
+    "vnifgsm": {"steps": 5, "step_size": 0.25, "neighbours": 2},
     "restart": {"attack": PGD(steps=3), "index": 1},
     "restarts": {"attack": PGD(steps=3), "restarts": 2},
     "to_rank": {"attack": PGD(steps=4), "rank": 1},

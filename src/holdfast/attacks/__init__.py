@@ -2,39 +2,69 @@
 
 from __future__ import annotations
 
+from holdfast.attacks.admix import Admix
 from holdfast.attacks.apgd import APGD
 from holdfast.attacks.base import Attack, first, last, worst
 from holdfast.attacks.bim import BIM
 from holdfast.attacks.chain import Chain
 from holdfast.attacks.compose import EachTarget, Restart, Restarts, ToRank
+from holdfast.attacks.difgsm import DIFGSM
+from holdfast.attacks.diverse import Diverse, Momentum, Neighbours, Nesterov, Running
 from holdfast.attacks.fgsm import FGSM
 from holdfast.attacks.mifgsm import MIFGSM
+from holdfast.attacks.mix import ImagePool, Images, Mix, NoiseImages
+from holdfast.attacks.nifgsm import NIFGSM
 from holdfast.attacks.pgd import PGD
 from holdfast.attacks.result import Result, keep_nearest, keep_worst
 from holdfast.attacks.rfgsm import RFGSM
+from holdfast.attacks.sinifgsm import SINIFGSM
 from holdfast.attacks.square import Square
 from holdfast.attacks.starts import Gaussian, Scatter, Start, Unchanged, Uniform
+from holdfast.attacks.tifgsm import TIFGSM
+from holdfast.attacks.views import Blur, Scales, Shrink, View
+from holdfast.attacks.vmifgsm import VMIFGSM
+from holdfast.attacks.vnifgsm import VNIFGSM
 
 __all__ = [
     "APGD",
     "BIM",
+    "DIFGSM",
     "FGSM",
     "MIFGSM",
+    "NIFGSM",
     "PGD",
     "RFGSM",
+    "SINIFGSM",
+    "TIFGSM",
+    "VMIFGSM",
+    "VNIFGSM",
+    "Admix",
     "Attack",
+    "Blur",
     "Chain",
+    "Diverse",
     "EachTarget",
     "Gaussian",
+    "ImagePool",
+    "Images",
+    "Mix",
+    "Momentum",
+    "Neighbours",
+    "Nesterov",
+    "NoiseImages",
     "Restart",
     "Restarts",
     "Result",
+    "Running",
+    "Scales",
     "Scatter",
+    "Shrink",
     "Square",
     "Start",
     "ToRank",
     "Unchanged",
     "Uniform",
+    "View",
     "first",
     "keep_nearest",
     "keep_worst",

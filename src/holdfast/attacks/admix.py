@@ -1,0 +1,60 @@
+"""Admix: gradients at copies with a little of other images mixed in, scaled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from holdfast.attacks.base import Attack, Capability, Point
+from holdfast.attacks.diverse import Diverse, Running
+from holdfast.attacks.mix import Images, Mix
+from holdfast.attacks.views import Scales
+from holdfast.losses import Loss
+from holdfast.objective import Objective
+from holdfast.registry import register
+from holdfast.rng import Rng
+from holdfast.threat import Normed, Region, Vector
+
+
+@register("attack")
+@dataclass(frozen=True, kw_only=True)
+class Admix(Attack):
+    """MI-FGSM on mixed and scaled copies (X. Wang et al., 2021, arXiv:2102.00436, algorithm 1)."""
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed)
+
+    steps: int = 10
+    step_size: float = 0.1  # fraction of the radius
+    decay: float = 1.0  # of the running sum, per step
+    images: Images  # what is mixed in
+    strength: float = 0.2  # weight of the mixed-in image
+    mixed: int = 3  # images mixed in per step, one at a time
+    copies: int = 5  # each mixture divided by 1, 2, 4, ...
+    loss: Loss | None = None  # None: the objective's own
+
+    def __post_init__(self) -> None:
+        self._walk()  # refuses what cannot be meant
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        return self._walk().iterate(objective, region, rng, start)
+
+    def cost(self) -> str:
+        return "1 forward + steps x mixed x (copies forward, copies backward)"
+
+    def passes(self) -> tuple[int, int]:
+        return self._walk().passes()
+
+    def _walk(self) -> Diverse:
+        mixing = Mix(images=self.images, strength=self.strength, mixed=self.mixed)
+        return Diverse(
+            steps=self.steps,
+            step_size=self.step_size,
+            momentum=Running(decay=self.decay),
+            views=(mixing, Scales(copies=self.copies)),
+            loss=self.loss,
+        )

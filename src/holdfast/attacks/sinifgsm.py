@@ -1,0 +1,55 @@
+"""SI-NI-FGSM: gradients of scaled copies, taken ahead of where the search is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from holdfast.attacks.base import Attack, Capability, Point
+from holdfast.attacks.diverse import Diverse, Nesterov
+from holdfast.attacks.views import Scales
+from holdfast.losses import Loss
+from holdfast.objective import Objective
+from holdfast.registry import register
+from holdfast.rng import Rng
+from holdfast.threat import Normed, Region, Vector
+
+
+@register("attack")
+@dataclass(frozen=True, kw_only=True)
+class SINIFGSM(Attack):
+    """NI-FGSM on scaled copies (Lin et al., 2020, arXiv:1908.06281, algorithm 1)."""
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed)
+
+    steps: int = 10
+    step_size: float = 0.1  # fraction of the radius
+    decay: float = 1.0  # of the running sum, per step
+    copies: int = 5  # the input divided by 1, 2, 4, ...
+    loss: Loss | None = None  # None: the objective's own
+
+    def __post_init__(self) -> None:
+        self._walk()  # refuses what cannot be meant
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        return self._walk().iterate(objective, region, rng, start)
+
+    def cost(self) -> str:
+        return "1 forward + steps x (copies forward, copies backward)"
+
+    def passes(self) -> tuple[int, int]:
+        return self._walk().passes()
+
+    def _walk(self) -> Diverse:
+        return Diverse(
+            steps=self.steps,
+            step_size=self.step_size,
+            momentum=Nesterov(decay=self.decay),
+            views=(Scales(copies=self.copies),),
+            loss=self.loss,
+        )
