@@ -32,6 +32,7 @@ REQUIRED: dict[str, Callable[[], Any]] = {
 SMALL: dict[str, dict[str, Any]] = {
     "admix": {"steps": 4, "step_size": 0.25, "images": NoiseImages(), "mixed": 2, "copies": 2},
     "apgd": {"steps": 12},
+    "bandits": {"queries": 61},
     "bim": {"steps": 5, "step_size": 0.25},
     "difgsm": {"steps": 4, "step_size": 0.3},
     "diverse": {
@@ -47,6 +48,12 @@ SMALL: dict[str, dict[str, Any]] = {
     "tifgsm": {"steps": 4, "step_size": 0.3, "kernel": 3},
     "vmifgsm": {"steps": 5, "step_size": 0.25, "neighbours": 2},
     "vnifgsm": {"steps": 5, "step_size": 0.25, "neighbours": 2},
+    "genattack": {"queries": 60},
+    "nes": {"queries": 60, "samples": 10},
+    "signhunter": {"queries": 40},
+    "simba": {"queries": 60},
+    "spsa": {"queries": 60, "samples": 10},
+    "zoo": {"queries": 60, "coordinates": 8},
     "restart": {"attack": PGD(steps=3), "index": 1},
     "restarts": {"attack": PGD(steps=3), "restarts": 2},
     "to_rank": {"attack": PGD(steps=4), "rank": 1},

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 from holdfast.attacks.admix import Admix
 from holdfast.attacks.apgd import APGD
+from holdfast.attacks.bandits import Bandits
 from holdfast.attacks.base import Attack, first, last, worst
+from holdfast.attacks.bases import Basis, Cosines, Pixels
 from holdfast.attacks.bim import BIM
 from holdfast.attacks.chain import Chain
 from holdfast.attacks.compose import EachTarget, Restart, Restarts, ToRank
 from holdfast.attacks.difgsm import DIFGSM
 from holdfast.attacks.diverse import Diverse, Momentum, Neighbours, Nesterov, Running
 from holdfast.attacks.fgsm import FGSM
+from holdfast.attacks.genattack import GenAttack
 from holdfast.attacks.mifgsm import MIFGSM
 from holdfast.attacks.mix import ImagePool, Images, Mix, NoiseImages
+from holdfast.attacks.nes import NES
 from holdfast.attacks.nifgsm import NIFGSM
 from holdfast.attacks.pgd import PGD
 from holdfast.attacks.result import Result, keep_nearest, keep_worst
 from holdfast.attacks.rfgsm import RFGSM
+from holdfast.attacks.signhunter import SignHunter
+from holdfast.attacks.simba import SimBA
 from holdfast.attacks.sinifgsm import SINIFGSM
+from holdfast.attacks.spsa import SPSA
 from holdfast.attacks.square import Square
 from holdfast.attacks.starts import Gaussian, Scatter, Start, Unchanged, Uniform
 from holdfast.attacks.tifgsm import TIFGSM
 from holdfast.attacks.views import Blur, Scales, Shrink, View
 from holdfast.attacks.vmifgsm import VMIFGSM
 from holdfast.attacks.vnifgsm import VNIFGSM
+from holdfast.attacks.zoo import ZOO
 
 __all__ = [
     "APGD",
@@ -31,20 +39,27 @@ __all__ = [
     "DIFGSM",
     "FGSM",
     "MIFGSM",
+    "NES",
     "NIFGSM",
     "PGD",
     "RFGSM",
     "SINIFGSM",
+    "SPSA",
     "TIFGSM",
     "VMIFGSM",
     "VNIFGSM",
+    "ZOO",
     "Admix",
     "Attack",
+    "Bandits",
+    "Basis",
     "Blur",
     "Chain",
+    "Cosines",
     "Diverse",
     "EachTarget",
     "Gaussian",
+    "GenAttack",
     "ImagePool",
     "Images",
     "Mix",
@@ -52,6 +67,7 @@ __all__ = [
     "Neighbours",
     "Nesterov",
     "NoiseImages",
+    "Pixels",
     "Restart",
     "Restarts",
     "Result",
@@ -59,6 +75,8 @@ __all__ = [
     "Scales",
     "Scatter",
     "Shrink",
+    "SignHunter",
+    "SimBA",
     "Square",
     "Start",
     "ToRank",

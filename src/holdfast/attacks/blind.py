@@ -79,7 +79,7 @@ def rise(
 
 
 def slope(
-    objective: Objective, region: Region, z: Tensor, draw: Draw, pairs: int, size: float, at: Rng
+    objective: Objective, region: Region, z: Tensor, at: Rng, *, draw: Draw, pairs: int, size: float
 ) -> Generator[Scored, None, Tensor]:
     """Yield 2 x pairs probes around z; return the gradient that they suggest, (B, ...).
 

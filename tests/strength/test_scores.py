@@ -1,0 +1,98 @@
+"""Attacks that see scores alone, against one that sees gradients, on a network for digits."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from torch import nn
+from torch.nn import functional as F
+
+from holdfast.attacks import (
+    APGD,
+    NES,
+    SPSA,
+    ZOO,
+    Bandits,
+    GenAttack,
+    SignHunter,
+    SimBA,
+    Square,
+)
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.spaces import L2, Linf
+from holdfast.threat import Targeted, ThreatModel
+
+N = 100
+
+
+@cache
+def digits():
+    """Return (net, x, y): a 64-64-10 ReLU net and test digits that it has right; a second."""
+    bunch = load_digits()
+    x, y = torch.tensor(bunch.images / 16).float()[:, None], torch.tensor(bunch.target)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
+    optimizer = torch.optim.Adam(net.parameters(), 5e-3)
+    for _ in range(150):
+        seen = x[:1400].clone().requires_grad_()
+        (grad,) = torch.autograd.grad(F.cross_entropy(net(seen), y[:1400]), seen)
+        seen = (seen + 0.1 * grad.sign()).clamp(0, 1).detach()
+        optimizer.zero_grad()
+        F.cross_entropy(net(seen), y[:1400]).backward()
+        optimizer.step()
+    right = (net(x).argmax(1) == y) & (torch.arange(len(y)) >= 1400)
+    return net.eval(), x[right][:N], y[right][:N]
+
+
+@cache
+def broken(attack, space, targeted=False):
+    """Return how many of 100 digits the attack breaks."""
+    net, x, y = digits()
+    threat = ThreatModel(space, goal=Targeted()) if targeted else ThreatModel(space)
+    objective = Objective(threat, net, x, y, targets=(y + 1) % 10 if targeted else None)
+    return int(attack(objective, space.around(x), Rng(0, torch.arange(N))).success.sum())
+
+
+ATTACKS = [
+    # fewer successes than APGD in Linf, in L2, and towards a class in Linf, of 100, at most
+    pytest.param(NES(queries=1000), 3, 3, 4, id="nes"),
+    pytest.param(SPSA(queries=1000), 3, 5, 2, id="spsa"),
+    pytest.param(SimBA(queries=1000), 2, 4, 2, id="simba"),
+    pytest.param(ZOO(queries=1000), 2, 10, 2, id="zoo"),
+    pytest.param(SignHunter(queries=1000), 2, 22, 2, id="signhunter"),
+    pytest.param(Bandits(queries=1000), 2, 3, 2, id="bandits"),
+    pytest.param(GenAttack(queries=1000), 2, 4, 2, id="genattack"),
+]
+
+
+@pytest.mark.parametrize(("attack", "linf", "l2", "targeted"), ATTACKS)
+def test_a_thousand_scores_break_nearly_what_gradients_break(attack, linf, l2, targeted):
+    counts = [
+        (broken(a, Linf(eps=0.1)), broken(a, L2(eps=0.6)), broken(a, Linf(eps=0.15), targeted=True))
+        for a in (APGD(), attack)
+    ]
+    print(f"{type(attack).__name__}: {counts[1]}, APGD {counts[0]} of {N}")
+    for white, black, allowed in zip(*counts, (linf, l2, targeted), strict=True):
+        assert black >= white - allowed
+
+
+@pytest.mark.parametrize(
+    ("attack", "least"),
+    [
+        (Square(queries=200), 0.9),
+        (SimBA(queries=200), 0.95),
+        (ZOO(queries=200), 0.95),
+        (SignHunter(queries=200), 0.95),
+        (Bandits(queries=200), 0.65),
+        (GenAttack(queries=200), 0.55),
+    ],
+    ids=["square", "simba", "zoo", "signhunter", "bandits", "genattack"],
+)
+def test_two_hundred_scores_go_a_long_way(attack, least):
+    """At three queries a pixel: the share of APGD's successes in Linf."""
+    assert broken(attack, Linf(eps=0.1)) >= least * broken(APGD(), Linf(eps=0.1))
