@@ -18,7 +18,7 @@ from holdfast.spaces import L0, L1, L2, Linf
 # What components need in order to be built at all, by the name of the field.
 REQUIRED: dict[str, Callable[[], Any]] = {
     "attack": PGD,
-    "eps": lambda: "8/255",
+    "eps": lambda: 1,  # a whole number, which L0 asks for, and no more than the range
     "index": lambda: 1,
     "members": tuple,
     "name": lambda: "a-name",
