@@ -56,7 +56,7 @@ _HOMES = {
     "models": "wrap",
     "spaces": "L0 L1 L2 Linf",
     "threat": "Knowledge Targeted ThreatModel Untargeted",
-    "training": "NFGSM SGD TRADES Adam Cosine Cyclic FastAT Madry NoiseAugmented OneCycle "
+    "training": "MTLIBP NFGSM SGD TRADES Adam Cosine Cyclic FastAT Madry NoiseAugmented OneCycle "
     "Piecewise Standard TrainPlan TrainResult",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
@@ -66,6 +66,7 @@ __all__ = [
     "L0",
     "L1",
     "L2",
+    "MTLIBP",
     "NFGSM",
     "SGD",
     "TRADES",

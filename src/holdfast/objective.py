@@ -130,6 +130,16 @@ class Objective:
         with torch.no_grad():
             return self._ask(self.judge, x_adv).argmax(1)
 
+    def decide(self, x_adv: Tensor, at: Rng) -> Score:
+        """Return whether x_adv (B, ...) reaches the goal, as a loss of 1 or -1: one query.
+
+        A tie does not. Harm and tie are for who judges the search, not for the search.
+        """
+        self._allow(Knowledge.DECISION, "labels")
+        with torch.no_grad():
+            harm, tie = self._judged(self._ask(self.judge, x_adv))
+        return Score(torch.where(harm > tie, 1.0, -1.0), lambda: (harm, tie))
+
     def verdict(self, x_adv: Tensor) -> Score:
         """Return the judge's score of x_adv: what is reported, with the harm for its loss.
 

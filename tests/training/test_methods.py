@@ -8,17 +8,28 @@ from torch import nn
 from torch.nn import functional as F
 
 from holdfast.attacks import PGD
-from holdfast.errors import ConfigError
-from holdfast.models import wrap
+from holdfast.errors import ConfigError, Unsupported
+from holdfast.models import build_network, logit_gaps, wrap
 from holdfast.plain import build, describe
 from holdfast.registry import known
 from holdfast.rng import Rng
 from holdfast.spaces import L2, Linf
 from holdfast.threat import Targeted, ThreatModel
-from holdfast.training import NFGSM, TRADES, FastAT, Madry, NoiseAugmented, Standard, TrainPlan
+from holdfast.training import (
+    MTLIBP,
+    NFGSM,
+    TRADES,
+    FastAT,
+    Madry,
+    NoiseAugmented,
+    Standard,
+    TrainPlan,
+)
 from holdfast.training.setup import prepare
+from holdfast.training.step import Recorder
 
 METHODS = [cls() for cls in known("method").values()]
+LOOSE = [m for m in METHODS if not isinstance(m, MTLIBP)]  # for any network
 
 
 @pytest.fixture
@@ -81,7 +92,7 @@ def test_what_others_may_see_or_spend_does_not_bind_the_learner(method, limits, 
     assert torch.equal(found, method.perturb(model, batch, free, rng(batch)))
 
 
-@pytest.mark.parametrize("method", [Madry(), FastAT(), NFGSM(), TRADES()])
+@pytest.mark.parametrize("method", [Madry(), FastAT(), NFGSM(), TRADES(), MTLIBP()])
 def test_examples_of_the_target_class_are_left_alone(method, net, batch):
     threat = ThreatModel(Linf(eps=0.1), goal=Targeted(to=0))
     found = method.perturb(wrap(net), batch, threat, rng(batch))
@@ -121,7 +132,7 @@ def count_passes(method, net, batch, threat):
 
     model = wrap(Counting())
     found = method.perturb(model, batch, threat, rng(batch))
-    method.loss(model, batch, found).mean().backward()
+    method.loss(Recorder(model), batch, found, threat).mean().backward()
     return seen
 
 
@@ -154,7 +165,7 @@ def test_trades_is_the_papers_loss(net, batch, threat):
     theirs = F.cross_entropy(clean, batch.y) + 3.0 * F.kl_div(
         F.log_softmax(perturbed, 1), F.softmax(clean, 1), reduction="batchmean"
     )
-    ours = method.loss(model, batch, found)
+    ours = method.loss(model, batch, found, threat)
     assert ours.shape == (len(batch.y),)
     assert torch.allclose(ours.mean(), theirs, rtol=1e-5)
     gradients = [torch.autograd.grad(loss, net[0].weight)[0] for loss in (ours.mean(), theirs)]
@@ -199,11 +210,11 @@ def test_nfgsm_leaves_the_ball_but_not_the_range(net, batch, threat):
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.4])
-@pytest.mark.parametrize("method", METHODS, ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("method", LOOSE, ids=lambda m: type(m).__name__)
 def test_label_smoothing_is_torchs(method, smoothing, net, batch, threat):
     model = wrap(net).eval()
     found = batch.x  # both terms of TRADES then see the same input and its divergence is 0
-    ours = method.loss(model, batch, found, smoothing).mean()
+    ours = method.loss(model, batch, found, threat, smoothing).mean()
     theirs = F.cross_entropy(model(batch.x), batch.y, label_smoothing=smoothing)
     assert torch.allclose(ours, theirs, rtol=1e-6)
 
@@ -235,7 +246,66 @@ def test_the_plans_label_smoothing_reaches_the_loss(net, splits, threat):
     assert losses[0.0] != losses[0.5]
 
 
-@pytest.mark.parametrize("make", [lambda: TRADES(beta=0.0), lambda: NFGSM(noise=0.0)])
+@pytest.mark.parametrize(
+    "make", [lambda: TRADES(beta=0.0), lambda: NFGSM(noise=0.0), lambda: MTLIBP(weight=0.0)]
+)
 def test_impossible_methods_are_refused(make):
     with pytest.raises(ConfigError):
         make()
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_mtl_ibp_mixes_the_attacked_loss_with_its_bound(smoothing, batch, threat):
+    model = wrap(build_network({"type": "mlp", "hidden": [7]}, (1, 6, 6), 3))
+    method = MTLIBP(weight=0.3)
+    found = method.perturb(model, batch, threat, rng(batch))
+    low, high = (batch.x - 0.1).clamp_min(0), (batch.x + 0.1).clamp_max(1)
+    bounds = logit_gaps(model, low, high, batch.y)
+    attacked, certified = (
+        F.cross_entropy(logits, batch.y, reduction="none", label_smoothing=smoothing)
+        for logits in (model(found), bounds)
+    )
+    ours = method.loss(Recorder(model), batch, found, threat, smoothing)
+    assert torch.allclose(ours, 0.7 * attacked + 0.3 * certified, rtol=1e-5)
+    assert (certified > attacked).all()  # a bound is above whatever an attack reaches
+    (gradient,) = torch.autograd.grad(certified.sum(), model.module[1].weight)
+    assert gradient.abs().sum() > 0
+
+
+def test_mtl_ibp_needs_a_box(batch):
+    model = wrap(build_network({"type": "mlp", "hidden": [7]}, (1, 6, 6), 3))
+    with pytest.raises(Unsupported, match="use Linf"):
+        MTLIBP().loss(Recorder(model), batch, batch.x, ThreatModel(L2(eps=0.5)))
+
+
+def test_the_ramp_grows_eps_from_nothing_to_the_threats(net, splits, threat):
+    setup = prepare(
+        net,
+        splits,
+        threat=threat,
+        method=FastAT(),
+        plan=TrainPlan(epochs=10, batch_size=32, ramp=0.5),
+        seed=0,
+        normalize=None,
+        device="cpu",
+    )
+    step = setup.step
+    total = 10 * step.steps_per_epoch
+    sizes = [step.threat_at(k).space.radius for k in range(total)]
+    assert sizes[0] == pytest.approx(0.1 * 0.5 / (0.5 * total))
+    assert sizes == sorted(sizes)
+    assert step.threat_at(total // 2) is step.threat_at(total - 1) is threat
+    state = setup.state()
+    reach = []
+    real = FastAT.perturb
+
+    def seen(self, model, batch, threat, rng):
+        found = real(self, model, batch, threat, rng)
+        reach.append(float((found - batch.x).abs().max()))
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FastAT, "perturb", seen)
+        for batch in setup.feed.batches(0, 0, 0):
+            step(state, batch)
+    assert reach == pytest.approx(sizes[: len(reach)], rel=1e-3)

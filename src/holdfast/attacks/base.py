@@ -1,29 +1,54 @@
-"""What every attack is: a way to walk through the set, reduced to the worst point or to the last.
+"""What every attack is: a way to walk through the set, reduced to one point of each example.
 
 An attack is frozen data without a model. `iterate` yields each scored point and at the end the last
 one unscored; evaluation keeps the worst of them, training takes the last and spends no extra pass.
+An attack that looks for the nearest counterexample walks over all valid inputs; what is kept is the
+nearest success, so one run tells what every radius would.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import reduce
 from typing import ClassVar, NamedTuple
 
-import torch
 from torch import Tensor
 
-from holdfast.attacks.result import Result, beats, keep_worst
+from holdfast.attacks.keep import Best, Nearest, spent
+from holdfast.attacks.points import Point, Scored, Unscored, ask, climb, look, scored
+from holdfast.attacks.result import Result, keep_nearest, keep_worst
 from holdfast.attacks.starts import Start
 from holdfast.errors import Unsupported, VerificationError
-from holdfast.objective import BudgetSpent, Cost, Objective, Score
+from holdfast.objective import Cost, Objective
 from holdfast.plain import describe, digest
 from holdfast.registry import known
 from holdfast.rng import Rng
-from holdfast.spaces.ball import norm, spread
-from holdfast.threat import Dense, Knowledge, Normed, Region, Searchable, Vector
+from holdfast.threat import Dense, Knowledge, Normed, Region, Searchable, Sparse, Vector
 
-Capability = type[Vector] | type[Normed] | type[Dense] | type[Searchable]
+Capability = type[Vector] | type[Normed] | type[Dense] | type[Sparse] | type[Searchable]
+
+__all__ = [
+    "Attack",
+    "Best",
+    "Capability",
+    "Demands",
+    "Nearest",
+    "Point",
+    "Scored",
+    "Unscored",
+    "ask",
+    "audit",
+    "climb",
+    "first",
+    "keeper",
+    "last",
+    "look",
+    "require",
+    "scored",
+    "walk_of",
+    "worst",
+]
 
 
 class Demands(NamedTuple):
@@ -31,53 +56,21 @@ class Demands(NamedTuple):
 
     knowledge: Knowledge
     needs: tuple[Capability, ...]
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A point of the search with what one forward pass said about it."""
-
-    z: Tensor  # (B, ...)
-    x_adv: Tensor  # (B, ...)
-    score: Score
-    grad: Tensor | None = None  # (B, ...) of the loss; None: none was asked for
-
-    @property
-    def loss(self) -> Tensor:
-        """Return (B,): the value of what the search climbs."""
-        return self.score.loss.detach()
-
-    @property
-    def harm(self) -> Tensor:
-        """Return (B,): what the attacker wants."""
-        return self.score.harm
-
-    @property
-    def tie(self) -> Tensor:
-        """Return (B,): how large a harm must be to count."""
-        return self.score.tie
-
-
-@dataclass(frozen=True)
-class Unscored:
-    """The point where a search ends, not yet looked at."""
-
-    z: Tensor  # (B, ...)
-    grad: Tensor | None = None  # (B, ...) zero where the search had none
-
-
-Point = Scored | Unscored
+    nearest: bool = False  # whether it looks for the nearest counterexample, at any distance
 
 
 class Attack:
     """The interface of every attack; subclasses are frozen dataclasses.
 
-    needs: what the region must be able to do. knowledge: what the threat model must grant.
+    needs: what the region must be able to do. knowledge: what the threat model must grant. nearest:
+    whether it looks for the nearest counterexample; its `iterate` then gets the region of infinite
+    radius, and needs a set that is Normed.
     """
 
     kind: ClassVar[str] = "attack"
     needs: ClassVar[tuple[Capability, ...]] = ()
     knowledge: ClassVar[Knowledge] = Knowledge.GRADIENT
+    nearest: ClassVar[bool] = False
 
     def iterate(
         self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
@@ -87,7 +80,7 @@ class Attack:
 
     def demands(self) -> Demands:
         """Return what this attack asks for; one made of attacks asks for what they do."""
-        return Demands(self.knowledge, self.needs)
+        return Demands(self.knowledge, self.needs, self.nearest)
 
     def parts(self) -> tuple[Attack, ...]:
         """Return the attacks whose per-example worst case this one is; itself unless composed."""
@@ -107,7 +100,7 @@ class Attack:
     def __call__(
         self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
     ) -> Result:
-        """Run to the end and return the worst point found for each example.
+        """Run to the end and return the worst point found for each example, or the nearest success.
 
         Raises Unsupported if the region or the threat model's knowledge does not fit, and
         VerificationError if the search returned an input outside the set.
@@ -118,10 +111,9 @@ class Attack:
             results = [
                 worst(part, objective, region, part.own(rng), start) for part in self.parts()
             ]
-            found = results[0]
-            for other in results[1:]:
-                found = keep_worst(found, other)
-            audit(region, found.x_adv)
+            keep = keep_nearest if self.demands().nearest else keep_worst
+            found = reduce(keep, results)
+            audit(region, found)
             return _confirmed(found, objective, before)
 
     def own(self, rng: Rng) -> Rng:
@@ -139,31 +131,12 @@ def require(attack: Attack, objective: Objective, region: Region) -> None:
             f"{objective.threat.knowledge!s}: "
             f"use one of {', '.join(_fitting(objective, region)) or 'none yet'}"
         )
-    for capability in demands.needs:
+    for capability in (*demands.needs, *([Normed] if demands.nearest else [])):
         if not isinstance(region, capability):
             raise Unsupported(
                 f"{label} needs a set that is {capability.__name__}: "
                 f"use one of {', '.join(_fitting(objective, region)) or 'none yet'}"
             )
-
-
-def climb(objective: Objective, region: Region, z: Tensor, at: Rng) -> tuple[Scored, Tensor]:
-    """Score z and return the gradient of its loss: one forward and one input-only backward pass."""
-    z = z.detach().requires_grad_(True)
-    with torch.enable_grad():
-        x_adv = region.lift(z, at)
-        score, grad = objective.climb(x_adv, z, at)
-    point = z.detach()
-    shown = point if x_adv is z else x_adv.detach()  # one tensor, kept once, where they are one
-    return Scored(point, shown, score, grad), grad
-
-
-def look(objective: Objective, region: Region, z: Tensor, at: Rng) -> Scored:
-    """Score z without a gradient: one forward pass."""
-    with torch.no_grad():
-        x_adv = region.realize(z, at)
-        score = objective.score(x_adv, at)
-    return Scored(z, x_adv, score)
 
 
 def last(
@@ -177,9 +150,12 @@ def last(
     opening = getattr(attack, "start", None)
     if start is None and isinstance(opening, Start):
         start = opening.for_training(region, rng)
+    walk = walk_of(attack, region)
     z = region.center()
-    for point in attack.iterate(objective, region, rng, start):
+    for point in attack.iterate(objective, walk, rng, start):
         z = point.z
+    if walk is not region:
+        z = region.project(z)
     return region.realize(z.detach(), rng)
 
 
@@ -188,13 +164,11 @@ def worst(
 ) -> Result:
     """Run to the end; return each example's worst point: a success, else the largest harm.
 
-    A start that is outside the set is projected onto it.
+    A start that is outside the set is projected onto it. Of an attack that looks for the nearest
+    counterexample, return that.
     """
-    best = Best(objective, region)
-    start = None if start is None else region.project(start)
-    for here in scored(attack.iterate(objective, region, rng, start), objective, region, rng):
-        best.see(here)
-    return best.result()
+    best = keeper(attack, objective, region)
+    return _reduced(best, _points(attack, objective, region, rng, start))
 
 
 def first(
@@ -202,129 +176,58 @@ def first(
 ) -> Result:
     """Keep each example's first success, else its worst point; end once every example is broken.
 
-    Same verdict as `worst` in fewer passes, and no example's point depends on its batch mates.
+    Same verdict as `worst` in fewer passes, and no example's point depends on its batch mates. An
+    attack that looks for the nearest counterexample is run to the end.
     """
-    best = Best(objective, region, settle=True)
-    start = None if start is None else region.project(start)
-    for here in scored(attack.iterate(objective, region, rng, start), objective, region, rng):
+    best = keeper(attack, objective, region, settle=True)
+    return _reduced(best, _points(attack, objective, region, rng, start))
+
+
+def walk_of(attack: Attack, region: Region) -> Region:
+    """Return where the attack walks: in the set, or, looking for the nearest, everywhere valid."""
+    if not attack.demands().nearest:
+        return region
+    assert isinstance(region, Normed), "require() has checked this"
+    return region.unbounded()
+
+
+def keeper(
+    attack: Attack, objective: Objective, region: Region, *, settle: bool = False
+) -> Best | Nearest:
+    """Return what keeps the points of this attack that matter."""
+    if attack.demands().nearest:
+        return Nearest(objective, region)
+    return Best(objective, region, settle=settle)
+
+
+def _points(
+    attack: Attack, objective: Objective, region: Region, rng: Rng, start: Tensor | None
+) -> Iterator[Scored]:
+    walk = walk_of(attack, region)
+    start = None if start is None else walk.project(start)
+    return scored(attack.iterate(objective, walk, rng, start), objective, walk, rng)
+
+
+def _reduced(best: Best | Nearest, points: Iterator[Scored]) -> Result:
+    for here in points:
         best.see(here)
-        if best.all_broken():
+        if best.done():
             break
     return best.result()
 
 
-class Best:
-    """Keeps each example's worst point, and whether the search ever had a gradient.
+def audit(region: Region, found: Result) -> None:
+    """Raise VerificationError unless every input said to be in the set is, and every one is valid.
 
-    settle: look no further at an example once it is broken.
+    Only a search for the nearest counterexample says of some that they are farther than the radius.
     """
-
-    def __init__(self, objective: Objective, region: Region, *, settle: bool = False) -> None:
-        self.objective = objective
-        self.region = region
-        self.before = objective.cost
-        self.settle = settle
-        self.seen = False
-        self.z = self.x_adv = region.center()  # stands in until the first look
-        self.loss = self.harm = torch.full_like(region.radius, -torch.inf)
-        self.tie = torch.zeros_like(region.radius)
-        self.lost = torch.zeros_like(region.radius, dtype=torch.bool)
-        self.moved: Tensor | None = None  # (B,) bool: a gradient was usable; None: none was asked
-        self.all_moved = False
-
-    def see(self, here: Scored) -> None:
-        """Take one more scored point into account.
-
-        A harm that is not a number is never better; an example that it leaves unbroken is lost.
-        """
-        harm, tie = here.harm, here.tie
-        nowhere = harm.isnan()
-        better = beats(harm, tie, self.harm, self.tie)  # not where harm is not a number
-        if self.settle:
-            open_ = ~self._settled()
-            nowhere, better = nowhere & open_, better & open_
-        self.lost = self.lost | nowhere
-        self._note_gradient(here.grad)
-        if not self.seen:
-            self.seen = True
-            self._take_all(here)
-            self.harm = harm.nan_to_num(-torch.inf, torch.inf, -torch.inf)
-        elif bool(better.all()):
-            self._take_all(here)
-        elif bool(better.any()):
-            self._take(here, better)
-
-    def all_broken(self) -> bool:
-        """Say whether every example is broken already."""
-        return self.seen and bool(self._settled().all())
-
-    def result(self) -> Result:
-        """Return what was found.
-
-        An example without success has failed if no gradient was usable, or if the model answered
-        with no number somewhere: what it would do there is not known.
-        """
-        success = self._settled()
-        failed = self.harm.isinf() | self.lost
-        if self.moved is not None:
-            failed = failed | ~self.moved
-        return Result(
-            x_adv=self.x_adv,
-            z=self.z,
-            harm=self.harm,
-            tie=self.tie,
-            loss=self.loss,
-            size=self.region.size(self.z),
-            failed=failed & ~success,
-            lost=self.lost,
-            cost=_spent(self.objective, self.before),
-        )
-
-    def _settled(self) -> Tensor:
-        """Return (B,) bool: which examples are broken already."""
-        return self.harm > self.tie
-
-    def _note_gradient(self, grad: Tensor | None) -> None:
-        """Remember which examples had a gradient; ask no more once all of them had."""
-        if grad is None or self.all_moved:
-            return
-        moves = norm(grad, torch.inf) > 0
-        self.moved = moves if self.moved is None else self.moved | moves
-        self.all_moved = bool(self.moved.all())
-
-    def _take_all(self, here: Scored) -> None:
-        self.z, self.x_adv = here.z, here.x_adv
-        self.loss, self.harm, self.tie = here.loss, here.harm, here.tie
-
-    def _take(self, here: Scored, better: Tensor) -> None:
-        wide = spread(better, here.z)
-        same = here.x_adv is here.z and self.x_adv is self.z
-        self.z = torch.where(wide, here.z, self.z)
-        self.x_adv = self.z if same else torch.where(wide, here.x_adv, self.x_adv)
-        self.loss = torch.where(better, here.loss, self.loss)
-        self.harm = torch.where(better, here.harm, self.harm)
-        self.tie = torch.where(better, here.tie, self.tie)
-
-
-def scored(
-    points: Iterator[Point], objective: Objective, region: Region, rng: Rng
-) -> Iterator[Scored]:
-    """Score the points that the search left unscored; end quietly when the budget is spent."""
-    try:
-        for point in points:
-            if isinstance(point, Unscored):
-                point = replace(look(objective, region, point.z, rng), grad=point.grad)
-            yield point
-    except BudgetSpent:
-        return
-
-
-def audit(region: Region, x_adv: Tensor) -> None:
-    """Raise VerificationError unless every one of x_adv (B, ...) is in the set."""
-    inside = region.contains(x_adv)
-    if not bool(inside.all()):
+    outside = ~region.contains(found.x_adv)
+    bad = outside & found.inside
+    if isinstance(region, Normed) and bool((outside & ~found.inside).any()):
+        bad = bad | ~region.unbounded().contains(found.x_adv)
+    if bool(bad.any()):
         raise VerificationError(
-            f"an attack returned {int((~inside).sum())} inputs outside the allowed set: this is a "
+            f"an attack returned {int(bad.sum())} inputs outside the allowed set: this is a "
             "bug of the attack, its results are not used"
         )
 
@@ -333,11 +236,7 @@ def _confirmed(found: Result, objective: Objective, before: Cost) -> Result:
     """Let the judge have the last word where the search used another model."""
     if objective.judge is not objective.search:
         found = found.judged(objective.verdict(found.x_adv), found.cost)
-    return replace(found, cost=_spent(objective, before))
-
-
-def _spent(objective: Objective, before: Cost) -> Cost:
-    return Cost(*(a - b for a, b in zip(objective.cost, before, strict=True)))
+    return replace(found, cost=spent(objective, before))
 
 
 def _fitting(objective: Objective, region: Region) -> list[str]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from holdfast.attacks.apgd import APGD
-from holdfast.attacks.base import Attack, Best, Demands, Point, scored
+from holdfast.attacks.base import Attack, Demands, Point, keeper, scored
 from holdfast.attacks.square import Square
+from holdfast.errors import InputError
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.registry import register
@@ -29,10 +30,17 @@ class Chain(Attack):
     first: Attack = Square(queries=2000)
     then: Attack = APGD(loss=Margin())
 
+    def __post_init__(self) -> None:
+        if self.first.demands().nearest != self.then.demands().nearest:
+            raise InputError(
+                "both attacks of a chain must look for the nearest counterexample, or neither: "
+                "one walks within the radius and the other everywhere"
+            )
+
     def iterate(
         self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
     ) -> Iterator[Point]:
-        best = Best(objective, region)
+        best = keeper(self.first, objective, region)
         search = self.first.iterate(objective, region, self.first.own(rng), start)
         for here in scored(search, objective, region, rng):
             best.see(here)
@@ -42,7 +50,7 @@ class Chain(Attack):
     def demands(self) -> Demands:
         one, other = self.first.demands(), self.then.demands()
         most = min(one.knowledge, other.knowledge, key=list(Knowledge).index)
-        return Demands(most, tuple(dict.fromkeys((*one.needs, *other.needs))))
+        return Demands(most, tuple(dict.fromkeys((*one.needs, *other.needs))), one.nearest)
 
     def cost(self) -> str:
         return f"({self.first.cost()}) + ({self.then.cost()})"

@@ -16,27 +16,38 @@ from holdfast.tree import take
 
 @dataclass(frozen=True)
 class Result:
-    """The worst point found for each example, and what the search cost."""
+    """The worst point found for each example, or its nearest success, and what the search cost.
+
+    A search for the nearest counterexample may find it farther away than the radius: it is returned
+    with its size, but it is no success in this set. Where it found none at all the size is infinite
+    and the point is the one that came closest to the goal.
+    """
 
     x_adv: Tensor  # (B, ...)
     z: Tensor  # (B, ...)
     harm: Tensor  # (B,)
     tie: Tensor  # (B,)
     loss: Tensor  # (B,)
-    size: Tensor  # (B,) in the units of the radius
+    size: Tensor  # (B,) in the units of the radius; infinite where a search for it found nothing
+    inside: Tensor  # (B,) bool: x_adv is in the set, as audited
     failed: Tensor  # (B,) bool: no success, and the attack could not move or is lost
     lost: Tensor  # (B,) bool: at some point of the search the harm was not a number
     cost: Cost
 
     @property
     def success(self) -> Tensor:
-        """Return (B,) bool: the goal is reached beyond a tie."""
+        """Return (B,) bool: the goal is reached beyond a tie, within the set."""
+        return self.reached & self.inside
+
+    @property
+    def reached(self) -> Tensor:
+        """Return (B,) bool: the goal is reached beyond a tie, at whatever distance."""
         return self.harm > self.tie
 
     @property
     def marginal(self) -> Tensor:
-        """Return (B,) bool: a tie was reached and no more."""
-        return (self.harm.abs() <= self.tie) & self.harm.isfinite()
+        """Return (B,) bool: a tie was reached within the set, and no more."""
+        return (self.harm.abs() <= self.tie) & self.harm.isfinite() & self.inside
 
     @property
     def status(self) -> list[Status]:
@@ -47,7 +58,7 @@ class Result:
     def judged(self, verdict: Score, cost: Cost) -> Result:
         """Return the same points with the judge's word on them."""
         lost = self.lost | verdict.harm.isnan()
-        failed = (self.failed | lost) & ~(verdict.harm > verdict.tie)
+        failed = (self.failed | lost) & ~((verdict.harm > verdict.tie) & self.inside)
         return replace(
             self, harm=verdict.harm, tie=verdict.tie, failed=failed, lost=lost, cost=cost
         )
@@ -59,18 +70,19 @@ class Result:
 
 
 def keep_worst(one: Result, other: Result) -> Result:
-    """Return each example's worse point; costs add up.
+    """Return each example's worse point, one in the set before one that is not; costs add up.
 
     An example without success failed if both searches did, or if it was lost in one of them.
     """
-    return _merge(one, other, beats(other.harm, other.tie, one.harm, one.tie))
+    harder = beats(other.harm, other.tie, one.harm, one.tie)
+    return _merge(one, other, torch.where(one.inside == other.inside, harder, other.inside))
 
 
 def keep_nearest(one: Result, other: Result) -> Result:
-    """Return each example's nearest success, or the worst point where neither succeeded."""
-    nearer = other.success & (~one.success | (other.size < one.size))
-    harder = ~other.success & beats(other.harm, other.tie, one.harm, one.tie)
-    return _merge(one, other, nearer | harder)
+    """Return each example's nearest success, or the worst point where neither reached the goal."""
+    nearer = other.reached & (~one.reached | (other.size < one.size))
+    harder = ~one.reached & beats(other.harm, other.tie, one.harm, one.tie)
+    return _merge(one, other, torch.where(other.reached, nearer, harder))
 
 
 def beats(harm: Tensor, tie: Tensor, best_harm: Tensor, best_tie: Tensor) -> Tensor:
@@ -83,7 +95,7 @@ def _merge(one: Result, other: Result, better: Tensor) -> Result:
         a, b = getattr(one, name), getattr(other, name)
         return torch.where(spread(better, a), b, a)
 
-    fields = {name: pick(name) for name in ("x_adv", "z", "harm", "tie", "loss", "size")}
+    fields = {name: pick(name) for name in ("x_adv", "z", "harm", "tie", "loss", "size", "inside")}
     lost = one.lost | other.lost
     failed = ((one.failed & other.failed) | lost) & ~(one.success | other.success)
     total = Cost(*(a + b for a, b in zip(one.cost, other.cost, strict=True)))

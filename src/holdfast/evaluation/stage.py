@@ -155,7 +155,7 @@ def attack_batch(setting: Setting, member: Member, batch: Padded) -> Result:
 
 def confirm(objective: Objective, region: Region, found: Result) -> Result:
     """Audit the set and re-evaluate the returned inputs; what the judge denies does not count."""
-    audit(region, found.x_adv)
+    audit(region, found)
     verdict = objective.verdict(found.x_adv)
     return found.judged(verdict, objective.cost)
 
@@ -191,6 +191,7 @@ def _gave_up(setting: Setting, batch: Padded) -> Result:
         tie=torch.ones_like(none),
         loss=none,
         size=torch.zeros_like(none),
+        inside=torch.ones_like(none, dtype=torch.bool),
         failed=torch.ones_like(none, dtype=torch.bool),
         lost=torch.ones_like(none, dtype=torch.bool),
         cost=setting.objective(batch).cost,

@@ -5,6 +5,7 @@ from holdfast.models.adapter import Model, as_logits, frozen, wrap
 from holdfast.models.finding import Finding, Verdict
 from holdfast.models.foreign import load_state, load_user_model, load_weights
 from holdfast.models.inspection import check_logits, count_classes, inspect
+from holdfast.models.intervals import logit_gaps
 from holdfast.models.networks import (
     MLP,
     Network,
@@ -35,5 +36,6 @@ __all__ = [
     "load_state",
     "load_user_model",
     "load_weights",
+    "logit_gaps",
     "wrap",
 ]

@@ -46,12 +46,17 @@ class Model(nn.Module):
 
         A network whose weights are float16 or bfloat16 gets its inputs in that type.
         """
-        if self.mean is not None and self.std is not None:
-            x = (x - _per_channel(self.mean, x)) / _per_channel(self.std, x)
+        x = self.normalised(x)
         weights = next(self.module.parameters(), None)
         if weights is not None and weights.dtype in (torch.float16, torch.bfloat16):
             x = x.to(weights.dtype)
         return as_logits(self.module(x), len(x))
+
+    def normalised(self, x: Tensor) -> Tensor:
+        """Return what the network itself is given for x (N, ...)."""
+        if self.mean is None or self.std is None:
+            return x
+        return (x - _per_channel(self.mean, x)) / _per_channel(self.std, x)
 
     def around(self, module: nn.Module) -> Model:
         """Return the same normalisation and range around another network (a low-precision twin)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from holdfast.training.ema import Average
 from holdfast.training.methods import (
+    MTLIBP,
     NFGSM,
     TRADES,
     FastAT,
@@ -20,6 +21,7 @@ from holdfast.training.state import TrainState
 from holdfast.training.validation import Validate, Validator
 
 __all__ = [
+    "MTLIBP",
     "NFGSM",
     "SGD",
     "TRADES",

@@ -28,6 +28,7 @@ class TrainPlan:
     optimizer: Optimizer = SGD()
     schedule: Schedule = Cyclic()
     ema: float | None = None  # decay per step of averaged weights, which then are the model
+    ramp: float = 0.0  # fraction of the run over which eps grows from 0 to the threat's
     label_smoothing: float = 0.0
     augment: Augmentation | None = None
     clip: float | None = None  # largest Euclidean length of the gradient
@@ -43,6 +44,8 @@ class TrainPlan:
             raise ConfigError(f"ema must be between 0 and 1, got {self.ema}: 0.999 is usual")
         if not 0 <= self.label_smoothing < 1:
             raise ConfigError(f"label_smoothing must be in [0, 1), got {self.label_smoothing}")
+        if not 0 <= self.ramp < 1:
+            raise ConfigError(f"ramp must be in [0, 1), got {self.ramp}: 0.3 is usual")
         if self.clip is not None and self.clip <= 0:
             raise ConfigError(f"clip must be above 0 or None, got {self.clip}")
         if self.checkpoint_minutes is not None and self.checkpoint_minutes < 0:

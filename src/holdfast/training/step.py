@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from holdfast.data import Batch
 from holdfast.rng import Rng, derive
 from holdfast.threat import ThreatModel
-from holdfast.training.methods import Logits, Method
+from holdfast.training.methods import Method
 from holdfast.training.optimizers import set_lr
 from holdfast.training.parallel import Group
 from holdfast.training.plan import TrainPlan
@@ -46,9 +46,10 @@ class Step:
         batch = self._prepare(batch, state)
         with own_randomness(batch.x.device, state.seed, state.step, self.group.rank):
             rng = Rng(state.seed, batch.ids).fold("train", state.epoch)
-            found = self.method.perturb(model, batch, self.threat, rng)
+            threat = self.threat_at(state.step)
+            found = self.method.perturb(model, batch, threat, rng)
             seen = Recorder(model)
-            losses = self.method.loss(seen, batch, found, self.plan.label_smoothing)
+            losses = self.method.loss(seen, batch, found, threat, self.plan.label_smoothing)
             optimizer.zero_grad(set_to_none=True)
             losses.mean().backward()
         sums = self._sums(state, batch, found is batch.x, losses.detach(), seen.logits)
@@ -67,8 +68,17 @@ class Step:
 
     def lr(self, step: int) -> float:
         """Return the learning rate of a step, read in its middle: neither end of it is 0."""
-        progress = (step + 0.5) / (self.plan.epochs * self.steps_per_epoch)
-        return self.plan.optimizer.lr * self.plan.schedule.at(min(progress, 1.0))
+        return self.plan.optimizer.lr * self.plan.schedule.at(self._progress(step))
+
+    def threat_at(self, step: int) -> ThreatModel:
+        """Return what the learner withstands at a step: less than the threat while eps grows."""
+        progress = self._progress(step)
+        if progress >= self.plan.ramp:
+            return self.threat
+        return self.threat.with_eps(self.threat.space.radius * progress / self.plan.ramp)
+
+    def _progress(self, step: int) -> float:
+        return min((step + 0.5) / (self.plan.epochs * self.steps_per_epoch), 1.0)
 
     def _prepare(self, batch: Batch, state: TrainState) -> Batch:
         """Return the batch on the state's device, augmented."""
@@ -102,12 +112,12 @@ class Step:
 class Recorder:
     """Calls a network and keeps what it returned, so that counting costs no extra pass."""
 
-    def __init__(self, model: Logits) -> None:
-        self.model = model
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network
         self.logits: Tensor
 
     def __call__(self, x: Tensor) -> Tensor:
-        logits = self.model(x)
+        logits: Tensor = self.network(x)
         self.logits = logits.detach()
         return logits
 

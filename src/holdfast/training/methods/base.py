@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +16,15 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.threat import Knowledge, ThreatModel
 
-Logits = Callable[[Tensor], Tensor]
-"""A network seen as a function: inputs (N, ...) to logits (N, K)."""
+
+class Learner(Protocol):
+    """The network that learns, as the loop lends it to a method: calls are counted."""
+
+    network: nn.Module  # for methods that look inside; calling it directly counts nothing
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return logits (N, K) of inputs (N, ...)."""
+        ...
 
 
 class Method:
@@ -35,11 +41,19 @@ class Method:
         """Return the inputs (B, ...) to train on; nothing of the model is touched."""
         raise NotImplementedError
 
-    def loss(self, model: Logits, batch: Batch, found: Tensor, smoothing: float = 0.0) -> Tensor:
+    def loss(
+        self,
+        model: Learner,
+        batch: Batch,
+        found: Tensor,
+        threat: ThreatModel,
+        smoothing: float = 0.0,
+    ) -> Tensor:
         """Return (B,): what the learner lowers, from one call of `model`.
 
-        found: (B, ...) from `perturb`. Its logits are the last B rows of the call; a method that
-        needs the unchanged inputs too puts them first. smoothing: of the labels, in [0, 1).
+        found: (B, ...) from `perturb` under the same threat. Its logits are the last B rows of the
+        call; a method that needs the unchanged inputs too puts them first. smoothing: of the
+        labels, in [0, 1).
         """
         return smoothed(model(found), batch.y, smoothing)
 

@@ -14,7 +14,7 @@ from holdfast.losses import KL
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import ThreatModel
-from holdfast.training.methods.base import Logits, Method, search, smoothed
+from holdfast.training.methods.base import Learner, Method, search, smoothed
 
 
 @register("method", name="trades")
@@ -37,7 +37,14 @@ class TRADES(Method):
     def perturb(self, model: nn.Module, batch: Batch, threat: ThreatModel, rng: Rng) -> Tensor:
         return search(self.attack, model, batch, threat, rng)
 
-    def loss(self, model: Logits, batch: Batch, found: Tensor, smoothing: float = 0.0) -> Tensor:
+    def loss(
+        self,
+        model: Learner,
+        batch: Batch,
+        found: Tensor,
+        threat: ThreatModel,
+        smoothing: float = 0.0,
+    ) -> Tensor:
         clean, perturbed = model(torch.cat((batch.x, found))).chunk(2)
         divergence = KL().away(perturbed, batch.y, clean)
         return smoothed(clean, batch.y, smoothing) + self.beta * divergence
