@@ -78,7 +78,9 @@ def holdfast_last(net: nn.Module, eps: float, steps: int) -> Attack:
 
 
 def _ours(eps: float, steps: int) -> tuple[hf.ThreatModel, Any]:
-    return hf.ThreatModel(hf.Linf(eps=eps)), hf.attacks.PGD(steps=steps, step_size=STEP)
+    return hf.ThreatModel(hf.Linf(eps=eps)), hf.attacks.PGD(
+        steps=steps, step_size=STEP, loss=hf.losses.CrossEntropy()
+    )
 
 
 def torchattacks(net: nn.Module, eps: float, steps: int) -> Attack:

@@ -7,6 +7,7 @@ and, through them, for gradients. What the threat model does not grant cannot be
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
@@ -250,7 +251,7 @@ class Objective:
         with torch.no_grad():
             harm = self.threat.goal.harm(logits, self.y, self.targets)
             tie = tolerance(logits)  # finite where all of a row's logits are
-            if bool(tie.isfinite().all()):
+            if math.isfinite(tie.sum()):
                 return harm, tie
             over = (harm == torch.inf) & ~tie.isnan()
             tie = torch.where(over, tolerance(logits.nan_to_num(0.0, 0.0, 0.0)), tie)

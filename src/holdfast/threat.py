@@ -30,8 +30,10 @@ class Knowledge(StrEnum):
 
     def grants(self, needed: Knowledge) -> bool:
         """Say whether an attacker of this knowledge may run an attack that needs `needed`."""
-        order = list(Knowledge)
-        return order.index(self) <= order.index(needed)
+        return _RANKS[self] <= _RANKS[needed]
+
+
+_RANKS = {knowledge: rank for rank, knowledge in enumerate(Knowledge)}
 
 
 class Status(StrEnum):
