@@ -50,6 +50,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "vnifgsm": {"steps": 5, "step_size": 0.25, "neighbours": 2},
     "genattack": {"queries": 60},
     "nes": {"queries": 60, "samples": 10},
+    "reinforce": {"queries": 60},
     "signhunter": {"queries": 40},
     "simba": {"queries": 60},
     "spsa": {"queries": 60, "samples": 10},

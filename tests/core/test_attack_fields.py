@@ -21,6 +21,7 @@ from holdfast.attacks import (
     EachTarget,
     Gaussian,
     GenAttack,
+    Reinforce,
     Restart,
     Restarts,
     Scatter,
@@ -64,6 +65,9 @@ WRONG = [
     (Bandits, {"tiles": 0}),
     (GenAttack, {"population": 1}),
     *((GenAttack, {name: 0.0}) for name in ("rate", "mutation", "temperature")),
+    (Reinforce, {"queries": 0}),
+    *((Reinforce, {name: 0.0}) for name in ("fraction", "step_size")),
+    (Reinforce, {"rate": -1.0}),
     (Cosines, {"share": 0.0}),
     (Gaussian, {"std": -0.1}),
 ]

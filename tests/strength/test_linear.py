@@ -19,6 +19,7 @@ from holdfast.attacks import (
     Cosines,
     EachTarget,
     GenAttack,
+    Reinforce,
     SignHunter,
     SimBA,
     Square,
@@ -153,8 +154,19 @@ def test_square_comes_near_without_gradients(space, shape, limit):
         (SignHunter(queries=1000), 0.001, 0.2),
         (Bandits(queries=1000), 0.02, 0.01),
         (GenAttack(queries=1000), 0.01, 0.03),
+        (Reinforce(queries=1000), 0.01, 0.05),
     ],
-    ids=["nes", "spsa", "simba", "simba-cosines", "zoo", "signhunter", "bandits", "genattack"],
+    ids=[
+        "nes",
+        "spsa",
+        "simba",
+        "simba-cosines",
+        "zoo",
+        "signhunter",
+        "bandits",
+        "genattack",
+        "reinforce",
+    ],
 )
 def test_a_thousand_scores_are_enough_for_the_optimum(attack, linf, l2):
     """The share that is missed of what is possible, in the mean over 20 inputs of 36 coordinates.

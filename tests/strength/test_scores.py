@@ -17,6 +17,7 @@ from holdfast.attacks import (
     ZOO,
     Bandits,
     GenAttack,
+    Reinforce,
     SignHunter,
     SimBA,
     Square,
@@ -67,6 +68,7 @@ ATTACKS = [
     pytest.param(SignHunter(queries=1000), 2, 22, 2, id="signhunter"),
     pytest.param(Bandits(queries=1000), 2, 3, 2, id="bandits"),
     pytest.param(GenAttack(queries=1000), 2, 4, 2, id="genattack"),
+    pytest.param(Reinforce(queries=1000), 2, 4, 2, id="reinforce"),
 ]
 
 
@@ -90,9 +92,18 @@ def test_a_thousand_scores_break_nearly_what_gradients_break(attack, linf, l2, t
         (SignHunter(queries=200), 0.95),
         (Bandits(queries=200), 0.65),
         (GenAttack(queries=200), 0.55),
+        (Reinforce(queries=200), 0.8),
     ],
-    ids=["square", "simba", "zoo", "signhunter", "bandits", "genattack"],
+    ids=["square", "simba", "zoo", "signhunter", "bandits", "genattack", "reinforce"],
 )
 def test_two_hundred_scores_go_a_long_way(attack, least):
     """At three queries a pixel: the share of APGD's successes in Linf."""
     assert broken(attack, Linf(eps=0.1)) >= least * broken(APGD(), Linf(eps=0.1))
+
+
+def test_what_reinforce_learns_is_worth_a_third_of_the_queries():
+    """Without learning it is a random search; it breaks no more with half as many queries again."""
+    for space in (Linf(eps=0.1), L2(eps=0.6)):
+        learning = broken(Reinforce(queries=200), space)
+        assert learning >= broken(Reinforce(queries=300, rate=0.0), space)
+        assert learning > broken(Reinforce(queries=200, rate=0.0), space)

@@ -19,6 +19,7 @@ from holdfast.attacks.mix import ImagePool, Images, Mix, NoiseImages
 from holdfast.attacks.nes import NES
 from holdfast.attacks.nifgsm import NIFGSM
 from holdfast.attacks.pgd import PGD
+from holdfast.attacks.reinforce import Reinforce
 from holdfast.attacks.result import Result, keep_nearest, keep_worst
 from holdfast.attacks.rfgsm import RFGSM
 from holdfast.attacks.signhunter import SignHunter
@@ -68,6 +69,7 @@ __all__ = [
     "Nesterov",
     "NoiseImages",
     "Pixels",
+    "Reinforce",
     "Restart",
     "Restarts",
     "Result",

@@ -53,7 +53,8 @@ class Square(Attack):
         loss = here.loss
         for k in range(1, self.queries):
             at = rng.at(k, of=self.queries)
-            here = look(objective, region, region.propose(z, at, self._fraction(k)), at)
+            share = share_of(self.fraction, k, self.queries)
+            here = look(objective, region, region.propose(z, at, share), at)
             yield here
             better = here.loss > loss
             z = torch.where(spread(better, z), here.z, z)
@@ -65,6 +66,7 @@ class Square(Attack):
     def passes(self) -> tuple[int, int]:
         return self.queries, 0
 
-    def _fraction(self, k: int) -> float:
-        """Return the window's share of the input at query k, the schedule scaled to `queries`."""
-        return float(self.fraction / 2 ** sum(k * BUDGET > at * self.queries for at in HALVE_AT))
+
+def share_of(fraction: float, k: int, queries: int) -> float:
+    """Return the share of the input that query k may change, the schedule scaled to `queries`."""
+    return float(fraction / 2 ** sum(k * BUDGET > at * queries for at in HALVE_AT))
