@@ -105,8 +105,18 @@ class Vector(Protocol):
 
 
 @runtime_checkable
-class Normed(Protocol):
-    """A region that is a ball of a norm, cut by the range: what a search for the nearest needs."""
+class Normed(Region, Protocol):
+    """A region that is a ball of a norm, cut by the range: what a search for the nearest needs.
+
+    range: (low, high) of valid inputs. counts: whether sizes are whole numbers.
+    """
+
+    range: tuple[float, float]
+    counts: ClassVar[bool]
+
+    def norms(self, delta: Tensor) -> Tensor:
+        """Return (B,): the norm of each change."""
+        ...
 
     def dual_norm(self, grad: Tensor) -> Tensor:
         """Return (B,): the norm dual to the region's."""
@@ -133,6 +143,27 @@ class Normed(Protocol):
         Where no valid point goes so far, the one that goes farthest.
         """
         ...
+
+
+@runtime_checkable
+class Euclidean(Protocol):
+    """A region whose norm is the Euclidean length."""
+
+    is_euclidean: ClassVar[bool]
+
+
+@runtime_checkable
+class Convex(Protocol):
+    """A region that holds what lies between any two of its points."""
+
+    is_convex: ClassVar[bool]
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A region whose norm counts the coordinates that change."""
+
+    is_counting: ClassVar[bool]
 
 
 @runtime_checkable

@@ -24,9 +24,31 @@ from holdfast.objective import Cost, Objective
 from holdfast.plain import describe, digest
 from holdfast.registry import known
 from holdfast.rng import Rng
-from holdfast.threat import Dense, Knowledge, Normed, Region, Searchable, Sparse, Vector
+from holdfast.threat import (
+    Boxed,
+    Convex,
+    Counting,
+    Dense,
+    Euclidean,
+    Knowledge,
+    Normed,
+    Region,
+    Searchable,
+    Sparse,
+    Vector,
+)
 
-Capability = type[Vector] | type[Normed] | type[Dense] | type[Sparse] | type[Searchable]
+Capability = (
+    type[Vector]
+    | type[Normed]
+    | type[Dense]
+    | type[Sparse]
+    | type[Searchable]
+    | type[Euclidean]
+    | type[Convex]
+    | type[Counting]
+    | type[Boxed]
+)
 
 __all__ = [
     "Attack",

@@ -22,6 +22,7 @@ class Ball(ABC):
     """
 
     is_vector: ClassVar[bool] = True
+    counts: ClassVar[bool] = False  # whether sizes are whole numbers
 
     def __init__(self, x: Tensor, radius: Tensor, range: tuple[float, float]) -> None:
         self.x = x

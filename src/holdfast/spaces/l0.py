@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -47,6 +48,9 @@ class L0(Space):
 
 class L0Region(Ball):
     """Inputs that differ in few coordinates; a radius that is no whole number is rounded down."""
+
+    counts: ClassVar[bool] = True
+    is_counting: ClassVar[bool] = True
 
     def scatter(self, at: Rng) -> Tensor:
         """Return random values of the range in as many random coordinates as may change."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -47,6 +48,8 @@ class L1(Space):
 
 class L1Region(Ball):
     """A cross-polytope cut by the range; the projection onto both together is exact."""
+
+    is_convex: ClassVar[bool] = True
 
     def scatter(self, at: Rng) -> Tensor:
         shape = tuple(self.x.shape[1:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod, sqrt
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -48,6 +49,9 @@ class L2(Space):
 
 class L2Region(Ball):
     """A Euclidean ball cut by the range; the projection onto both together is exact."""
+
+    is_euclidean: ClassVar[bool] = True
+    is_convex: ClassVar[bool] = True
 
     def scatter(self, at: Rng) -> Tensor:
         shape = tuple(self.x.shape[1:])

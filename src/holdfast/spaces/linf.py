@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -40,6 +41,8 @@ class Linf(Space):
 
 class LinfRegion(Ball):
     """A box: the projection is one clamp between bounds that are computed once."""
+
+    is_convex: ClassVar[bool] = True
 
     def __init__(self, x: Tensor, radius: Tensor, range: tuple[float, float]) -> None:
         Ball.__init__(self, x, radius, range)
