@@ -30,6 +30,7 @@ REQUIRED: dict[str, Callable[[], Any]] = {
 
 # Attacks at budgets that a test of two seconds can pay.
 SMALL: dict[str, dict[str, Any]] = {
+    "acg": {"steps": 12},
     "admix": {"steps": 4, "step_size": 0.25, "images": NoiseImages(), "mixed": 2, "copies": 2},
     "apgd": {"steps": 12},
     "bandits": {"queries": 61},
@@ -40,8 +41,14 @@ SMALL: dict[str, dict[str, Any]] = {
         "step_size": 0.3,
         "views": (Shrink(), Scales(copies=2), Blur(kernel=3)),
     },
+    "frank_wolfe": {"steps": 8},
+    "gama": {"steps": 8},
+    "malt": {"attack": PGD(steps=4), "top": 2, "among": 3},
+    "md": {"steps": 4},
     "mifgsm": {"steps": 5, "step_size": 0.25},
+    "multi_targeted": {"steps": 10, "top": 3},
     "nifgsm": {"steps": 5, "step_size": 0.25},
+    "odi": {"attack": PGD(steps=6, step_size=0.3)},
     "pgd": {"steps": 6, "step_size": 0.25},
     "sinifgsm": {"steps": 4, "step_size": 0.3, "copies": 2},
     "square": {"queries": 30},
@@ -55,6 +62,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "simba": {"queries": 60},
     "spsa": {"queries": 60, "samples": 10},
     "zoo": {"queries": 60, "coordinates": 8},
+    "to_nearest": {"attack": PGD(steps=4), "among": 3},
     "restart": {"attack": PGD(steps=3), "index": 1},
     "restarts": {"attack": PGD(steps=3), "restarts": 2},
     "to_rank": {"attack": PGD(steps=4), "rank": 1},

@@ -97,6 +97,25 @@ class Margin(Loss):
         return of_class(logits, target) - of_class(logits, rival)
 
 
+@register("loss")
+@dataclass(frozen=True, kw_only=True)
+class ProbabilityMargin(Loss):
+    """The margin of the probabilities (PM; Sriramanan et al., 2020, arXiv:2011.14969, eq. 1).
+
+    The same order of points as the margin's among two classes, but flat where a network is certain.
+    """
+
+    def away(self, logits: Tensor, y: Tensor, reference: Tensor | None = None) -> Tensor:
+        p = logits.softmax(1)
+        return best_other(p, y) - of_class(p, y)
+
+    def towards(
+        self, logits: Tensor, rival: Tensor, target: Tensor, reference: Tensor | None = None
+    ) -> Tensor:
+        p = logits.softmax(1)
+        return of_class(p, target) - of_class(p, rival)
+
+
 @register("loss", name="dlr")
 @dataclass(frozen=True, kw_only=True)
 class DLR(Loss):

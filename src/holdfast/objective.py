@@ -94,6 +94,7 @@ class Objective:
         self.loss = loss or DEFAULT_LOSS
         self._steer: Tensor | None = None
         self._reference: list[Tensor] = []  # one tensor once it is known, shared by all views
+        self._known: dict[str, Tensor] = {}  # what attacks found out before their search, by name
         self._shared = [0, 0, 0]  # passes of the whole batch; with the meter, those of each example
         self._meter = torch.zeros(3, len(y), dtype=torch.int64, device=y.device)
         self._rows: Tensor | None = None  # rows of the meter that this view counts in; None: all
@@ -158,6 +159,15 @@ class Objective:
                 self._reference.append(self._ask(self.search, self.x))
         return self._reference[0]
 
+    def recall(self, name: str, compute: Callable[[], Tensor]) -> Tensor:
+        """Return what `compute` says about these examples, (B, ...); it is asked once by name.
+
+        For what several searches of one batch need and what depends on nothing else.
+        """
+        if name not in self._known:
+            self._known[name] = compute()
+        return self._known[name]
+
     def ranked(self, rank: int) -> Tensor:
         """Return (B,): the wrong class with the rank-th largest logit on the unchanged input."""
         others = self.reference().scatter(1, self.y[:, None], -torch.inf)
@@ -185,6 +195,7 @@ class Objective:
             targets=take(self.targets, idx),
             _steer=take(self._steer, idx),
             _reference=take(self._reference, idx),
+            _known=take(self._known, idx),
             _rows=rows,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from holdfast.attacks.acg import ACG
 from holdfast.attacks.admix import Admix
 from holdfast.attacks.apgd import APGD
 from holdfast.attacks.bandits import Bandits
@@ -13,11 +14,16 @@ from holdfast.attacks.compose import EachTarget, Restart, Restarts, ToRank
 from holdfast.attacks.difgsm import DIFGSM
 from holdfast.attacks.diverse import Diverse, Momentum, Neighbours, Nesterov, Running
 from holdfast.attacks.fgsm import FGSM
+from holdfast.attacks.frank_wolfe import FrankWolfe
+from holdfast.attacks.gama import GAMA, Corner
 from holdfast.attacks.genattack import GenAttack
+from holdfast.attacks.malt import MALT, ToNearest
+from holdfast.attacks.md import MD
 from holdfast.attacks.mifgsm import MIFGSM
 from holdfast.attacks.mix import ImagePool, Images, Mix, NoiseImages
 from holdfast.attacks.nes import NES
 from holdfast.attacks.nifgsm import NIFGSM
+from holdfast.attacks.odi import ODI, MultiTargeted
 from holdfast.attacks.pgd import PGD
 from holdfast.attacks.reinforce import Reinforce
 from holdfast.attacks.result import Result, keep_nearest, keep_worst
@@ -35,13 +41,18 @@ from holdfast.attacks.vnifgsm import VNIFGSM
 from holdfast.attacks.zoo import ZOO
 
 __all__ = [
+    "ACG",
     "APGD",
     "BIM",
     "DIFGSM",
     "FGSM",
+    "GAMA",
+    "MALT",
+    "MD",
     "MIFGSM",
     "NES",
     "NIFGSM",
+    "ODI",
     "PGD",
     "RFGSM",
     "SINIFGSM",
@@ -56,15 +67,18 @@ __all__ = [
     "Basis",
     "Blur",
     "Chain",
+    "Corner",
     "Cosines",
     "Diverse",
     "EachTarget",
+    "FrankWolfe",
     "Gaussian",
     "GenAttack",
     "ImagePool",
     "Images",
     "Mix",
     "Momentum",
+    "MultiTargeted",
     "Neighbours",
     "Nesterov",
     "NoiseImages",
@@ -81,6 +95,7 @@ __all__ = [
     "SimBA",
     "Square",
     "Start",
+    "ToNearest",
     "ToRank",
     "Unchanged",
     "Uniform",

@@ -49,7 +49,7 @@ class APGD(Attack):
         z = self.start(region, rng) if start is None else start
         here, grad = climb(objective, region, z, rng.at(0, of=self.steps))
         yield here
-        pace = _Pace(here, grad, self.steps)
+        pace = Pace(here, grad, self.steps)
         last = z = here.z
         for k in range(1, self.steps + 1):
             ahead = region.project(region.step(z, grad, pace.fraction))
@@ -73,8 +73,11 @@ def _mix(region: Region, z: Tensor, last: Tensor, ahead: Tensor) -> Tensor:
     return region.project(z + MOMENTUM * (ahead - z) + (1 - MOMENTUM) * (z - last))
 
 
-class _Pace:
-    """Each example's step size, with the record of progress that decides when to halve it."""
+class Pace:
+    """Each example's step size, with the record of progress that decides when to halve it.
+
+    grad: (B, ...) whatever the search goes on from at a point, kept with the best one.
+    """
 
     def __init__(self, here: Scored, grad: Tensor, steps: int) -> None:
         self.steps = steps
@@ -101,8 +104,8 @@ class _Pace:
         self.raised = torch.zeros_like(self.raised)
         self.since = 0
         self.window = max(self.window - max(int(LESS * self.steps), 1), int(LEAST * self.steps), 1)
-        back = spread(stalled, grad)
-        return torch.where(back, self.best_z, here.z), torch.where(back, self.best_grad, grad)
+        z = torch.where(spread(stalled, here.z), self.best_z, here.z)
+        return z, torch.where(spread(stalled, grad), self.best_grad, grad)
 
     def _stalled(self) -> Tensor:
         few_raised = self.raised <= ENOUGH * self.window
@@ -111,7 +114,6 @@ class _Pace:
 
     def _keep_best(self, here: Scored, grad: Tensor) -> None:
         better = here.loss > self.best_loss
-        wide = spread(better, grad)
-        self.best_z = torch.where(wide, here.z, self.best_z)
-        self.best_grad = torch.where(wide, grad, self.best_grad)
+        self.best_z = torch.where(spread(better, here.z), here.z, self.best_z)
+        self.best_grad = torch.where(spread(better, grad), grad, self.best_grad)
         self.best_loss = torch.where(better, here.loss, self.best_loss)
