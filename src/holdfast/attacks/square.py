@@ -57,8 +57,9 @@ class Square(Attack):
             here = look(objective, region, region.propose(z, at, share), at)
             yield here
             better = here.loss > loss
-            z = torch.where(spread(better, z), here.z, z)
-            loss = torch.where(better, here.loss, loss)
+            if bool(better.any()):  # late in a search few queries help: touch nothing then
+                z = torch.where(spread(better, z), here.z, z)
+                loss = torch.where(better, here.loss, loss)
 
     def cost(self) -> str:
         return "queries forward, 0 backward"
