@@ -34,6 +34,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "admix": {"steps": 4, "step_size": 0.25, "images": NoiseImages(), "mixed": 2, "copies": 2},
     "apgd": {"steps": 12},
     "bandits": {"queries": 61},
+    "cw": {"steps": 30, "searches": 4, "step_size": 0.1, "weight": 0.1},
+    "ddn": {"steps": 30},
+    "deepfool": {"steps": 8, "top": 3},
+    "fmn": {"steps": 25},
     "bim": {"steps": 5, "step_size": 0.25},
     "difgsm": {"steps": 4, "step_size": 0.3},
     "diverse": {

@@ -126,6 +126,32 @@ class Objective:
             return score, torch.zeros_like(z)
         return score, gradient.contiguous().nan_to_num_(0.0, 0.0, 0.0)
 
+    def gaps(self, x_adv: Tensor, z: Tensor, at: Rng, top: int) -> tuple[Score, Tensor, Tensor]:
+        """Return score, (B, C) how far each boundary is exceeded, and (C, B, ...) their gradients.
+
+        The boundaries are those to the `top` wrong classes of largest logit here, at most K - 1;
+        where the goal or the search has a target, there is one boundary: the loss. One forward and
+        C input-only backward passes.
+        """
+        self._allow(Knowledge.GRADIENT, "gradients")
+        logits = self._ask(self.search, x_adv)
+        loss = self._loss(logits)
+        gaps = loss[:, None]
+        if self._steer is None and self.targets is None:
+            others = logits.detach().scatter(1, self.y[:, None], -torch.inf)
+            rivals = (
+                others.nan_to_num(-torch.inf).topk(min(top, logits.shape[1] - 1), dim=1).indices
+            )
+            gaps = logits.gather(1, rivals) - logits.gather(1, self.y[:, None])
+        grads = []
+        for gap in gaps.unbind(1):
+            (grad,) = torch.autograd.grad(gap.sum(), z, retain_graph=True, allow_unused=True)
+            self._count(1)
+            grad = torch.zeros_like(z) if grad is None else grad
+            grads.append(grad.contiguous().nan_to_num(0.0, 0.0, 0.0))
+        score = Score(loss, partial(self._judged, logits.detach()))
+        return score, gaps.detach(), torch.stack(grads)
+
     def labels(self, x_adv: Tensor, at: Rng) -> Tensor:
         """Return (B,): the predicted classes, the one thing granted under *decision*."""
         self._allow(Knowledge.DECISION, "labels")

@@ -11,9 +11,13 @@ from holdfast.attacks.bases import Basis, Cosines, Pixels
 from holdfast.attacks.bim import BIM
 from holdfast.attacks.chain import Chain
 from holdfast.attacks.compose import EachTarget, Restart, Restarts, ToRank
+from holdfast.attacks.cw import CW
+from holdfast.attacks.ddn import DDN
+from holdfast.attacks.deepfool import DeepFool
 from holdfast.attacks.difgsm import DIFGSM
 from holdfast.attacks.diverse import Diverse, Momentum, Neighbours, Nesterov, Running
 from holdfast.attacks.fgsm import FGSM
+from holdfast.attacks.fmn import FMN
 from holdfast.attacks.frank_wolfe import FrankWolfe
 from holdfast.attacks.gama import GAMA, Corner
 from holdfast.attacks.genattack import GenAttack
@@ -44,8 +48,11 @@ __all__ = [
     "ACG",
     "APGD",
     "BIM",
+    "CW",
+    "DDN",
     "DIFGSM",
     "FGSM",
+    "FMN",
     "GAMA",
     "MALT",
     "MD",
@@ -69,6 +76,7 @@ __all__ = [
     "Chain",
     "Corner",
     "Cosines",
+    "DeepFool",
     "Diverse",
     "EachTarget",
     "FrankWolfe",

@@ -1,0 +1,33 @@
+"""What walks towards the nearest counterexample share: schedules, and steps of a set length."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from holdfast.rng import Rng
+from holdfast.spaces.ball import norm, spread
+from holdfast.threat import Normed
+
+
+def cosine(start: float, end: float, at: Rng) -> float:
+    """Return where a value that falls from `start` to `end` along half a cosine is at this step."""
+    return end + (start - end) * (1 + math.cos(math.pi * at.progress)) / 2
+
+
+def unit(region: Normed, grad: Tensor, at: Rng) -> Tensor:
+    """Return the gradient over its Euclidean length, or over its own norm where that is less.
+
+    In Linf that is the largest coordinate: lengths there grow with the number of coordinates. Where
+    the gradient is zero, a random direction.
+    """
+    peak = norm(grad, torch.inf)
+    flat = peak == 0
+    if bool(flat.any()):
+        noise = at.fold("escape").normal(tuple(grad.shape[1:])).to(grad.dtype)
+        grad = torch.where(spread(flat, grad), noise, grad)
+        peak = norm(grad, torch.inf)
+    scaled = grad / spread(peak.clamp_min(1e-38), grad)  # squares of 1e-30 underflow
+    return scaled / spread(torch.minimum(norm(scaled, 2), region.norms(scaled)), grad)
