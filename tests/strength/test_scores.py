@@ -24,7 +24,7 @@ from holdfast.attacks import (
 )
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces import L2, Linf
+from holdfast.spaces import L1, L2, Linf
 from holdfast.threat import Targeted, ThreatModel
 
 N = 100
@@ -107,3 +107,8 @@ def test_what_reinforce_learns_is_worth_a_third_of_the_queries():
         learning = broken(Reinforce(queries=200), space)
         assert learning >= broken(Reinforce(queries=300, rate=0.0), space)
         assert learning > broken(Reinforce(queries=200, rate=0.0), space)
+
+
+def test_square_breaks_in_l1_what_gradients_break():
+    """Of 100 digits Square breaks 73 and APGD 70; with windows of three by three it was 49."""
+    assert broken(Square(queries=1000), L1(eps=2.0)) >= broken(APGD(), L1(eps=2.0))

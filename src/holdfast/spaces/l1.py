@@ -11,7 +11,7 @@ from torch import Tensor
 
 from holdfast.registry import register
 from holdfast.rng import Rng
-from holdfast.spaces import solve
+from holdfast.spaces import solve, squares
 from holdfast.spaces.ball import Ball, as_float, norm, spread, towards
 from holdfast.threat import Space, check_ball, radii
 from holdfast.units import Number
@@ -125,3 +125,22 @@ class L1Region(Ball):
         room = self._room(z, flat)
         share = solve.fill(flat.abs(), flat.abs() * room, gap)
         return self._moved(z, share * room * flat.sign())
+
+    def propose_start(self, at: Rng) -> Tensor:
+        """Return a grid of five by five bumps of random sign, as in L2."""
+        return self._on_sphere(squares.bumps(self.x, at))
+
+    def propose(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
+        """Move the mass of one window and the unused budget into another, as in L2.
+
+        L1-Square (Croce and Hein, 2021, arXiv:2103.01208, appendix) is the L2 search with masses
+        that add up as absolute values do, with the exact projection, and with windows down to one
+        coordinate instead of three by three: the best changes in L1 are sparse.
+        """
+        moved = squares.move_mass(z - self.x, self.radius, at, fraction, order=1, least=1)
+        return self._on_sphere(moved)
+
+    def _on_sphere(self, change: Tensor) -> Tensor:
+        """Return the point at distance radius along `change`, brought back into the range."""
+        length = self.norms(change).clamp_min(1e-12)
+        return self.project(self.x + change * spread(self.radius / length, change))

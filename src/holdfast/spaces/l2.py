@@ -121,49 +121,17 @@ class L2Region(Ball):
 
     def propose_start(self, at: Rng) -> Tensor:
         """Return a grid of five by five bumps of random sign (Andriushchenko et al., 2020, 3.4)."""
-        channels, height, width = squares.as_image(self.x)
-        side_rows, side_columns = max(height // 5, 1), max(width // 5, 1)
-        across = (-(-height // side_rows), -(-width // side_columns))
-        tile = squares.bump(side_rows, side_columns).to(self.x)
-        signs = at.sign((channels, *across)).to(self.x.dtype)
-        grid = torch.einsum("bcij,hw->bcihjw", signs, tile)
-        grid = grid.flatten(4).flatten(2, 3)
-        return self._on_sphere(grid[:, :, :height, :width].reshape(self.x.shape))
+        return self._on_sphere(squares.bumps(self.x, at))
 
     def propose(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
         """Move the mass of one window and the unused budget into another (ibid., algorithm 3)."""
-        channels, height, width = squares.as_image(self.x)
-        change = (z - self.x).reshape(-1, channels, height, width)
-        here = squares.draw(at.fold("here"), height, width, fraction, least=3)
-        there = squares.draw(at.fold("there"), height, width, fraction, least=3)
-        inside = here.mask(height, width)[:, None]
-        either = inside | there.mask(height, width)[:, None]
-        unused = spread((self.radius**2 - self.norms(change) ** 2).clamp_min(0), change)
-        budget = (unused / channels + (change * either).square().sum((2, 3), keepdim=True)).sqrt()
-        update = self._update(change * inside, here, at)
-        fresh = update / _per_channel(update) * budget
-        return self._on_sphere(torch.where(either, fresh, change).reshape(z.shape))
-
-    def _update(self, present: Tensor, window: squares.Windows, at: Rng) -> Tensor:
-        """Return (B, C, H, W): the window's present change, as a unit, plus a signed bump."""
-        _, channels, height, width = present.shape
-        tile = squares.bump(window.height, window.width).to(present)
-        turned = at.fold("turn").integers(0, 2)[:, None, None] == 1
-        square = window.height == window.width
-        tiles = torch.where(turned, tile.T, tile) if square else tile.expand(len(present), -1, -1)
-        sign = at.fold("sign").sign((channels, 1, 1)).to(present.dtype)
-        pasted = window.paste(tiles, height, width)[:, None]
-        return present / _per_channel(present) + pasted * sign
+        moved = squares.move_mass(z - self.x, self.radius, at, fraction, order=2, least=3)
+        return self._on_sphere(moved)
 
     def _on_sphere(self, change: Tensor) -> Tensor:
         """Return the point at distance radius along `change`, brought back into the range."""
         length = self.norms(change).clamp_min(1e-12)
         return self.project(self.x + change * spread(self.radius / length, change))
-
-
-def _per_channel(change: Tensor) -> Tensor:
-    """Return (B, C, 1, 1): the Euclidean length of each channel, never zero."""
-    return change.square().sum((2, 3), keepdim=True).sqrt().clamp_min(1e-12)
 
 
 def _root(radius: Tensor, change: Tensor, bottom: Tensor, top: Tensor) -> Tensor:

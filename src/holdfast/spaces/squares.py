@@ -107,3 +107,57 @@ def _hill(rows: int, columns: int) -> Tensor:
 
 def _unit(values: Tensor) -> Tensor:
     return values / values.square().sum().sqrt().clamp_min(1e-12)
+
+
+def bumps(x: Tensor, at: Rng) -> Tensor:
+    """Return a change of x, (B, ...): a grid of five by five bumps of random sign (ibid., 3.4)."""
+    channels, height, width = as_image(x)
+    rows, columns = max(height // 5, 1), max(width // 5, 1)
+    signs = at.sign((channels, -(-height // rows), -(-width // columns))).to(x.dtype)
+    grid = torch.einsum("bcij,hw->bcihjw", signs, bump(rows, columns).to(x))
+    return grid.flatten(4).flatten(2, 3)[:, :, :height, :width].reshape(x.shape)
+
+
+def move_mass(
+    change: Tensor, radius: Tensor, at: Rng, fraction: float, *, order: int, least: int
+) -> Tensor:
+    """Put the mass of one window, and what is unused of the radius, into another window.
+
+    change: (B, ...). The mass is the sum of |change|^order (ibid., algorithm 3, where it is 2).
+    least: the shortest side of a window.
+    """
+    shape, (channels, height, width) = change.shape, as_image(change)
+    change = change.reshape(-1, channels, height, width)
+    here = draw(at.fold("here"), height, width, fraction, least)
+    there = draw(at.fold("there"), height, width, fraction, least)
+    inside = here.mask(height, width)[:, None]
+    either = inside | there.mask(height, width)[:, None]
+    used = _mass(change, order).sum((1, 2, 3))
+    unused = (radius**order - used).clamp_min(0)[:, None, None, None] / channels
+    budget = (unused + _mass(change * either, order)) ** (1 / order)
+    update = _update(change * inside, here, order, at)
+    fresh = update / _length(update, order) * budget
+    return torch.where(either, fresh, change).reshape(shape)
+
+
+def _update(present: Tensor, window: Windows, order: int, at: Rng) -> Tensor:
+    """Return (B, C, H, W): the window's present change, as a unit, plus a signed bump."""
+    _, channels, height, width = present.shape
+    tile = bump(window.height, window.width).to(present)
+    tile = tile / tile.abs().pow(order).sum().clamp_min(1e-12) ** (1 / order)
+    turned = at.fold("turn").integers(0, 2)[:, None, None] == 1
+    square = window.height == window.width
+    tiles = torch.where(turned, tile.T, tile) if square else tile.expand(len(present), -1, -1)
+    sign = at.fold("sign").sign((channels, 1, 1)).to(present.dtype)
+    pasted = window.paste(tiles, height, width)[:, None]
+    return present / _length(present, order) + pasted * sign
+
+
+def _mass(change: Tensor, order: int) -> Tensor:
+    """Return (B, C, 1, 1): the sum of |change|^order of each channel."""
+    return change.abs().pow(order).sum((2, 3), keepdim=True)
+
+
+def _length(change: Tensor, order: int) -> Tensor:
+    """Return (B, C, 1, 1): the norm of each channel, never zero."""
+    return (_mass(change, order) ** (1 / order)).clamp_min(1e-12)
