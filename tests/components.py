@@ -71,6 +71,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "restarts": {"attack": PGD(steps=3), "restarts": 2},
     "to_rank": {"attack": PGD(steps=4), "rank": 1},
     "each_target": {"attack": PGD(steps=4), "top": 2},
+    "quantised": {"attack": PGD(steps=3, step_size=0.4), "bits": 8},
+    "eot": {"attack": PGD(steps=6, step_size=0.25), "samples": 3},
     "chain": {"first": Square(queries=12), "then": APGD(steps=8)},
 }
 

@@ -171,13 +171,16 @@ def attack(
     targets: Any = None,
     seed: int = 0,
     ids: Any = None,
+    search: nn.Module | None = None,
 ) -> Result:
     """Attack a batch and return the worst input found for each example.
 
     x: (B, ...) floats in the model's range; y: (B,) labels; tensors or arrays. attack: PGD() by
     default; a name ("apgd") means its defaults. targets: (B,) the classes to reach, none of them
     the label, which makes the goal targeted. ids: (B,) what the draws belong to, by default the
-    positions. The work is done on the model's device.
+    positions. search: another network that the attack differentiates and scores (a twin with
+    usable gradients, a surrogate); the verdicts stay those of `model`. The work is done on the
+    model's device.
 
     Returns `.x_adv`, `.loss`, `.success`, `.status` and `.cost`, per example. Raises InputError for
     what cannot be attacked and Unsupported where attack and threat model do not fit.
@@ -202,7 +205,8 @@ def attack(
         threat = threat if isinstance(threat.goal, Targeted) else replace(threat, goal=Targeted())
     ids = torch.arange(len(y), device=device) if ids is None else _per_example(ids, "ids", y)
     with deterministic():
-        objective = Objective(threat, model, x, y, targets=targets)
+        twin = None if search is None else _twin(search, model)
+        objective = Objective(threat, twin or model, x, y, targets=targets, judge=model)
         region = threat.space.around(x)
         return chosen(objective, region, Rng(seed, ids))
 
@@ -263,6 +267,22 @@ def check_ranges(model: Model, threat: ThreatModel) -> None:
             f"the model takes inputs in {tuple(model.range)} and the threat model's set in "
             f"{tuple(threat.space.range)}: give both the same range"
         )
+
+
+def _twin(search: nn.Module, model: Model) -> Model:
+    """Return the search network on the device of the model that judges, in the same range."""
+    wrapped = wrap(search)
+    if tuple(wrapped.range) != tuple(model.range):
+        raise InputError(
+            f"the search model takes inputs in {tuple(wrapped.range)} and the model in "
+            f"{tuple(model.range)}: wrap both with the same range"
+        )
+    if _device_of(wrapped) != _device_of(model) and any(True for _ in wrapped.parameters()):
+        raise InputError(
+            f"the search model is on {_device_of(wrapped)} and the model on {_device_of(model)}: "
+            "move both to one device"
+        )
+    return wrapped
 
 
 def _component(kind: str, value: Any, base: type) -> Any:

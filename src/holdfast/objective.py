@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from holdfast.errors import Unsupported
 from holdfast.losses import Loss
 from holdfast.models.adapter import frozen
+from holdfast.models.draws import Draws
 from holdfast.rng import Rng
 from holdfast.threat import DEFAULT_LOSS, Aim, Knowledge, ThreatModel, tolerance
 from holdfast.tree import take
@@ -98,6 +99,7 @@ class Objective:
         self._shared = [0, 0, 0]  # passes of the whole batch; with the meter, those of each example
         self._meter = torch.zeros(3, len(y), dtype=torch.int64, device=y.device)
         self._rows: Tensor | None = None  # rows of the meter that this view counts in; None: all
+        self._draws: Draws | None = None  # several passes at every look; None: one
 
     def score(self, x_adv: Tensor, at: Rng) -> Score:
         """Return loss and harm of x_adv (B, ...): one forward pass.
@@ -145,8 +147,10 @@ class Objective:
             gaps = logits.gather(1, rivals) - logits.gather(1, self.y[:, None])
         grads = []
         for gap in gaps.unbind(1):
-            (grad,) = torch.autograd.grad(gap.sum(), z, retain_graph=True, allow_unused=True)
-            self._count(1)
+            grad: Tensor | None = None
+            if gap.requires_grad:
+                (grad,) = torch.autograd.grad(gap.sum(), z, retain_graph=True, allow_unused=True)
+                self._count(1)
             grad = torch.zeros_like(z) if grad is None else grad
             grads.append(grad.contiguous().nan_to_num(0.0, 0.0, 0.0))
         score = Score(loss, partial(self._judged, logits.detach()))
@@ -212,6 +216,10 @@ class Objective:
         """Return a view that climbs `loss`; None keeps the present one."""
         return self if loss is None else self._view(loss=loss)
 
+    def averaged(self, draws: Draws) -> Objective:
+        """Return a view in which every look is the mean of several passes, all of them counted."""
+        return self._view(_draws=draws, _reference=[])
+
     def take(self, idx: Tensor) -> Objective:
         """Return a view of the examples at positions `idx`; passes count in the same meter."""
         rows = idx if self._rows is None else take(self._rows, idx)
@@ -268,13 +276,13 @@ class Objective:
         """Return logits for the attacker; those of the judge are queries and have a budget."""
         if model is self.judge:
             limit = self.threat.queries
-            if limit is not None and bool((self.cost.queries >= limit).any()):
+            if limit is not None and bool((self.cost.queries + self._times > limit).any()):
                 raise BudgetSpent
             self._count(2)
         return self._forward(model, x_adv)
 
     def _forward(self, model: nn.Module, x_adv: Tensor) -> Tensor:
-        logits: Tensor = model(x_adv)
+        logits: Tensor = self._draws.mean(model, x_adv) if self._draws else model(x_adv)
         self._count(0)
         return logits if logits.dtype == torch.float64 else logits.float()
 
@@ -294,11 +302,17 @@ class Objective:
             tie = torch.where(over, tolerance(logits.nan_to_num(0.0, 0.0, 0.0)), tie)
             return torch.where(tie.isfinite(), harm, torch.nan), tie
 
+    @property
+    def _times(self) -> int:
+        """Return how many passes a look is."""
+        return self._draws.count if self._draws else 1
+
     def _count(self, column: int) -> None:
         if self._rows is None:
-            self._shared[column] += 1
+            self._shared[column] += self._times
         else:
-            self._meter[column].index_add_(0, self._rows, torch.ones_like(self._rows))
+            passes = torch.full_like(self._rows, self._times)
+            self._meter[column].index_add_(0, self._rows, passes)
 
     def _view(self, **changes: object) -> Objective:
         view = copy.copy(self)

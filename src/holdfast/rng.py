@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -81,6 +84,22 @@ class Rng:
 def derive(seed: int, *names: object) -> int:
     """Return a 63-bit seed that is a function of `seed` and `names`, for code that needs one."""
     return _word("|".join(str(part) for part in (seed, *names))) >> 1
+
+
+@contextmanager
+def own_randomness(device: torch.device, *origin: Any) -> Iterator[None]:
+    """Give networks that draw (dropout) a stream that is a function of `origin`; restore the old.
+
+    The global generators of the CPU and of `device` are the same before and after.
+    """
+    seed = derive(int(origin[0]), "network", *origin[1:])
+    cuda = device.type == "cuda"
+    with torch.random.fork_rng(devices=[device] if cuda else []):
+        torch.default_generator.manual_seed(seed)
+        if cuda:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield
 
 
 def _word(text: str) -> int:

@@ -16,6 +16,7 @@ from holdfast.attacks.ddn import DDN
 from holdfast.attacks.deepfool import DeepFool
 from holdfast.attacks.difgsm import DIFGSM
 from holdfast.attacks.diverse import Diverse, Momentum, Neighbours, Nesterov, Running
+from holdfast.attacks.eot import EOT
 from holdfast.attacks.fgsm import FGSM
 from holdfast.attacks.fmn import FMN
 from holdfast.attacks.frank_wolfe import FrankWolfe
@@ -29,6 +30,7 @@ from holdfast.attacks.nes import NES
 from holdfast.attacks.nifgsm import NIFGSM
 from holdfast.attacks.odi import ODI, MultiTargeted
 from holdfast.attacks.pgd import PGD
+from holdfast.attacks.quantised import Quantised
 from holdfast.attacks.reinforce import Reinforce
 from holdfast.attacks.result import Result, keep_nearest, keep_worst
 from holdfast.attacks.rfgsm import RFGSM
@@ -51,6 +53,7 @@ __all__ = [
     "CW",
     "DDN",
     "DIFGSM",
+    "EOT",
     "FGSM",
     "FMN",
     "GAMA",
@@ -91,6 +94,7 @@ __all__ = [
     "Nesterov",
     "NoiseImages",
     "Pixels",
+    "Quantised",
     "Reinforce",
     "Restart",
     "Restarts",

@@ -18,9 +18,8 @@ from holdfast.evaluation.setting import Padded, Setting
 from holdfast.evaluation.verify import bind, check_subject
 from holdfast.models import frozen
 from holdfast.runtime import deterministic
+from holdfast.spaces.grid import LEVELS, toward
 from holdfast.storage import write_atomic
-
-LEVELS = 255
 
 
 @dataclass(frozen=True)
@@ -78,18 +77,7 @@ def round_toward(x_adv: Tensor, x: Tensor) -> Tensor:
 
     Where no grid value lies between the two, the one nearest to x is taken.
     """
-    grid, clean = on_grid(x_adv), on_grid(x)
-    toward = torch.where(grid > clean, grid.floor(), grid.ceil())
-    crossed = (toward - clean) * (grid - clean) < 0
-    toward = torch.where(crossed | (grid == clean), clean.round(), toward)
-    return toward.clamp(0, LEVELS).to(torch.uint8)
-
-
-def on_grid(x: Tensor) -> Tensor:
-    """Return x in grey levels, float64; what is off the grid by float32 rounding alone is on it."""
-    levels = x.double() * LEVELS
-    nearest = levels.round()
-    return torch.where((levels - nearest).abs() < 1e-3, nearest, levels)
+    return toward(x_adv, x).to(torch.uint8)
 
 
 def png(levels: Tensor) -> bytes:

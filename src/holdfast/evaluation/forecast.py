@@ -10,8 +10,8 @@ from holdfast.attacks import Attack
 from holdfast.errors import HoldfastError
 from holdfast.evaluation.setting import Padded, Setting
 from holdfast.objective import Objective
+from holdfast.rng import own_randomness
 from holdfast.threat import Knowledge
-from holdfast.training.step import own_randomness
 
 TIMED = 2  # points of a search that are timed, after one that warms up
 

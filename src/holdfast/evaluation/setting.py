@@ -15,10 +15,9 @@ from holdfast.evaluation.suites import Member, Suite
 from holdfast.models import Model
 from holdfast.objective import Objective
 from holdfast.plain import digest
-from holdfast.rng import Rng
+from holdfast.rng import Rng, own_randomness
 from holdfast.runtime import environment
 from holdfast.threat import Knowledge, ThreatModel
-from holdfast.training.step import own_randomness
 
 PROBES = 8  # inputs whose logits stand for what the model's `forward` computes
 FINISHER = "-float32"  # ends the name of a member that runs again in full precision

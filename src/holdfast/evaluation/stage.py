@@ -18,8 +18,8 @@ from holdfast.errors import HoldfastError, InputError
 from holdfast.evaluation.setting import Padded, Setting
 from holdfast.evaluation.suites import Member
 from holdfast.objective import Objective, Score
+from holdfast.rng import own_randomness
 from holdfast.threat import TIE, Region, Status, Untargeted
-from holdfast.training.step import own_randomness
 
 log = logging.getLogger("holdfast")
 

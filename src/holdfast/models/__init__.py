@@ -2,6 +2,8 @@
 
 from holdfast.inputs import check_input
 from holdfast.models.adapter import Model, as_logits, frozen, wrap
+from holdfast.models.bpda import StraightThrough, bpda, imitate
+from holdfast.models.draws import Draws, Transformed
 from holdfast.models.finding import Finding, Verdict
 from holdfast.models.foreign import load_state, load_user_model, load_weights
 from holdfast.models.inspection import check_logits, count_classes, inspect
@@ -15,23 +17,46 @@ from holdfast.models.networks import (
     WideResNet,
     build_network,
 )
+from holdfast.models.transforms import (
+    Defocused,
+    Lit,
+    Printed,
+    Resized,
+    Rotated,
+    Shifted,
+    Tilted,
+    Transform,
+)
 
 __all__ = [
     "MLP",
+    "Defocused",
+    "Draws",
     "Finding",
+    "Lit",
     "Model",
     "Network",
     "PreActResNet18",
+    "Printed",
+    "Resized",
+    "Rotated",
+    "Shifted",
     "SmallCNN",
+    "StraightThrough",
     "StrideCNN",
+    "Tilted",
+    "Transform",
+    "Transformed",
     "Verdict",
     "WideResNet",
     "as_logits",
+    "bpda",
     "build_network",
     "check_input",
     "check_logits",
     "count_classes",
     "frozen",
+    "imitate",
     "inspect",
     "load_state",
     "load_user_model",

@@ -25,7 +25,7 @@ from holdfast.models import (
 )
 from holdfast.models.adapter import Channel
 from holdfast.plain import build, describe
-from holdfast.rng import Rng
+from holdfast.rng import Rng, own_randomness
 from holdfast.threat import Targeted, ThreatModel
 from holdfast.training.ema import Average
 from holdfast.training.feed import Feed, feed
@@ -33,7 +33,7 @@ from holdfast.training.methods import Method
 from holdfast.training.parallel import Group, join
 from holdfast.training.plan import TrainPlan
 from holdfast.training.state import TrainState
-from holdfast.training.step import NETWORK, PREDICTED, Step, own_randomness
+from holdfast.training.step import NETWORK, PREDICTED, Step
 from holdfast.training.tensors import tensors_of
 from holdfast.training.validation import Validator
 from holdfast.training.weights import model_card

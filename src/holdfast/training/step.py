@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from holdfast.data import Batch
-from holdfast.rng import Rng, derive
+from holdfast.rng import Rng, own_randomness
 from holdfast.threat import ThreatModel
 from holdfast.training.methods import Method
 from holdfast.training.optimizers import set_lr
@@ -120,22 +117,6 @@ class Recorder:
         logits: Tensor = self.network(x)
         self.logits = logits.detach()
         return logits
-
-
-@contextmanager
-def own_randomness(device: torch.device, *origin: Any) -> Iterator[None]:
-    """Give networks that draw (dropout) a stream that is a function of `origin`; restore the old.
-
-    The global generators of the CPU and of `device` are the same before and after.
-    """
-    seed = derive(int(origin[0]), "network", *origin[1:])
-    cuda = device.type == "cuda"
-    with torch.random.fork_rng(devices=[device] if cuda else []):
-        torch.default_generator.manual_seed(seed)
-        if cuda:
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
-        yield
 
 
 def _shared(model: nn.Module) -> list[Tensor]:

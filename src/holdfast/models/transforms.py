@@ -1,0 +1,163 @@
+"""What may happen to an image on its way from the world into a network: random, differentiable.
+
+The distribution of transformations of expectation over transformation (Athalye et al., 2018,
+arXiv:1707.07397, sec. 2.1). Images are (B, C, H, W); every example draws its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import pi
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.errors import ConfigError
+from holdfast.registry import register
+from holdfast.rng import Rng
+from holdfast.warp import centred, sample_centred, turned
+
+
+class Transform:
+    """The interface of every transformation; subclasses are frozen dataclasses."""
+
+    kind: ClassVar[str] = "transform"
+
+    def __call__(self, x: Tensor, at: Rng) -> Tensor:
+        """Return x (B, C, H, W) as it may be seen, one draw for each example."""
+        raise NotImplementedError
+
+
+def _check(value: float, name: str, most: float) -> None:
+    if not 0 <= value <= most:
+        raise ConfigError(f"{name} must be in 0..{most:g}, got {value}")
+
+
+@register("transform")
+@dataclass(frozen=True, kw_only=True)
+class Rotated(Transform):
+    """Turned about the centre by up to `degrees` either way."""
+
+    degrees: float = 20.0
+
+    def __post_init__(self) -> None:
+        _check(self.degrees, "degrees", 180)
+
+    def __call__(self, x: Tensor, at: Rng) -> Tensor:
+        angle = at.uniform((), -self.degrees, self.degrees).to(x.dtype) * (pi / 180)
+        return sample_centred(x, *turned(*centred(x), angle))
+
+
+@register("transform")
+@dataclass(frozen=True, kw_only=True)
+class Resized(Transform):
+    """Seen from nearer or farther: larger or smaller by a factor of at most 1 + `share`."""
+
+    share: float = 0.2
+
+    def __post_init__(self) -> None:
+        _check(self.share, "share", 10)
+
+    def __call__(self, x: Tensor, at: Rng) -> Tensor:
+        power = at.uniform((), -1.0, 1.0).to(x.dtype)
+        factor = ((1 + self.share) ** power)[:, None, None]
+        rows, columns = centred(x)
+        return sample_centred(x, rows / factor, columns / factor)
+
+
+@register("transform")
+@dataclass(frozen=True, kw_only=True)
+class Shifted(Transform):
+    """Moved by up to `share` of the image's sides, by parts of pixels too."""
+
+    share: float = 0.1
+
+    def __post_init__(self) -> None:
+        _check(self.share, "share", 1)
+
+    def __call__(self, x: Tensor, at: Rng) -> Tensor:
+        move = at.uniform((2, 1, 1), -self.share, self.share).to(x.dtype)
+        rows, columns = centred(x)
+        return sample_centred(x, rows + move[:, 0] * x.shape[2], columns + move[:, 1] * x.shape[3])
+
+
+@register("transform")
+@dataclass(frozen=True, kw_only=True)
+class Tilted(Transform):
+    """Seen at a slant: one side up to `share` nearer than the middle, in perspective."""
+
+    share: float = 0.2
+
+    def __post_init__(self) -> None:
+        _check(self.share, "share", 0.9)
+
+    def __call__(self, x: Tensor, at: Rng) -> Tensor:
+        slant = at.uniform((2, 1, 1), -self.share / 2, self.share / 2).to(x.dtype)
+        rows, columns = centred(x)
+        depth = 1 + slant[:, 0] * 2 * rows / x.shape[2] + slant[:, 1] * 2 * columns / x.shape[3]
+        return sample_centred(x, rows / depth, columns / depth)
+
+
+@register("transform")
+@dataclass(frozen=True, kw_only=True)
+class Lit(Transform):
+    """In other light: contrast times 1 +- `contrast`, then brightness +- `brightness`."""
+
+    contrast: float = 0.2
+    brightness: float = 0.1  # in the units of the data
+
+    def __post_init__(self) -> None:
+        _check(self.contrast, "contrast", 1)
+        _check(self.brightness, "brightness", float("inf"))
+
+    def __call__(self, x: Tensor, at: Rng) -> Tensor:
+        shape = (1, 1, 1)
+        gain = 1 + at.fold("gain").uniform(shape, -self.contrast, self.contrast).to(x.dtype)
+        lift = at.fold("lift").uniform(shape, -self.brightness, self.brightness).to(x.dtype)
+        return x * gain + lift
+
+
+@register("transform")
+@dataclass(frozen=True, kw_only=True)
+class Defocused(Transform):
+    """Blurred by a Gaussian of up to `pixels` standard deviation."""
+
+    pixels: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check(self.pixels, "pixels", 100)
+
+    def __call__(self, x: Tensor, at: Rng) -> Tensor:
+        width = at.uniform((1, 1), 0.0, self.pixels).to(x.dtype).clamp_min(1e-3)
+        return _band(x.shape[2], width) @ x @ _band(x.shape[3], width).mT
+
+
+@register("transform")
+@dataclass(frozen=True, kw_only=True)
+class Printed(Transform):
+    """As paper gives colours back: each channel times 1 +- `gain`, plus +- `shift`, with grain."""
+
+    gain: float = 0.1
+    shift: float = 0.05  # in the units of the data
+    grain: float = 0.01  # standard deviation of the noise of each pixel
+
+    def __post_init__(self) -> None:
+        _check(self.gain, "gain", 1)
+        _check(self.shift, "shift", float("inf"))
+        _check(self.grain, "grain", float("inf"))
+
+    def __call__(self, x: Tensor, at: Rng) -> Tensor:
+        shape = (x.shape[1], 1, 1)
+        gain = 1 + at.fold("gain").uniform(shape, -self.gain, self.gain).to(x.dtype)
+        shift = at.fold("shift").uniform(shape, -self.shift, self.shift).to(x.dtype)
+        noise = at.fold("grain").normal(tuple(x.shape[1:])).to(x.dtype)
+        return x * gain + shift + self.grain * noise
+
+
+def _band(n: int, width: Tensor) -> Tensor:
+    """Return (B, 1, n, n): a Gaussian of standard deviation `width` (B, 1, 1), rows sum to 1."""
+    place = torch.arange(n, device=width.device, dtype=width.dtype)
+    apart = place[:, None] - place
+    log_weights = -0.5 * (apart / width[:, :, None]) ** 2
+    return log_weights.softmax(-1).reshape(len(width), 1, n, n)
