@@ -86,3 +86,22 @@ def test_targets_without_networks(tmp_path, monkeypatch):
     )
     assert done.returncode == 0
     assert "nothing compared" in done.stdout
+
+
+@pytest.mark.shared
+def test_optimality(tmp_path):
+    shared = Path(os.environ.get("HOLDFAST_SHARED", ROOT.parent / "shared"))
+    if not (shared / "targets" / "reference.json").is_file():
+        pytest.skip("no published networks: set HOLDFAST_SHARED")
+    if not os.environ.get("HOLDFAST_DATA"):
+        pytest.skip("no MNIST: set HOLDFAST_DATA")
+    work = ("--work", str(tmp_path / "work"), "--targets", str(shared / "targets"))
+    result = run("attacks/optimality.py", tmp_path, *work)
+    rows = [row for row in result["rows"] if row["pool"] == "holdfast"]
+    assert {row["norm"] for row in rows} == {"L0", "L1", "L2", "Linf"}
+    assert all(row["forward"] + row["backward"] <= row["budget"] for row in rows)
+    assert all(0 <= row["xi"] <= 1 and not row["error"] for row in rows)
+    made = sorted((tmp_path / "work").rglob("*.json"))
+    again = run("attacks/optimality.py", tmp_path, *work)  # nothing is run again
+    assert again["rows"] == result["rows"]
+    assert sorted((tmp_path / "work").rglob("*.json")) == made
