@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from math import prod
 
 import torch
+from sklearn.datasets import load_digits
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from holdfast.rng import Rng
 
@@ -66,3 +69,40 @@ def batch(
     parameter = next(net.parameters(), x)
     with torch.no_grad():
         return x, net(x.to(parameter.dtype)).argmax(1)
+
+
+def linear(shape: tuple[int, ...], classes: int, seed: int = 0) -> nn.Module:
+    """Return a linear model over inputs of `shape`, in eval mode."""
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Flatten(), nn.Linear(prod(shape), classes)).eval()
+
+
+def tiny(seed: int) -> nn.Module:
+    """Return a 2-8-3 network whose kinks lie inside the unit square."""
+    torch.manual_seed(seed)
+    net = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 3))
+    nn.init.normal_(net[0].weight, std=3)
+    with torch.no_grad():
+        net[0].bias.copy_(-(net[0].weight * torch.rand(8, 2)).sum(1))
+    nn.init.normal_(net[2].weight)
+    return net.eval()
+
+
+@cache
+def digits(n: int) -> tuple[nn.Module, Tensor, Tensor]:
+    """Return (net, x, y): a 64-64-10 ReLU net and n test digits that it has right; a second."""
+    bunch = load_digits()
+    x, y = torch.tensor(bunch.images / 16).float()[:, None], torch.tensor(bunch.target)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
+    optimizer = torch.optim.Adam(net.parameters(), 5e-3)
+    for _ in range(150):
+        seen = x[:1400].clone().requires_grad_()
+        (grad,) = torch.autograd.grad(F.cross_entropy(net(seen), y[:1400]), seen)
+        seen = (seen + 0.1 * grad.sign()).clamp(0, 1).detach()
+        optimizer.zero_grad()
+        F.cross_entropy(net(seen), y[:1400]).backward()
+        optimizer.step()
+    right = (net(x).argmax(1) == y) & (torch.arange(len(y)) >= 1400)
+    return net.eval(), x[right][:n], y[right][:n]

@@ -34,6 +34,7 @@ from holdfast.attacks.quantised import Quantised
 from holdfast.attacks.reinforce import Reinforce
 from holdfast.attacks.result import Result, keep_nearest, keep_worst
 from holdfast.attacks.rfgsm import RFGSM
+from holdfast.attacks.sigma_zero import SigmaZero
 from holdfast.attacks.signhunter import SignHunter
 from holdfast.attacks.simba import SimBA
 from holdfast.attacks.sinifgsm import SINIFGSM
@@ -103,6 +104,7 @@ __all__ = [
     "Scales",
     "Scatter",
     "Shrink",
+    "SigmaZero",
     "SignHunter",
     "SimBA",
     "Square",

@@ -1,0 +1,84 @@
+"""sigma-zero: descend a smooth count of the changed coordinates, and undo the small changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.base import Attack, Capability, Point, Unscored, climb
+from holdfast.attacks.descent import Moments, leveled
+from holdfast.attacks.limits import at_least, not_negative, positive
+from holdfast.attacks.walk import cosine
+from holdfast.losses import Margin
+from holdfast.objective import Objective
+from holdfast.registry import register
+from holdfast.rng import Rng
+from holdfast.spaces.ball import spread
+from holdfast.threat import Counting, Normed, Region, Vector
+
+LAST = 0.1  # share of the step size that is left at the end
+
+
+@register("attack", name="sigma_zero")
+@dataclass(frozen=True, kw_only=True)
+class SigmaZero(Attack):
+    """Climb the margin until it is crossed, then descend a smooth L0 norm (Cina et al., 2024).
+
+    arXiv:2402.01879, algorithm 1. Changes below a threshold are undone after every step; the
+    threshold of each example rises while it is beyond the boundary and falls while it is not.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed, Counting)
+    nearest: ClassVar[bool] = True
+
+    steps: int = 1000
+    step_size: float = 1.0  # of Adam at the beginning, in widths of the range
+    sigma: float = 1e-3  # squared change, in widths of the range, that counts as half a coordinate
+    threshold: float = 0.3  # the smallest change that stays, in widths of the range, at first
+    adapt: float = 0.01  # how far the threshold moves, in step sizes
+
+    def __post_init__(self) -> None:
+        at_least(self.steps, 1, "steps")
+        positive(self.step_size, "step_size")
+        positive(self.sigma, "sigma")
+        not_negative(self.threshold, "threshold")
+        not_negative(self.adapt, "adapt")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        assert isinstance(region, Normed), "require() has checked this"
+        objective = objective.using(Margin())
+        x, width = region.center(), region.range[1] - region.range[0]
+        z, moments = x if start is None else start, Moments(x)
+        threshold = torch.full_like(region.norms(x), self.threshold)
+        for k in range(self.steps):
+            at = rng.at(k, of=self.steps)
+            here, grad = climb(objective, region, z, at)
+            yield here
+            reached = here.harm > here.tie
+            push = torch.where(spread(reached, grad), 0.0, leveled(grad))
+            mean, root = moments.see(leveled(self._count_grad((z - x) / width) - push))
+            pace = self.step_size * cosine(1.0, LAST, at)
+            z = region.project(z - width * pace * mean / root)
+            move = torch.where(reached, self.adapt * pace, -self.adapt * pace)
+            threshold = (threshold + move).clamp(0, 1)
+            small = (z - x).abs() < width * spread(threshold, z)
+            z = torch.where(small, x, z)
+        yield Unscored(z)
+
+    def cost(self) -> str:
+        return "steps + 1 forward, steps backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.steps + 1, self.steps
+
+    def _count_grad(self, change: Tensor) -> Tensor:
+        """Return the gradient of the mean over coordinates of change^2 / (change^2 + sigma)."""
+        share = 2 * self.sigma / prod(change.shape[1:])
+        return share * change / (change.square() + self.sigma).square()
