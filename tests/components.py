@@ -34,7 +34,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "admix": {"steps": 4, "step_size": 0.25, "images": NoiseImages(), "mixed": 2, "copies": 2},
     "apgd": {"steps": 12},
     "bandits": {"queries": 61},
-    "cw": {"steps": 30, "searches": 4, "step_size": 0.1, "weight": 0.1},
+    "cw": {"steps": 20, "searches": 3, "step_size": 0.1, "weight": 0.1},
     "ddn": {"steps": 30},
     "deepfool": {"steps": 8, "top": 3},
     "fmn": {"steps": 25},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
 
 from holdfast.attacks import (
     APGD,
@@ -29,12 +28,7 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.spaces import L2, Linf
 from holdfast.threat import ThreatModel
-
-
-def linear(shape, classes, seed=0):
-    torch.manual_seed(seed)
-    size = torch.Size(shape).numel()
-    return nn.Sequential(nn.Flatten(), nn.Linear(size, classes)).eval()
+from small_nets import linear
 
 
 def best_linf(x, gradient, radius):

@@ -7,7 +7,6 @@ from functools import cache
 
 import pytest
 import torch
-from torch import nn
 
 from holdfast.attacks import APGD, PGD, EachTarget, Restarts
 from holdfast.losses import Margin
@@ -15,20 +14,10 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.spaces import L2, Linf
 from holdfast.threat import ThreatModel
+from small_nets import tiny
 
 NETS, POINTS = 6, 16
 SPACES = [Linf(eps=0.15), L2(eps=0.2)]
-
-
-def tiny(seed):
-    """A 2-8-3 network whose kinks lie inside the unit square."""
-    torch.manual_seed(seed)
-    net = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 3))
-    nn.init.normal_(net[0].weight, std=3)
-    with torch.no_grad():
-        net[0].bias.copy_(-(net[0].weight * torch.rand(8, 2)).sum(1))
-    nn.init.normal_(net[2].weight)
-    return net.eval()
 
 
 def everywhere(space, x):

@@ -50,6 +50,7 @@ class DeepFool(Attack):
         for k in range(self.steps):
             here, gaps, grads = boundaries(objective, region, z, rng.at(k), self.top)
             yield here
+            gaps = gaps - 2 * here.tie[:, None]  # a tie is no success
             move = nearest_crossing(region, here.z, gaps, grads) - here.z
             crossed = spread(here.harm > here.tie, z)
             whole = torch.where(crossed, whole, region.project(whole + move))
