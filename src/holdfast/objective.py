@@ -111,7 +111,7 @@ class Objective:
         with torch.set_grad_enabled(self._differentiable and torch.is_grad_enabled()):
             logits = self._ask(self.search, x_adv)
             loss = self._loss(logits)
-        return Score(loss, partial(self._judged, logits.detach()))
+        return Score(loss, partial(self._judged, _as_one(logits.detach())))
 
     def climb(self, x_adv: Tensor, z: Tensor, at: Rng) -> tuple[Score, Tensor]:
         """Return the score of x_adv and the gradient (B, ...) of its loss with respect to z alone.
@@ -160,7 +160,7 @@ class Objective:
         """Return (B,): the predicted classes, the one thing granted under *decision*."""
         self._allow(Knowledge.DECISION, "labels")
         with torch.no_grad():
-            return self._ask(self.judge, x_adv).argmax(1)
+            return _as_one(self._ask(self.judge, x_adv)).argmax(1)
 
     def decide(self, x_adv: Tensor, at: Rng) -> Score:
         """Return whether x_adv (B, ...) reaches the goal, as a loss of 1 or -1: one query.
@@ -169,7 +169,7 @@ class Objective:
         """
         self._allow(Knowledge.DECISION, "labels")
         with torch.no_grad():
-            harm, tie = self._judged(self._ask(self.judge, x_adv))
+            harm, tie = self._judged(_as_one(self._ask(self.judge, x_adv)))
         return Score(torch.where(harm > tie, 1.0, -1.0), lambda: (harm, tie))
 
     def verdict(self, x_adv: Tensor) -> Score:
@@ -178,7 +178,7 @@ class Objective:
         It is the evaluator's own look: a forward pass, but no query of the attacker's budget.
         """
         with torch.no_grad():
-            harm, tie = self._judged(self._forward(self.judge, x_adv))
+            harm, tie = self._judged(_as_one(self._forward(self.judge, x_adv)))
         return Score(harm, lambda: (harm, tie))
 
     def reference(self) -> Tensor:
@@ -186,7 +186,7 @@ class Objective:
         self._allow(Knowledge.SCORE, "scores")
         if not self._reference:
             with torch.no_grad():
-                self._reference.append(self._ask(self.search, self.x))
+                self._reference.append(_as_one(self._ask(self.search, self.x)))
         return self._reference[0]
 
     def recall(self, name: str, compute: Callable[[], Tensor]) -> Tensor:
@@ -287,6 +287,9 @@ class Objective:
         return logits if logits.dtype == torch.float64 else logits.float()
 
     def _loss(self, logits: Tensor) -> Tensor:
+        """Return (B,): the loss, or where several networks answer the mean of their losses."""
+        if logits.ndim == 3:
+            return torch.stack([self._loss(voice) for voice in logits]).mean(0)
         reference = self.reference() if self.loss.needs_reference else None
         aim = Aim(self.y, self.targets, self._steer, reference)
         return self.threat.goal.loss(self.loss, logits, aim)
@@ -318,3 +321,8 @@ class Objective:
         view = copy.copy(self)
         view.__dict__.update(changes)
         return view
+
+
+def _as_one(logits: Tensor) -> Tensor:
+    """Return (B, K): the mean where several networks answer, (M, B, K), as `MeanLosses` does."""
+    return logits.mean(0) if logits.ndim == 3 else logits

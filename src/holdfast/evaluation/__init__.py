@@ -6,6 +6,7 @@ from holdfast.evaluation.evaluate import evaluate
 from holdfast.evaluation.export import Exported, export_png
 from holdfast.evaluation.provenance import Provenance
 from holdfast.evaluation.suites import QUICK_1, STANDARD_1, Member, Suite, get_suite
+from holdfast.evaluation.transfer import TransferMatrix, transfer_matrix
 from holdfast.evaluation.verify import Verification, verify
 
 __all__ = [
@@ -15,9 +16,11 @@ __all__ = [
     "Member",
     "Provenance",
     "Suite",
+    "TransferMatrix",
     "Verification",
     "evaluate",
     "export_png",
     "get_suite",
+    "transfer_matrix",
     "verify",
 ]

@@ -4,6 +4,7 @@ from holdfast.inputs import check_input
 from holdfast.models.adapter import Model, as_logits, frozen, wrap
 from holdfast.models.bpda import StraightThrough, bpda, imitate
 from holdfast.models.draws import Draws, Transformed
+from holdfast.models.ensemble import MeanLogits, MeanLosses, MeanProbabilities
 from holdfast.models.finding import Finding, Verdict
 from holdfast.models.foreign import load_state, load_user_model, load_weights
 from holdfast.models.inspection import check_logits, count_classes, inspect
@@ -34,6 +35,9 @@ __all__ = [
     "Draws",
     "Finding",
     "Lit",
+    "MeanLogits",
+    "MeanLosses",
+    "MeanProbabilities",
     "Model",
     "Network",
     "PreActResNet18",

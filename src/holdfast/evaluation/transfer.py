@@ -1,0 +1,98 @@
+"""Which networks' adversarial examples break which others: the transfer matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from holdfast.attacks import Attack
+from holdfast.claims.intervals import wilson
+from holdfast.errors import InputError
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.threat import Knowledge, ThreatModel
+
+
+@dataclass(frozen=True)
+class TransferMatrix:
+    """What x_adv made on each source did to each judge, per example.
+
+    sources: (S,) names; judges: (T,) names. right: (T, N) bool, whom a judge gets right unchanged.
+    broken: (S, T, N) bool, whom x_adv made on a source breaks on a judge, beyond a tie.
+    """
+
+    sources: tuple[str, ...]
+    judges: tuple[str, ...]
+    right: Tensor
+    broken: Tensor
+
+    def rate(self, source: str, judge: str) -> tuple[float, float, float]:
+        """Return the success among the examples that the judge gets right, with its interval.
+
+        (share, low, high): 95 % Wilson; NaN where the judge gets none right.
+        """
+        i, j = self.sources.index(source), self.judges.index(judge)
+        n = int(self.right[j].sum())
+        if n == 0:
+            return float("nan"), 0.0, 1.0
+        hits = int((self.broken[i, j] & self.right[j]).sum())
+        around = wilson(hits, n)
+        return hits / n, around.low, around.high
+
+    def table(self) -> str:
+        """Return the rates as Markdown, a source a row: share [low, high] in per cent."""
+        rows = [["made on", *self.judges], ["---"] * (len(self.judges) + 1)]
+        rows += [
+            [source, *(self._cell(source, judge) for judge in self.judges)]
+            for source in self.sources
+        ]
+        right = (f"n = {int(good.sum())}" for good in self.right)
+        rows.append(["right unchanged", *right])
+        return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+    def _cell(self, source: str, judge: str) -> str:
+        share, low, high = (100 * value for value in self.rate(source, judge))
+        return f"{share:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def transfer_matrix(
+    attack: Attack,
+    threat: ThreatModel,
+    sources: Mapping[str, nn.Module],
+    x: Tensor,
+    y: Tensor,
+    *,
+    judges: Mapping[str, nn.Module] | None = None,
+    seed: int = 0,
+    batch_size: int = 128,
+) -> TransferMatrix:
+    """Return what x_adv that `attack` makes on each source does to each judge.
+
+    threat: its set and its goal count. While x_adv is made, no network but its source is there.
+    x: (N, ...) and y: (N,). judges: by default the sources; where a source is its own judge, that
+    entry is a white-box attack.
+    """
+    judges = sources if judges is None else judges
+    if not sources or not judges:
+        raise InputError("a transfer matrix needs at least one source and one judge")
+    threat = replace(threat, knowledge=Knowledge.GRADIENT, queries=None)  # of one's own source
+    right, broken = [], []
+    for ids in torch.arange(len(x)).split(batch_size):
+        here = [Objective(threat, judge, x[ids], y[ids]) for judge in judges.values()]
+        right.append(torch.stack([~_broken(judge, x[ids]) for judge in here]))
+        for source in sources.values():
+            own = Objective(threat, source, x[ids], y[ids])
+            x_adv = attack(own, threat.space.around(x[ids]), Rng(seed, ids)).x_adv
+            broken.append(torch.stack([_broken(judge, x_adv) for judge in here]))
+    rows = [torch.cat(broken[i :: len(sources)], 1) for i in range(len(sources))]
+    return TransferMatrix(tuple(sources), tuple(judges), torch.cat(right, 1), torch.stack(rows))
+
+
+def _broken(judge: Objective, x_adv: Tensor) -> Tensor:
+    """Return (B,) bool: who is wrong on the judge, beyond a tie."""
+    with judge.frozen():
+        verdict = judge.verdict(x_adv)
+    return verdict.harm > verdict.tie
