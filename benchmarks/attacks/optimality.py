@@ -43,16 +43,16 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import subjects
-from common import facts, parser, table, write
+from common import facts, parser, write
 from contestants import NORMS, Contestant, Task, our_pool
 from counting import Counted, OverBudget
 from networks import targets_folder
 from peers import PACKAGES, peer_pool
+from standing import NAMES, compare, flat, page, summarise
 from xi import trapezoid, xi
 
 BUDGETS = (200, 600, 2000)
-NAMES = {0.0: "L0", 1.0: "L1", 2.0: "L2", math.inf: "Linf"}
-LATE = ("foolbox: BB", "foolbox: salt", "torchattacks", "ART", "cleverhans")
+LATE = ("adv-lib: VFGA", "foolbox: BB", "foolbox: salt", "torchattacks", "ART", "cleverhans")
 
 
 class Job(NamedTuple):
@@ -170,7 +170,7 @@ def collect(todo: list[Job], work: Path) -> dict[str, Any]:
     rows = [_row(job, done, nearest[job.network, job.norm]) for job, done in loaded.items()]
     known = {
         f"{network}, {NAMES[norm]}": {
-            "nearest": [float(f"{d:.6g}") if math.isfinite(d) else None for d in sizes],
+            "distances": " ".join(f"{d:.6g}" for d in sizes),
             "sha256": hashlib.sha256(np.round(sizes, 6).tobytes()).hexdigest(),
         }
         for (network, norm), sizes in nearest.items()
@@ -205,148 +205,6 @@ def _row(job: Job, done: dict[str, Any], nearest: Any) -> dict[str, Any]:
         "processor_seconds": done["processor_seconds"],
         "error": done["error"],
     }
-
-
-def summarise(rows: list[dict[str, Any]], networks: list[str]) -> list[dict[str, Any]]:
-    """Return mean and minimum over the networks of each attack that ran on all of them."""
-    groups: dict[tuple[str, int, str, str], list[dict[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault((row["norm"], row["budget"], row["pool"], row["attack"]), []).append(row)
-    found = []
-    for (norm, budget, pool, attack), group in groups.items():
-        scores = [row["xi"] for row in group]
-        found.append(
-            {
-                "norm": norm,
-                "budget": budget,
-                "pool": pool,
-                "attack": attack,
-                "networks": len(group),
-                "complete": len(group) == len(networks),
-                "mean": round(float(np.mean(scores)), 4),
-                "minimum": round(float(np.min(scores)), 4),
-                "worst_network": min(group, key=lambda row: row["xi"])["network"],
-                "mean_attackbench": round(float(np.mean([r["xi_attackbench"] for r in group])), 4),
-                "mean_returned": round(float(np.mean([r["xi_returned"] for r in group])), 4),
-                "success": round(float(np.mean([r["success"] for r in group])), 4),
-                "seconds": round(sum(r["processor_seconds"] for r in group), 1),
-                "failed": sum("failed" in r["error"] for r in group),
-            }
-        )
-    return sorted(found, key=lambda s: (s["norm"], s["budget"], -s["mean"]))
-
-
-def compare(summary: list[dict[str, Any]], budgets: list[int]) -> list[dict[str, Any]]:
-    """Return, for every norm and pair of budgets that the target names, who is ahead."""
-    found = []
-    pairs = [*((budget, budget) for budget in budgets), (600, 2000)]
-    for norm in NAMES.values():
-        for mine, theirs in pairs:
-            for figure in ("mean", "minimum"):
-                us = _best(summary, norm, mine, figure, ours=True)
-                them = _best(summary, norm, theirs, figure, ours=False)
-                if us and them:
-                    found.append(_duel(us, them, figure))
-    return found
-
-
-def _best(
-    summary: list[dict[str, Any]], norm: str, budget: int, figure: str, *, ours: bool
-) -> dict[str, Any] | None:
-    rows = [
-        row
-        for row in summary
-        if row["norm"] == norm
-        and row["budget"] == budget
-        and row["complete"]
-        and (row["pool"] == "holdfast") is ours
-    ]
-    return max(rows, key=lambda row: row[figure], default=None)
-
-
-def _duel(us: dict[str, Any], them: dict[str, Any], figure: str) -> dict[str, Any]:
-    return {
-        "norm": us["norm"],
-        "figure": figure,
-        "our_budget": us["budget"],
-        "their_budget": them["budget"],
-        "ours": us["attack"],
-        "our_xi": us[figure],
-        "theirs": f"{them['pool']} {them['attack']}",
-        "their_xi": them[figure],
-        "met": us[figure] >= them[figure],
-    }
-
-
-def page(result: dict[str, Any]) -> str:
-    """Return the result as Markdown."""
-    text = (
-        f"{result['question']} Optimality xi (1 is the best known), {result['n']} images of each "
-        f"of {len(result['networks'])} networks; {result['done']} of {result['planned']} runs are "
-        "done. An attack enters the comparison of a norm and budget once it has run on all of them."
-    )
-    for library, reason in result["not_run"].items():
-        text += f"\n\nNot run: {library} ({reason})."
-    duels = result["comparison"]
-    won = sum(duel["met"] for duel in duels)
-    text += f"\n\n## Ours against the peers' best\n\n{won} of {len(duels)} comparisons met."
-    header = ["norm", "over networks", "our budget", "their budget", "ours", "xi", "theirs", "xi"]
-    lines = [
-        [
-            *(duel[key] for key in ("norm", "figure", "our_budget", "their_budget", "ours")),
-            f"{duel['our_xi']:.3f}",
-            duel["theirs"],
-            f"{duel['their_xi']:.3f}",
-            "met" if duel["met"] else "**lost**",
-        ]
-        for duel in duels
-    ]
-    text += "\n\n" + table([*header, "target"], lines)
-    text += "\n\n## Every attack\n\nSuccess: counterexamples at any distance. Returned: xi of what "
-    text += (
-        "the attack gave back, not of all that it showed the network. Seconds: of the processor, "
-    )
-    text += "all networks together. Failed: networks on which it raised an error."
-    for norm in NAMES.values():
-        for budget in result["budgets"]:
-            text += _section(result["summary"], norm, budget)
-    failures = sorted(
-        {
-            f"{row['pool']} {row['attack']}, {row['norm']}: {row['error']}"
-            for row in result["rows"]
-            if row["error"]
-        }
-    )
-    if failures:
-        text += "\n\n## What was stopped or failed\n\n" + "\n".join(
-            f"- {line}" for line in failures
-        )
-    return text
-
-
-def _section(summary: list[dict[str, Any]], norm: str, budget: int) -> str:
-    rows = [row for row in summary if row["norm"] == norm and row["budget"] == budget]
-    if not rows:
-        return ""
-    header = ["library", "attack", "mean xi", "minimum", "on", "AttackBench's form", "returned"]
-    header += ["success, %", "seconds", "networks", "failed"]
-    lines = [
-        [
-            row["pool"],
-            row["attack"],
-            f"{row['mean']:.3f}",
-            f"{row['minimum']:.3f}",
-            row["worst_network"],
-            f"{row['mean_attackbench']:.3f}",
-            f"{row['mean_returned']:.3f}",
-            f"{100 * row['success']:.1f}",
-            f"{row['seconds']:.1f}",
-            row["networks"],
-            row["failed"] or "",
-        ]
-        for row in rows
-    ]
-    return f"\n\n### {norm}, {budget} passes\n\n{table(header, lines)}"
 
 
 def main(arguments: list[str] | None = None) -> dict[str, Any]:
@@ -391,7 +249,10 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
     result["summary"] = summarise(result["rows"], given.networks)
     result["comparison"] = compare(result["summary"], given.budgets)
     result |= facts(list(PACKAGES.values()))
-    write(given.out, result, page(result))
+    text = page(result)
+    for key in ("rows", "summary"):
+        result |= {f"{key}_columns": flat(result[key])[0], key: flat(result[key])[1]}
+    write(given.out, result, text)
     return result
 
 
