@@ -32,7 +32,7 @@ PUBLISHED = {
     "adversarial": "mnist_cnn_a_adv",
     "certified": "mnist_wongkolter_eps0.1",
 }
-STEPS = {"standard": 600, "trades": 500, "kwta": 300, "saturated": 300}
+STEPS = {"standard": 600, "trades": 300, "kwta": 300, "saturated": 300}
 
 
 class KWinners(nn.Module):
@@ -109,12 +109,12 @@ def images(n: int) -> tuple[Tensor, Tensor]:
 
 
 def train(net: nn.Module, steps: int, *, trades: bool) -> None:
-    """Train on MNIST with batches of 128."""
+    """Train on MNIST with batches of 64."""
     part = load("mnist").train
     draws = torch.Generator().manual_seed(0)
     optimizer = torch.optim.Adam(net.parameters(), lr=2e-3)
     for k in range(steps):
-        batch = part.batch(torch.randint(len(part), (128,), generator=draws))
+        batch = part.batch(torch.randint(len(part), (64,), generator=draws))
         loss = F.cross_entropy(net(batch.x), batch.y)
         if trades:
             eps = 0.2 * min(1.0, 2 * k / steps)  # it grows over the first half
