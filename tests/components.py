@@ -22,6 +22,7 @@ REQUIRED: dict[str, Callable[[], Any]] = {
     "eps": lambda: 1,
     "images": NoiseImages,
     "index": lambda: 1,
+    "path": lambda: "a-folder",
     "members": tuple,
     "name": lambda: "a-name",
     "rank": lambda: 2,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from holdfast.attacks.acg import ACG
 from holdfast.attacks.admix import Admix
 from holdfast.attacks.apgd import APGD
+from holdfast.attacks.applied import Applied
+from holdfast.attacks.ascent import Ascent
 from holdfast.attacks.bandits import Bandits
 from holdfast.attacks.base import Attack, first, last, worst
 from holdfast.attacks.bases import Basis, Cosines, Pixels
@@ -29,6 +31,7 @@ from holdfast.attacks.mix import ImagePool, Images, Mix, NoiseImages
 from holdfast.attacks.nes import NES
 from holdfast.attacks.nifgsm import NIFGSM
 from holdfast.attacks.odi import ODI, MultiTargeted
+from holdfast.attacks.perturbation import Pattern, Perturbation, Waves
 from holdfast.attacks.pgd import PGD
 from holdfast.attacks.quantised import Quantised
 from holdfast.attacks.reinforce import Reinforce
@@ -42,6 +45,8 @@ from holdfast.attacks.spsa import SPSA
 from holdfast.attacks.square import Square
 from holdfast.attacks.starts import Gaussian, Scatter, Start, Unchanged, Uniform
 from holdfast.attacks.tifgsm import TIFGSM
+from holdfast.attacks.uap import UAP
+from holdfast.attacks.universal import Universal, fit
 from holdfast.attacks.views import Blur, Scales, Shrink, View
 from holdfast.attacks.vmifgsm import VMIFGSM
 from holdfast.attacks.vnifgsm import VNIFGSM
@@ -69,10 +74,13 @@ __all__ = [
     "SINIFGSM",
     "SPSA",
     "TIFGSM",
+    "UAP",
     "VMIFGSM",
     "VNIFGSM",
     "ZOO",
     "Admix",
+    "Applied",
+    "Ascent",
     "Attack",
     "Bandits",
     "Basis",
@@ -94,6 +102,8 @@ __all__ = [
     "Neighbours",
     "Nesterov",
     "NoiseImages",
+    "Pattern",
+    "Perturbation",
     "Pixels",
     "Quantised",
     "Reinforce",
@@ -113,8 +123,11 @@ __all__ = [
     "ToRank",
     "Unchanged",
     "Uniform",
+    "Universal",
     "View",
+    "Waves",
     "first",
+    "fit",
     "keep_nearest",
     "keep_worst",
     "last",

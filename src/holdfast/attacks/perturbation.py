@@ -1,0 +1,160 @@
+"""One change for many inputs: found on one split and stored, or drawn by a formula."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from math import pi
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from holdfast.attacks.limits import positive
+from holdfast.errors import InputError, StorageError
+from holdfast.registry import register
+from holdfast.spaces.ball import spread
+from holdfast.spaces.squares import as_image
+from holdfast.storage import guarded, read_json, write_atomic, write_json
+from holdfast.threat import Normed
+
+SCHEMA = "holdfast-perturbation-1"
+TENSORS, ABOUT = "perturbation.safetensors", "perturbation.json"
+
+
+class Pattern:
+    """The interface of every universal change; subclasses are frozen dataclasses."""
+
+    kind: ClassVar[str] = "pattern"
+
+    def change(self, region: Normed, y: Tensor) -> Tensor:
+        """Return (B, ...): what is added to each input of the region, of the region's radius."""
+        raise NotImplementedError
+
+    def refuse(self, x: Tensor) -> None:
+        """Raise InputError if one of the inputs x (B, ...) had a part in making the pattern."""
+
+
+@register("pattern")
+@dataclass(frozen=True, kw_only=True)
+class Waves(Pattern):
+    """Stripes of equal strength, made without data or model (in the spirit of Co et al., 2019).
+
+    Any shape is seen as (channels, height, width); all channels change alike.
+    """
+
+    periods: float = 4.0  # across the longer side
+    degrees: float = 45.0  # the direction in which they repeat: 0 down, 90 to the right
+
+    def __post_init__(self) -> None:
+        positive(self.periods, "periods")
+
+    def change(self, region: Normed, y: Tensor) -> Tensor:
+        x = region.x
+        channels, height, width = as_image(x)
+        place = torch.tensor(self.degrees * pi / 180, dtype=torch.float64)
+        rows = torch.arange(height, dtype=torch.float64)[:, None] * place.cos()
+        columns = torch.arange(width, dtype=torch.float64) * place.sin()
+        phase = 2 * pi * self.periods * (rows + columns) / max(height, width) + pi / 4
+        stripes = torch.where(phase.sin() >= 0, 1.0, -1.0).to(x)
+        wide = stripes.expand(len(x), channels, height, width).reshape(x.shape)
+        return scaled(region, wide)
+
+
+@register("pattern")
+@dataclass(frozen=True, kw_only=True)
+class Perturbation(Pattern):
+    """A change that `fit` found and stored in a folder, one for all inputs or one for each class.
+
+    In a set of another radius it is scaled. The examples that it was fitted on are refused.
+    """
+
+    path: str  # the folder
+    digest: str = ""  # sha256 of its tensors, hex; empty: whatever lies there
+
+    def change(self, region: Normed, y: Tensor) -> Tensor:
+        delta, about = self.tensors["delta"], self.about
+        if delta.shape[1:] != region.x.shape[1:]:
+            raise InputError(
+                f"the perturbation in {self.path} is for inputs of shape "
+                f"{tuple(delta.shape[1:])}, got {tuple(region.x.shape[1:])}"
+            )
+        chosen = delta.to(region.x)[y if len(delta) > 1 else torch.zeros_like(y)]
+        if region.counts:
+            return chosen
+        return chosen * spread(region.radius / about["radius"], chosen)
+
+    def refuse(self, x: Tensor) -> None:
+        both = sum(mark in self.marks for mark in marks(x))
+        if both:
+            raise InputError(
+                f"{both} of {len(x)} examples were among those that the perturbation in "
+                f"{self.path} was fitted on: report on another split"
+            )
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """Return what was stored beside the tensors: space, method, split, fooling rate."""
+        return _read(self.path, self.digest)[1]
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """Return `delta` (1 or K, ...), and `ids` (N,) of the examples that it was fitted on."""
+        return _read(self.path, self.digest)[0]
+
+    @property
+    def marks(self) -> frozenset[int]:
+        """Return the marks of the examples that it was fitted on."""
+        return _read(self.path, self.digest)[2]
+
+
+def store(
+    out: Path, delta: Tensor, ids: Tensor, seen: Tensor, about: dict[str, Any]
+) -> Perturbation:
+    """Write a fitted change and return it: tensors first, then what they are."""
+    data = save({"delta": delta.cpu().contiguous(), "ids": ids.cpu(), "marks": seen.cpu()})
+    digest = hashlib.sha256(data).hexdigest()
+    write_atomic(out / TENSORS, data)
+    write_json(out / ABOUT, {"schema": SCHEMA, "digest": digest, **about})
+    return Perturbation(path=str(out), digest=digest)
+
+
+def marks(x: Tensor) -> Iterator[int]:
+    """Yield 63 bits for each of x (B, ...) that no other input has, in float32."""
+    for row in x.detach().float().cpu().contiguous():
+        content = hashlib.sha256(row.contiguous().numpy().tobytes()).digest()
+        yield int.from_bytes(content[:8], "big") >> 1
+
+
+def scaled(region: Normed, change: Tensor) -> Tensor:
+    """Return the change (B, ...) of the region's radius; of the range where sizes are counts."""
+    if region.counts:
+        return change * (region.range[1] - region.range[0])
+    return change * spread(region.radius / region.norms(change).clamp_min(1e-12), change)
+
+
+@lru_cache(maxsize=8)
+def _read(path: str, digest: str) -> tuple[dict[str, Tensor], dict[str, Any], frozenset[int]]:
+    """Return tensors, description and marks; StorageError for what is missing or altered."""
+    folder = Path(path)
+    about = read_json(folder / ABOUT)
+    with guarded(folder / TENSORS, "read"):
+        data = (folder / TENSORS).read_bytes()
+    found = hashlib.sha256(data).hexdigest()
+    if not isinstance(about, dict) or about.get("schema") != SCHEMA:
+        raise StorageError(f"{folder / ABOUT} describes no perturbation")
+    if found != about.get("digest") or digest not in ("", found):
+        raise StorageError(
+            f"{folder / TENSORS} is not the perturbation that was stored: altered or replaced"
+        )
+    try:
+        tensors = load(data)
+    except SafetensorError as error:
+        raise StorageError(f"{folder / TENSORS} cannot be read: {error}") from None
+    return tensors, json.loads(json.dumps(about)), frozenset(tensors["marks"].tolist())

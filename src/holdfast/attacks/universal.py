@@ -1,0 +1,138 @@
+"""Fitting one change for many inputs on one split, to be reported on another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from holdfast.attacks.perturbation import Perturbation, marks, store
+from holdfast.data import Batch, Examples
+from holdfast.errors import InputError
+from holdfast.models import Model, frozen, wrap
+from holdfast.objective import Objective
+from holdfast.plain import describe
+from holdfast.rng import Rng
+from holdfast.threat import Knowledge, Normed, ThreatModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitting:
+    """A model, a split and a set of changes: what a universal attack is fitted within.
+
+    groups: of how many inputs' kinds each gets a change of its own; 1, or one for each class.
+    """
+
+    model: Model
+    data: Examples
+    threat: ThreatModel
+    groups: int
+    seed: int
+    batch_size: int
+    device: torch.device
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """Yield the split in an order that is a function of seed and epoch, on the device."""
+        keys = Rng(self.seed, self.data.ids).fold("epoch", epoch).uniform()
+        for positions in keys.argsort(stable=True).split(self.batch_size):
+            yield self.data.batch(positions).to(self.device)
+
+    def free(self) -> Normed:
+        """Return the ball of all changes (groups, ...) around none, whatever the inputs' range."""
+        low, high = self.threat.space.range
+        space = replace(self.threat.space, range=(low - high, high - low))  # type: ignore[type-var]
+        none = torch.zeros(self.groups, *self.data.shape, device=self.device)
+        region = space.around(none)
+        if not isinstance(region, Normed):
+            raise InputError(f"a universal change needs a norm ball, got {space.sentence()}")
+        return region
+
+    def group(self, y: Tensor) -> Tensor:
+        """Return (B,): which change belongs to each label."""
+        return y if self.groups > 1 else torch.zeros_like(y)
+
+    def moved(self, delta: Tensor, batch: Batch) -> Tensor:
+        """Return the changed inputs of a batch (B, ...), within the range."""
+        return (batch.x + delta[self.group(batch.y)]).clamp(*self.threat.space.range)
+
+    def objective(self, batch: Batch) -> Objective:
+        """Return the objective of a batch."""
+        return Objective(self.threat, self.model, batch.x, batch.y)
+
+    def fooled(self, delta: Tensor) -> float:
+        """Return the share of examples that are right unchanged and reach the goal changed."""
+        right = reached = 0
+        for batch in self.batches(0):
+            objective = self.objective(batch)
+            clean = self.model(batch.x).argmax(1) == batch.y
+            score = objective.verdict(self.moved(delta, batch))
+            concerned = clean & self.threat.goal.applies(batch.y)
+            right += int(concerned.sum())
+            reached += int((concerned & (score.harm > score.tie)).sum())
+        return reached / max(right, 1)
+
+
+class Universal:
+    """The interface of every way to fit one change; subclasses are frozen dataclasses."""
+
+    kind: ClassVar[str] = "universal"
+
+    def search(self, fitting: Fitting) -> Tensor:
+        """Return the change (groups, ...), within the set."""
+        raise NotImplementedError
+
+
+def fit(
+    method: Universal,
+    model: nn.Module,
+    data: Examples,
+    *,
+    threat: ThreatModel,
+    out: Path | str,
+    by_class: bool = False,
+    seed: int = 0,
+    batch_size: int = 128,
+) -> Perturbation:
+    """Fit a universal change on `data` and store it in the folder `out`.
+
+    by_class: one change for each true class instead of one for all. What `Applied` makes of the
+    result is reported on other examples: those of `data` are refused. The threat model's knowledge
+    and query budget do not bind the fit, which uses a model that the attacker has at hand.
+
+    Raises InputError for a set that is no norm ball, and for ranges that do not agree.
+    """
+    wrapped = wrap(model)
+    if not tuple(wrapped.range) == tuple(threat.space.range) == tuple(data.range):
+        raise InputError(
+            f"model, set and data must have one range, got {tuple(wrapped.range)}, "
+            f"{tuple(threat.space.range)} and {tuple(data.range)}"
+        )
+    fitting = Fitting(
+        model=wrapped,
+        data=data,
+        threat=replace(threat, knowledge=Knowledge.GRADIENT, queries=None),
+        groups=data.num_classes if by_class else 1,
+        seed=seed,
+        batch_size=batch_size,
+        device=next((p.device for p in wrapped.parameters()), torch.device("cpu")),
+    )
+    with frozen(wrapped):
+        delta = method.search(fitting)
+        with torch.no_grad():
+            rate = fitting.fooled(delta)
+    seen = [mark for batch in fitting.batches(0) for mark in marks(batch.x)]
+    about = {
+        "method": describe(method),
+        "space": describe(threat.space),
+        "goal": describe(threat.goal),
+        "radius": threat.space.radius,
+        "split": {"name": data.name, "part": data.part, "fingerprint": data.fingerprint},
+        "examples": len(data),
+        "seed": seed,
+        "fooled": rate,
+    }
+    return store(Path(out), delta, data.ids, torch.tensor(seen), about)
