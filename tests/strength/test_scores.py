@@ -115,10 +115,10 @@ def test_square_breaks_in_l1_what_gradients_break():
 
 
 # ART 1.20.1 on the first 30 digits, one at a time, with softmax and counted queries:
-# SimBA(c, attack="px", epsilon=0.05, max_iter=1000, order="random", stride=1, freq_dim=4) spends 375
-# queries an example (0.1: 189; 0.2: 99) and stays within 0.6 for 6 of them (4; 2), within 1.0 for 16
-# (13; 6). ZooAttack(c, max_iter=20, binary_search_steps=2, learning_rate=0.1, nb_parallel=16,
-# use_resize=False, use_importance=False, variable_h=0.001) spends 200 and breaks 1.
+# SimBA(c, attack="px", epsilon=0.05, max_iter=1000, order="random", stride=1, freq_dim=4) spends
+# 375 queries an example (0.1: 189; 0.2: 99) and stays within 0.6 for 6 of them (4; 2), within 1.0
+# for 16 (13; 6). ZooAttack(c, max_iter=20, binary_search_steps=2, learning_rate=0.1,
+# nb_parallel=16, use_resize=False, use_importance=False, variable_h=0.001) spends 200, breaks 1.
 @pytest.mark.parametrize(
     ("attack", "near", "far"),
     [(SimBA(queries=200), 6, 16), (ZOO(queries=200), 2, 8)],
