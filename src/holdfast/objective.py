@@ -138,6 +138,7 @@ class Objective:
         self._allow(Knowledge.GRADIENT, "gradients")
         logits = self._ask(self.search, x_adv)
         loss = self._loss(logits)
+        logits = _as_one(logits)
         gaps = loss[:, None]
         if self._steer is None and self.targets is None:
             others = logits.detach().scatter(1, self.y[:, None], -torch.inf)

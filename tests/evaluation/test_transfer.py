@@ -146,6 +146,10 @@ def test_ensembles_are_the_means_that_they_say():
         assert torch.allclose(score.loss, (loss.away(one, y) + loss.away(other, y)) / 2, atol=1e-5)
         assert torch.equal(score.harm, Margin().away((one + other) / 2, y))
     assert bool(objective.using(KL()).score(x, at).loss.isfinite().all())
+    z = x.clone().requires_grad_()
+    _, gaps, grads = objective.gaps(z, z, at, 3)
+    assert torch.allclose(gaps[:, 0], Margin().away((one + other) / 2, y), atol=1e-5)
+    assert grads.shape == (3, *x.shape)
     with pytest.raises(InputError, match="logits of one shape"):
         MeanLogits([net("conv", 0), nn.Sequential(nn.Flatten(), nn.Linear(64, 3))])(x)
     with pytest.raises(InputError, match="at least one"):
