@@ -82,6 +82,9 @@ SPACES = {"linf": Linf(eps=0.1), "l2": L2(eps=0.4), "l1": L1(eps=1.2), "l0": L0(
 WIDE = {"linf": 0.6, "l2": 3.0, "l1": 12.0, "l0": 24}  # sets in which every target can be reached
 
 
+OWN = {"masked", "rotation_translation"}  # sets with tests of their own: tests/core/test_moves.py
+
+
 def load_all() -> None:
     """Import every module of the library, so that every component is registered."""
     for module in pkgutil.walk_packages(holdfast.__path__, "holdfast."):

@@ -25,7 +25,16 @@ if TYPE_CHECKING:
     )
     from holdfast.evaluation import Suite, export_png
     from holdfast.models import wrap
-    from holdfast.spaces import L0, L1, L2, Linf
+    from holdfast.spaces import (
+        L0,
+        L1,
+        L2,
+        Circle,
+        Linf,
+        Masked,
+        Rectangle,
+        RotationTranslation,
+    )
     from holdfast.threat import Knowledge, Targeted, ThreatModel, Untargeted
     from holdfast.training import (
         NFGSM,
@@ -54,7 +63,7 @@ _HOMES = {
     "errors": "ConfigError HoldfastError InputError StorageError Unsupported VerificationError",
     "evaluation": "Suite export_png",
     "models": "wrap",
-    "spaces": "L0 L1 L2 Linf",
+    "spaces": "Circle L0 L1 L2 Linf Masked Rectangle RotationTranslation",
     "threat": "Knowledge Targeted ThreatModel Untargeted",
     "training": "MTLIBP NFGSM SGD TRADES Adam Cosine Cyclic FastAT Madry NoiseAugmented OneCycle "
     "Piecewise Standard TrainPlan TrainResult",
@@ -72,6 +81,7 @@ __all__ = [
     "TRADES",
     "Accuracy",
     "Adam",
+    "Circle",
     "Claim",
     "ConfigError",
     "Cosine",
@@ -84,10 +94,13 @@ __all__ = [
     "Knowledge",
     "Linf",
     "Madry",
+    "Masked",
     "NoiseAugmented",
     "OneCycle",
     "Piecewise",
+    "Rectangle",
     "Result",
+    "RotationTranslation",
     "Splits",
     "Standard",
     "StorageError",

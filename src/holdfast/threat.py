@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
@@ -183,6 +184,24 @@ class Dense(Protocol):
 
     def cube(self) -> Tensor:
         """Return (B,): half the side of the largest cube around x in the ball, range aside."""
+        ...
+
+
+@runtime_checkable
+class Lattice(Protocol):
+    """A region of so few numbers an example that a grid over it can be tried to the end."""
+
+    def lattice(self, counts: tuple[int, ...]) -> Iterator[Tensor]:
+        """Yield every point of a grid with so many values along each kind of number, (B, ...)."""
+        ...
+
+
+@runtime_checkable
+class Witnessed(Protocol):
+    """A region whose audit is quick where the point behind an input is at hand."""
+
+    def shows(self, x_adv: Tensor, z: Tensor) -> Tensor:
+        """Audit in float64, (B,) bool: z is in the set and x_adv is its input."""
         ...
 
 

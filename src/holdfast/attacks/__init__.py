@@ -19,6 +19,7 @@ from holdfast.attacks.deepfool import DeepFool
 from holdfast.attacks.difgsm import DIFGSM
 from holdfast.attacks.diverse import Diverse, Momentum, Neighbours, Nesterov, Running
 from holdfast.attacks.eot import EOT
+from holdfast.attacks.exhaustive import Grid, WorstOf
 from holdfast.attacks.fgsm import FGSM
 from holdfast.attacks.fmn import FMN
 from holdfast.attacks.frank_wolfe import FrankWolfe
@@ -94,6 +95,7 @@ __all__ = [
     "FrankWolfe",
     "Gaussian",
     "GenAttack",
+    "Grid",
     "ImagePool",
     "Images",
     "Mix",
@@ -126,6 +128,7 @@ __all__ = [
     "Universal",
     "View",
     "Waves",
+    "WorstOf",
     "first",
     "fit",
     "keep_nearest",

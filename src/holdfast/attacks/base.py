@@ -31,11 +31,13 @@ from holdfast.threat import (
     Dense,
     Euclidean,
     Knowledge,
+    Lattice,
     Normed,
     Region,
     Searchable,
     Sparse,
     Vector,
+    Witnessed,
 )
 
 Capability = (
@@ -48,6 +50,7 @@ Capability = (
     | type[Convex]
     | type[Counting]
     | type[Boxed]
+    | type[Lattice]
 )
 
 __all__ = [
@@ -243,7 +246,10 @@ def audit(region: Region, found: Result) -> None:
 
     Only a search for the nearest counterexample says of some that they are farther than the radius.
     """
-    outside = ~region.contains(found.x_adv)
+    if isinstance(region, Witnessed):
+        outside = ~region.shows(found.x_adv, found.z)
+    else:
+        outside = ~region.contains(found.x_adv)
     bad = outside & found.inside
     if isinstance(region, Normed) and bool((outside & ~found.inside).any()):
         bad = bad | ~region.unbounded().contains(found.x_adv)

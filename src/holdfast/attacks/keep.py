@@ -145,7 +145,8 @@ class _Kept:
         wide = spread(better, here.z)
         same = here.x_adv is here.z and self.x_adv is self.z
         self.z = torch.where(wide, here.z, self.z)
-        self.x_adv = self.z if same else torch.where(wide, here.x_adv, self.x_adv)
+        like_x = spread(better, here.x_adv)  # a point need not be shaped as an input
+        self.x_adv = self.z if same else torch.where(like_x, here.x_adv, self.x_adv)
         self.loss = torch.where(better, here.loss, self.loss)
         self.harm = torch.where(better, here.harm, self.harm)
         self.tie = torch.where(better, here.tie, self.tie)

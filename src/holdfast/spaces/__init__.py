@@ -6,5 +6,17 @@ from holdfast.spaces.l0 import L0
 from holdfast.spaces.l1 import L1
 from holdfast.spaces.l2 import L2
 from holdfast.spaces.linf import Linf
+from holdfast.spaces.masked import Circle, Masked, Rectangle, Shape
+from holdfast.spaces.rotation import RotationTranslation
 
-__all__ = ["L0", "L1", "L2", "Linf"]
+__all__ = [
+    "L0",
+    "L1",
+    "L2",
+    "Circle",
+    "Linf",
+    "Masked",
+    "Rectangle",
+    "RotationTranslation",
+    "Shape",
+]

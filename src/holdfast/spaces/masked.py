@@ -1,0 +1,163 @@
+"""Patches and stickers: anything inside a given mask, nothing outside of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.errors import InputError
+from holdfast.registry import register
+from holdfast.rng import Rng
+from holdfast.spaces.ball import as_float, norm, spread
+from holdfast.spaces.squares import as_image
+from holdfast.threat import Space, check_ball, radii
+from holdfast.tree import take
+from holdfast.units import Number
+
+
+class Shape:
+    """The interface of every shape; subclasses are frozen dataclasses, in shares of the sides."""
+
+    kind: ClassVar[str] = "shape"
+
+    def covers(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """Return (H, W) bool: which places are inside; rows (H, 1) and columns (1, W) in 0..1."""
+        raise NotImplementedError
+
+
+@register("shape")
+@dataclass(frozen=True, kw_only=True)
+class Rectangle(Shape):
+    """A box with sides along those of the image."""
+
+    top: float = 0.0
+    left: float = 0.0
+    height: float = 0.25
+    width: float = 0.25
+
+    def covers(self, rows: Tensor, columns: Tensor) -> Tensor:
+        down = (rows >= self.top) & (rows < self.top + self.height)
+        return down & (columns >= self.left) & (columns < self.left + self.width)
+
+
+@register("shape")
+@dataclass(frozen=True, kw_only=True)
+class Circle(Shape):
+    """A disc; an ellipse where the image is no square."""
+
+    row: float = 0.5
+    column: float = 0.5
+    radius: float = 0.2
+
+    def covers(self, rows: Tensor, columns: Tensor) -> Tensor:
+        return (rows - self.row).square() + (columns - self.column).square() <= self.radius**2
+
+
+@register("space")
+@dataclass(frozen=True, kw_only=True)
+class Masked(Space):
+    """Values inside a mask change by at most eps, those outside not at all.
+
+    The mask is the union of `shapes`: one box or disc is a patch (Brown et al., 2017,
+    arXiv:1712.09665), several are the stickers of RP2 (Eykholt et al., 2018, arXiv:1707.08945).
+    eps: in the units of the data; the width of the range allows any content. Any input is seen as
+    (channels, height, width), a flat one as one row.
+    """
+
+    eps: Number = 1
+    shapes: tuple[Shape, ...] = (Rectangle(),)
+    range: tuple[float, float] = (0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        check_ball(self, "Masked", self.range[1] - self.range[0], "at most the range's width")
+        if not self.shapes:
+            raise InputError("Masked: shapes must name at least one, got none")
+
+    def around(self, x: Tensor, radius: float | Tensor | None = None) -> MaskedRegion:
+        x = as_float(x)
+        return MaskedRegion(x, radii(radius, self, x), self.mask(x), self.range)
+
+    def mask(self, x: Tensor) -> Tensor:
+        """Return (1, ...) bool, shaped as one example of x: where values may change.
+
+        Raises InputError for a mask that covers no value.
+        """
+        channels, height, width = as_image(x)
+        rows = (torch.arange(height, device=x.device, dtype=torch.float64)[:, None] + 0.5) / height
+        columns = (torch.arange(width, device=x.device, dtype=torch.float64) + 0.5)[None] / width
+        inside = torch.zeros(height, width, dtype=torch.bool, device=x.device)
+        for shape in self.shapes:
+            inside |= shape.covers(rows, columns)
+        if not bool(inside.any()):
+            raise InputError(
+                f"Masked: the shapes cover no pixel of a {height} x {width} input: make them larger"
+            )
+        return inside.expand(channels, height, width).reshape(1, *x.shape[1:])
+
+    def sentence(self) -> str:
+        shapes = ", ".join(str(shape) for shape in self.shapes)
+        return (
+            f"inside a mask ({shapes}) up to {self.eps}, inputs in "
+            f"{self.range[0]:g}..{self.range[1]:g}"
+        )
+
+
+class MaskedRegion:
+    """A box that has no width outside the mask; mask: (1, ...) bool."""
+
+    is_vector: ClassVar[bool] = True
+
+    def __init__(self, x: Tensor, radius: Tensor, mask: Tensor, range: tuple[float, float]) -> None:
+        self.x = x
+        self.radius = radius
+        self.mask = mask
+        self.range = range
+        reach = spread(radius, x)
+        self.lowest = torch.where(mask, (x - reach).clamp_min(range[0]), x)
+        self.highest = torch.where(mask, (x + reach).clamp_max(range[1]), x)
+
+    def center(self) -> Tensor:
+        return self.x
+
+    def init(self, at: Rng) -> Tensor:
+        return self.project(self.scatter(at))
+
+    def scatter(self, at: Rng) -> Tensor:
+        noise = at.uniform(tuple(self.x.shape[1:]), -1.0, 1.0).to(self.x.dtype)
+        return torch.where(self.mask, self.x + spread(self.radius, self.x) * noise, self.x)
+
+    def lift(self, z: Tensor, at: Rng) -> Tensor:
+        return z
+
+    def realize(self, z: Tensor, at: Rng) -> Tensor:
+        return z
+
+    def project(self, z: Tensor) -> Tensor:
+        return torch.clamp(z, self.lowest, self.highest)
+
+    def step(self, z: Tensor, grad: Tensor, fraction: float | Tensor) -> Tensor:
+        """Move the values inside the mask by fraction x radius along the sign of the gradient."""
+        move = torch.where(self.mask, grad.sign(), 0.0)
+        return torch.addcmul(z, move, spread(self.radius * fraction, z))
+
+    def size(self, z: Tensor) -> Tensor:
+        return norm(z - self.x, torch.inf)
+
+    def box(self) -> tuple[Tensor, Tensor]:
+        """Return the bounds of every value, (B, ...) each."""
+        return self.lowest, self.highest
+
+    def contains(self, x_adv: Tensor) -> Tensor:
+        """Audit in float64, (B,) bool: untouched outside the mask, to the bit."""
+        low, high = self.range
+        changed, x = x_adv.double(), self.x.double()
+        slack = 1e-6 * self.radius.double() + 2.0**-24 * max(abs(low), abs(high))
+        near = (changed - x).abs() <= spread(self.radius.double() + slack, changed)
+        valid = (changed >= low) & (changed <= high) & near
+        return torch.where(self.mask, valid, x_adv == self.x).flatten(1).all(1)
+
+    def take(self, idx: Tensor) -> MaskedRegion:
+        return MaskedRegion(take(self.x, idx), take(self.radius, idx), self.mask, self.range)
