@@ -6,9 +6,6 @@ from functools import cache
 
 import pytest
 import torch
-from sklearn.datasets import load_digits
-from torch import nn
-from torch.nn import functional as F
 
 from holdfast.attacks import (
     APGD,
@@ -26,34 +23,15 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.spaces import L1, L2, Linf
 from holdfast.threat import Targeted, ThreatModel
+from small_nets import digits
 
 N = 100
 
 
 @cache
-def digits():
-    """Return (net, x, y): a 64-64-10 ReLU net and test digits that it has right; a second."""
-    bunch = load_digits()
-    x, y = torch.tensor(bunch.images / 16).float()[:, None], torch.tensor(bunch.target)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        net = nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
-    optimizer = torch.optim.Adam(net.parameters(), 5e-3)
-    for _ in range(150):
-        seen = x[:1400].clone().requires_grad_()
-        (grad,) = torch.autograd.grad(F.cross_entropy(net(seen), y[:1400]), seen)
-        seen = (seen + 0.1 * grad.sign()).clamp(0, 1).detach()
-        optimizer.zero_grad()
-        F.cross_entropy(net(seen), y[:1400]).backward()
-        optimizer.step()
-    right = (net(x).argmax(1) == y) & (torch.arange(len(y)) >= 1400)
-    return net.eval(), x[right][:N], y[right][:N]
-
-
-@cache
 def broken(attack, space, targeted=False):
     """Return how many of 100 digits the attack breaks."""
-    net, x, y = digits()
+    net, x, y = digits(N)
     threat = ThreatModel(space, goal=Targeted()) if targeted else ThreatModel(space)
     objective = Objective(threat, net, x, y, targets=(y + 1) % 10 if targeted else None)
     return int(attack(objective, space.around(x), Rng(0, torch.arange(N))).success.sum())
@@ -126,7 +104,7 @@ def test_square_breaks_in_l1_what_gradients_break():
 )
 def test_no_more_queries_than_a_peer_and_no_fewer_successes(attack, near, far):
     """Ours with 200 queries: SimBA 9 and 20, ZOO 4 and 15."""
-    net, x, y = (part[:30] if isinstance(part, torch.Tensor) else part for part in digits())
+    net, x, y = digits(30)
     for radius, least in ((0.6, near), (1.0, far)):
         space = L2(eps=radius)
         objective = Objective(ThreatModel(space), net, x, y)
