@@ -11,6 +11,7 @@ from holdfast.attacks.bandits import Bandits
 from holdfast.attacks.base import Attack, first, last, worst
 from holdfast.attacks.bases import Basis, Cosines, Pixels
 from holdfast.attacks.bim import BIM
+from holdfast.attacks.boundary import Boundary
 from holdfast.attacks.chain import Chain
 from holdfast.attacks.compose import EachTarget, Restart, Restarts, ToRank
 from holdfast.attacks.cw import CW
@@ -25,6 +26,8 @@ from holdfast.attacks.fmn import FMN
 from holdfast.attacks.frank_wolfe import FrankWolfe
 from holdfast.attacks.gama import GAMA, Corner
 from holdfast.attacks.genattack import GenAttack
+from holdfast.attacks.geoda import GeoDA
+from holdfast.attacks.hopskipjump import HopSkipJump
 from holdfast.attacks.malt import MALT, ToNearest
 from holdfast.attacks.md import MD
 from holdfast.attacks.mifgsm import MIFGSM
@@ -35,16 +38,19 @@ from holdfast.attacks.odi import ODI, MultiTargeted
 from holdfast.attacks.perturbation import Pattern, Perturbation, Waves
 from holdfast.attacks.pgd import PGD
 from holdfast.attacks.quantised import Quantised
+from holdfast.attacks.rays import RayS
 from holdfast.attacks.reinforce import Reinforce
 from holdfast.attacks.result import Result, keep_nearest, keep_worst
 from holdfast.attacks.rfgsm import RFGSM
 from holdfast.attacks.sigma_zero import SigmaZero
+from holdfast.attacks.sign_opt import SignOPT
 from holdfast.attacks.signhunter import SignHunter
 from holdfast.attacks.simba import SimBA
 from holdfast.attacks.sinifgsm import SINIFGSM
 from holdfast.attacks.spsa import SPSA
 from holdfast.attacks.square import Square
 from holdfast.attacks.starts import Gaussian, Scatter, Start, Unchanged, Uniform
+from holdfast.attacks.surfree import SurFree
 from holdfast.attacks.tifgsm import TIFGSM
 from holdfast.attacks.uap import UAP
 from holdfast.attacks.universal import Universal, fit
@@ -86,6 +92,7 @@ __all__ = [
     "Bandits",
     "Basis",
     "Blur",
+    "Boundary",
     "Chain",
     "Corner",
     "Cosines",
@@ -95,7 +102,9 @@ __all__ = [
     "FrankWolfe",
     "Gaussian",
     "GenAttack",
+    "GeoDA",
     "Grid",
+    "HopSkipJump",
     "ImagePool",
     "Images",
     "Mix",
@@ -108,6 +117,7 @@ __all__ = [
     "Perturbation",
     "Pixels",
     "Quantised",
+    "RayS",
     "Reinforce",
     "Restart",
     "Restarts",
@@ -118,9 +128,11 @@ __all__ = [
     "Shrink",
     "SigmaZero",
     "SignHunter",
+    "SignOPT",
     "SimBA",
     "Square",
     "Start",
+    "SurFree",
     "ToNearest",
     "ToRank",
     "Unchanged",
