@@ -61,11 +61,11 @@ def attacks(source: str = "index.md") -> str:
     ]
     for name, cls in known("attack").items():
         attack = _example(cls)
-        knowledge, capabilities = attack.demands()
-        needs = ", ".join(f"`{need.__name__}`" for need in capabilities) or "any set"
+        demands = attack.demands()
+        needs = ", ".join(f"`{need.__name__}`" for need in demands.needs) or "any set"
         link = f"[`{name}`]({_relative(page_of('attack', name), source)})"
         what = _cell(_summary(cls))
-        rows.append(f"| {link} | {what} | {knowledge} | {needs} | {attack.cost()} |")
+        rows.append(f"| {link} | {what} | {demands.knowledge} | {needs} | {attack.cost()} |")
     return "\n".join(rows)
 
 
