@@ -21,6 +21,7 @@ from holdfast.attacks.difgsm import DIFGSM
 from holdfast.attacks.diverse import Diverse, Momentum, Neighbours, Nesterov, Running
 from holdfast.attacks.eot import EOT
 from holdfast.attacks.exhaustive import Grid, WorstOf
+from holdfast.attacks.fab import FAB
 from holdfast.attacks.fgsm import FGSM
 from holdfast.attacks.fmn import FMN
 from holdfast.attacks.frank_wolfe import FrankWolfe
@@ -67,6 +68,7 @@ __all__ = [
     "DDN",
     "DIFGSM",
     "EOT",
+    "FAB",
     "FGSM",
     "FMN",
     "GAMA",

@@ -1,0 +1,135 @@
+"""What walks along a boundary share: planes seen from both sides, and the way back to x."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.points import Scored, climb, look
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.spaces.ball import norm, spread
+from holdfast.threat import Normed, Region
+
+LOOKS = 3  # along the way from x to the nearest success
+ROUNDS = 3  # of a polish; each has 3 forward and 1 backward pass
+
+
+def onto(region: Normed, p: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
+    """Return the valid point nearest to p with gap + <normal, point - p> = 0, from either side."""
+    peak = norm(normal, torch.inf)
+    scale = torch.where(gap > 0, -1.0, 1.0).to(peak.dtype) * torch.where(peak > 0, peak, 1.0)
+    goal = (gap / scale).abs().nan_to_num(0.0, 0.0, 0.0)
+    return region.reach(p, normal / spread(scale, normal), goal)
+
+
+def nearest_plane(
+    region: Normed, z: Tensor, gaps: Tensor, grads: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the point nearest to z on any of the planes gap + <grad, p - z> = 0, and that plane.
+
+    gaps: (B, C); grads: (C, B, ...). A plane that no valid point reaches counts only where that
+    holds of all. The plane is its gap (B,) and its gradient.
+    """
+    best, plane, offset = z, grads[0], gaps[:, 0]
+    nearest = torch.full_like(offset, torch.inf)
+    for gap, grad in zip(gaps.unbind(1), grads, strict=True):
+        p = onto(region, z, grad, gap)
+        peak = norm(grad, torch.inf)
+        gained = along(grad / spread(torch.where(peak > 0, peak, 1.0), grad), p - z).abs() * peak
+        size = region.norms(p - z)
+        size = torch.where(gained < gap.abs() * (1 - 1e-3), 1e6 + size, size)
+        nearer = (peak > 0) & (size < nearest)
+        wide = spread(nearer, z)
+        best, plane = torch.where(wide, p, best), torch.where(wide, grad, plane)
+        offset = torch.where(nearer, gap, offset)
+        nearest = torch.where(nearer, size, nearest)
+    return best, offset, plane
+
+
+def along(normal: Tensor, change: Tensor) -> Tensor:
+    """Return (B,): the scalar product."""
+    return (normal * change).flatten(1).sum(1)
+
+
+def upright(region: Region, z: Tensor, grad: Tensor) -> Tensor:
+    """Return the valid point nearest to x on the plane through z that is upright on grad."""
+    assert isinstance(region, Normed), "require() has checked this"
+    x, peak = region.center(), norm(grad, torch.inf)
+    normal = grad / spread(torch.where(peak > 0, peak, 1.0), grad)
+    p = onto(region, x, normal, along(normal, x - z))
+    return torch.where(spread(peak > 0, z), p, z)
+
+
+def polish(objective: Objective, region: Region, best: Bracket, at: Rng) -> Iterator[Scored]:
+    """Bring each nearest success nearer still, as if the boundary were a plane there.
+
+    Each round looks where the way to it crosses the boundary, then at the point of the tangent
+    plane that is nearest to x, then between that point and the success.
+    """
+    for k in range(ROUNDS):
+        here = look(objective, region, best.between(), at.fold("way", k))
+        yield here
+        best.narrow(here)
+        here, grad = climb(objective, region, best.outer, at.fold("slope", k))
+        yield here
+        p = look(objective, region, upright(region, here.z, grad), at.fold("foot", k))
+        yield p
+        best.aim(p)
+
+
+class Bracket:
+    """Each example's nearest success, and a point on the way from x to it that is none.
+
+    Between the two, the false position is where the loss would be just beyond the boundary, were
+    it linear.
+    """
+
+    def __init__(self, region: Region, first: Scored) -> None:
+        self.region = region
+        self.outer, self.inner = first.z, region.center()
+        self.outer_loss = first.loss
+        unchanged = region.size(first.z) == 0  # else the loss of x is not known, only its sign
+        self.first_loss = torch.where(unchanged, first.loss, -first.loss.abs())
+        self.inner_loss = self.first_loss
+        self.size, self.tie = torch.full_like(first.loss, torch.inf), first.tie
+
+    def see(self, here: Scored) -> None:
+        """Take one more point of the search into account."""
+        size = torch.where(here.harm > here.tie, self.region.size(here.z), torch.inf)
+        self._move_outer(here, size < self.size)
+        self.size = torch.minimum(self.size, size)
+
+    def between(self) -> Tensor:
+        """Return the next point to look at on the way."""
+        rise = self.outer_loss - self.inner_loss
+        goal = 2 * self.tie - self.inner_loss
+        share = (goal / torch.where(rise > 0, rise, 1.0)).nan_to_num(1.0)
+        share = torch.where(self.size.isfinite(), share.clamp(0, 1), 1.0)
+        way = self.outer - self.inner
+        return self.region.project(self.inner + spread(share, way) * way)
+
+    def narrow(self, here: Scored) -> None:
+        """Take a point on the way into account."""
+        beyond, found = here.harm > here.tie, self.size.isfinite()
+        self._move_outer(here, beyond & found)
+        self.size = torch.where(beyond & found, self.region.size(here.z), self.size)
+        inward = ~beyond & found
+        self.inner = torch.where(spread(inward, self.inner), here.z, self.inner)
+        self.inner_loss = torch.where(inward, here.loss, self.inner_loss)
+
+    def aim(self, p: Scored) -> None:
+        """Take p for the nearest success where it is one that is nearer, else look towards it."""
+        size = self.region.size(p.z)
+        beyond, near = p.harm > p.tie, size < self.size
+        self._move_outer(p, beyond & near)
+        self.size = torch.where(beyond, torch.minimum(self.size, size), self.size)
+        inner = torch.where(spread(~beyond & near, p.z), p.z, self.region.center())
+        self.inner = torch.where(spread(self.size.isfinite(), inner), inner, self.inner)
+        self.inner_loss = torch.where(~beyond & near, p.loss, self.first_loss)
+
+    def _move_outer(self, here: Scored, which: Tensor) -> None:
+        self.outer = torch.where(spread(which, self.outer), here.z, self.outer)
+        self.outer_loss = torch.where(which, here.loss, self.outer_loss)

@@ -1,0 +1,49 @@
+"""Searches for the nearest counterexample along boundaries, against exact distances and adv-lib."""
+
+from __future__ import annotations
+
+import pytest
+
+from holdfast.attacks import FAB
+from least_distance import SPACES, on_linear, on_tiny, run
+from small_nets import digits
+
+CONVEX = ["l1", "l2", "linf"]
+SHORT = [FAB(steps=30)]
+
+# Median distance of 40 digits with adv-lib 0.2.8 and as many steps.
+REFERENCE = [
+    (FAB(steps=30), "l1", 1.2694),
+    (FAB(steps=30), "l2", 0.5757),
+    (FAB(steps=30), "linf", 0.1390),
+]
+
+
+def named(*pairs):
+    return [pytest.param(*pair, id=f"{type(pair[0]).__name__}-{pair[1]}") for pair in pairs]
+
+
+@pytest.mark.parametrize("classes", [2, 10])
+@pytest.mark.parametrize(("attack", "name"), named(*((a, n) for a in SHORT for n in CONVEX)))
+def test_within_one_percent_of_the_closed_form(attack, name, classes):
+    """Where many coordinates meet the range, and where few do."""
+    size, exact = on_linear(attack, SPACES[name], classes)
+    excess = size / exact - 1
+    assert float(excess.min()) > -1e-4
+    assert float(excess.max()) < 0.01
+
+
+@pytest.mark.parametrize(("attack", "name"), named(*((a, n) for a in SHORT for n in CONVEX)))
+def test_within_two_percent_of_the_optimum_on_tiny_networks(attack, name):
+    excess = on_tiny(attack, name)
+    assert float(excess.min()) > -0.02, "better than looking everywhere by more than its mesh"
+    assert float(excess.median()) < 0.02
+
+
+@pytest.mark.parametrize(("attack", "name", "reference"), named(*REFERENCE))
+def test_as_near_as_the_reference(attack, name, reference):
+    net, x, y = digits(40)
+    found = run(attack, SPACES[name], net, x, y)
+    assert bool(found.reached.all())
+    print(f"{type(attack).__name__} {name}: {found.size.median():.4f}, adv-lib {reference}")
+    assert float(found.size.median()) <= 1.005 * reference
