@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 
-from holdfast.attacks.points import Scored, climb, look
-from holdfast.objective import Objective
-from holdfast.rng import Rng
+from holdfast.attacks.points import Scored
 from holdfast.spaces.ball import norm, spread
 from holdfast.threat import Normed, Region
 
 LOOKS = 3  # along the way from x to the nearest success
-ROUNDS = 3  # of a polish; each has 3 forward and 1 backward pass
 
 
 def onto(region: Normed, p: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
@@ -54,32 +49,6 @@ def along(normal: Tensor, change: Tensor) -> Tensor:
     return (normal * change).flatten(1).sum(1)
 
 
-def upright(region: Region, z: Tensor, grad: Tensor) -> Tensor:
-    """Return the valid point nearest to x on the plane through z that is upright on grad."""
-    assert isinstance(region, Normed), "require() has checked this"
-    x, peak = region.center(), norm(grad, torch.inf)
-    normal = grad / spread(torch.where(peak > 0, peak, 1.0), grad)
-    p = onto(region, x, normal, along(normal, x - z))
-    return torch.where(spread(peak > 0, z), p, z)
-
-
-def polish(objective: Objective, region: Region, best: Bracket, at: Rng) -> Iterator[Scored]:
-    """Bring each nearest success nearer still, as if the boundary were a plane there.
-
-    Each round looks where the way to it crosses the boundary, then at the point of the tangent
-    plane that is nearest to x, then between that point and the success.
-    """
-    for k in range(ROUNDS):
-        here = look(objective, region, best.between(), at.fold("way", k))
-        yield here
-        best.narrow(here)
-        here, grad = climb(objective, region, best.outer, at.fold("slope", k))
-        yield here
-        p = look(objective, region, upright(region, here.z, grad), at.fold("foot", k))
-        yield p
-        best.aim(p)
-
-
 class Bracket:
     """Each example's nearest success, and a point on the way from x to it that is none.
 
@@ -92,8 +61,7 @@ class Bracket:
         self.outer, self.inner = first.z, region.center()
         self.outer_loss = first.loss
         unchanged = region.size(first.z) == 0  # else the loss of x is not known, only its sign
-        self.first_loss = torch.where(unchanged, first.loss, -first.loss.abs())
-        self.inner_loss = self.first_loss
+        self.inner_loss = torch.where(unchanged, first.loss, -first.loss.abs())
         self.size, self.tie = torch.full_like(first.loss, torch.inf), first.tie
 
     def see(self, here: Scored) -> None:
@@ -119,16 +87,6 @@ class Bracket:
         inward = ~beyond & found
         self.inner = torch.where(spread(inward, self.inner), here.z, self.inner)
         self.inner_loss = torch.where(inward, here.loss, self.inner_loss)
-
-    def aim(self, p: Scored) -> None:
-        """Take p for the nearest success where it is one that is nearer, else look towards it."""
-        size = self.region.size(p.z)
-        beyond, near = p.harm > p.tie, size < self.size
-        self._move_outer(p, beyond & near)
-        self.size = torch.where(beyond, torch.minimum(self.size, size), self.size)
-        inner = torch.where(spread(~beyond & near, p.z), p.z, self.region.center())
-        self.inner = torch.where(spread(self.size.isfinite(), inner), inner, self.inner)
-        self.inner_loss = torch.where(~beyond & near, p.loss, self.first_loss)
 
     def _move_outer(self, here: Scored, which: Tensor) -> None:
         self.outer = torch.where(spread(which, self.outer), here.z, self.outer)
