@@ -230,7 +230,7 @@ def test_training_takes_components_of_its_kinds_alone(changes, message, tmp_path
     [
         ({"threat": hf.L2(eps=0.1)}, r"write ThreatModel\(L2\("),
         ({"attack": hf.attacks.PGD}, r"write PGD\(\), or 'pgd'"),
-        ({"attack": "pdg"}, "did you mean 'pgd'"),
+        ({"attack": "pgdd"}, "did you mean 'pgd'"),
         ({"targets": Y}, "a target must differ from the label: 16 of 16"),
     ],
 )

@@ -67,7 +67,7 @@ def test_equal_components_have_equal_digests():
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ("pdg", r"unknown attack 'pdg'; did you mean 'pgd'\?"),
+        ("pgdd", r"unknown attack 'pgdd'; did you mean 'pgd'\?"),
         ({"steps": 3}, r"attack needs a 'type': one of .*apgd"),
         ({"type": "pgd", "step": 3}, r"unknown key 'step' in pgd; did you mean 'steps'\?"),
         ({"type": "pgd", "steps": "many"}, "pgd.steps must be int, got 'many'"),
