@@ -56,7 +56,14 @@ def compare(summary: list[Row], budgets: list[int]) -> list[Row]:
             for figure in ("mean", "minimum"):
                 us = _best(summary, norm, mine, figure, ours=True)
                 them = _best(summary, norm, theirs, figure, ours=False)
-                if us and them:
+                waiting = [
+                    row
+                    for row in summary
+                    if (row["norm"], row["budget"]) == (norm, theirs)
+                    and row["pool"] != "holdfast"
+                    and not row["complete"]
+                ]
+                if us and them and not waiting:  # an attack under way may be the peers' best
                     found.append(_duel(us, them, figure))
     return found
 
