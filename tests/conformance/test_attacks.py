@@ -255,7 +255,8 @@ def test_more_is_never_weaker(attack, space):
     if stronger(attack) is not None:
         more.append(run(stronger(attack), space, net, x, y))
     for other in more:  # the walks differ, so a few examples end on another hill
-        assert float(other.harm.mean()) > float(found.harm.mean()) - 0.1
+        slack = 0.2 if space.around(x).counts else 0.1  # which coordinates is a choice of its own
+        assert float(other.harm.mean()) > float(found.harm.mean()) - slack
         union = keep_worst(found, other)
         assert bool((union.harm >= found.harm).all())
         assert bool((union.success >= found.success).all())

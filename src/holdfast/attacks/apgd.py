@@ -11,13 +11,14 @@ from torch import Tensor
 
 from holdfast.attacks.base import Attack, Capability, Point, Scored, Unscored, climb
 from holdfast.attacks.limits import at_least
+from holdfast.attacks.sparse_ascent import sparse_ascent
 from holdfast.attacks.starts import Start, Uniform
 from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import spread
-from holdfast.threat import Region, Vector
+from holdfast.threat import Region, Sparse, Vector
 
 FIRST, LESS, LEAST = 0.22, 0.03, 0.06  # windows between checks, as fractions of the steps
 ENOUGH = 0.75  # share of steps in a window that must have raised the loss
@@ -30,7 +31,8 @@ class APGD(Attack):
     """PGD with momentum that halves its step where it stalls and goes back to the best point.
 
     Croce and Hein, 2020, arXiv:2003.01690, algorithm 1 and sec. 3. Step sizes, checks and
-    restarts from the best point are each example's own.
+    restarts from the best point are each example's own. In L1 steps are sparse and without momentum
+    (Croce and Hein, 2021, arXiv:2103.01208).
     """
 
     needs: ClassVar[tuple[Capability, ...]] = (Vector,)
@@ -47,6 +49,9 @@ class APGD(Attack):
     ) -> Iterator[Point]:
         objective = objective.using(self.loss)
         z = self.start(region, rng) if start is None else start
+        if isinstance(region, Sparse):
+            yield from sparse_ascent(objective, region, z, rng, self.steps)
+            return
         here, grad = climb(objective, region, z, rng.at(0, of=self.steps))
         yield here
         pace = Pace(here, grad, self.steps)

@@ -17,6 +17,8 @@ from holdfast.spaces.ball import Ball, as_float, norm, spread
 from holdfast.threat import Space, check_ball, radii
 from holdfast.units import Number
 
+LENGTH = 20.0  # mean change of a step of 1, in widths of the range
+
 
 @register("space")
 @dataclass(frozen=True, kw_only=True)
@@ -71,15 +73,16 @@ class L0Region(Ball):
         return torch.where(chosen, valid, self.x.flatten(1)).reshape(z.shape)
 
     def step(self, z: Tensor, grad: Tensor, fraction: float | Tensor) -> Tensor:
-        """Move along the gradient, by fraction x range in the mean over the coordinates.
+        """Move along the gradient, by 20 x fraction x range in the mean over the coordinates.
 
-        The radius does not bound how far a coordinate goes, so it sets no scale (PGD_0; Croce and
-        Hein, 2019, arXiv:1909.05040, sec. 3.2).
+        The radius does not bound how far a coordinate goes, so it sets no scale. The step must be
+        longer than the range: a coordinate that has not changed yet competes with those that have
+        (PGD_0; Croce and Hein, 2019, arXiv:1909.05040, sec. 3.2).
         """
         mean = norm(grad, 1) / prod(grad.shape[1:])
         unit = grad / spread(torch.where(mean > 0, mean, 1.0), grad)
         length = torch.as_tensor(fraction * (self.range[1] - self.range[0]), dtype=z.dtype)
-        return z + unit * spread(length.to(z.device).expand(len(z)), z)
+        return z + unit * spread(LENGTH * length.to(z.device).expand(len(z)), z)
 
     def norms(self, delta: Tensor) -> Tensor:
         return (delta != 0).flatten(1).sum(1).to(delta.dtype)

@@ -17,7 +17,6 @@ from holdfast.threat import Space, check_ball, radii
 from holdfast.units import Number
 
 _INSIDE = 1.0 - 2e-7  # aim just inside the ball, so that float32 rounding stays within the audit
-STEP_SHARE = 0.05  # of the coordinates that a step moves (SLIDE: 0.01; AutoPGD begins with 0.2)
 
 
 @register("space")
@@ -83,12 +82,12 @@ class L1Region(Ball):
     def step(self, z: Tensor, grad: Tensor, fraction: float | Tensor) -> Tensor:
         """Move the coordinates of largest gradient alike, by fraction x radius in all.
 
-        A twentieth of all, or more where the range would leave them too little room: it gives each
-        half its width in the mean.
+        As many as take the whole radius at the full width of the range, or as would take the step
+        at half of it, which is the room that they have in the mean.
         """
-        needed = 2 * self.radius * fraction / (self.range[1] - self.range[0])
-        share = (needed / prod(grad.shape[1:])).clamp_min(STEP_SHARE)
-        return self.sparse_step(z, grad, fraction, share)
+        least = self.radius / (self.range[1] - self.range[0])
+        count = torch.maximum(least, 2 * least * fraction)
+        return self.sparse_step(z, grad, fraction, count / prod(grad.shape[1:]))
 
     def sparse_step(
         self, z: Tensor, grad: Tensor, fraction: float | Tensor, share: float | Tensor
@@ -100,7 +99,7 @@ class L1Region(Ball):
         """
         flat = grad.flatten(1)
         strength = torch.where(self._room(z, flat) > 0, flat.abs(), 0.0)
-        count = torch.as_tensor(share * flat.shape[1], device=z.device).ceil().clamp_min(1)
+        count = torch.as_tensor(share * flat.shape[1], device=z.device).round().clamp_min(1)
         chosen = solve.largest(strength, count.expand(len(z)))
         each = self.radius * fraction / chosen.sum(1).clamp_min(1)
         move = torch.where(chosen, flat.sign() * each[:, None], 0.0)
