@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from holdfast.attacks.base import Attack, Capability, Point, Scored, climb
+from holdfast.attacks.base import Attack, Capability, Point, climb
 from holdfast.attacks.limits import at_least, not_negative, positive
 from holdfast.losses import Margin
 from holdfast.objective import Objective
@@ -67,9 +67,14 @@ class CW(Attack):
                 yield here
                 reached = reached | (here.loss > self.confidence * slope)
                 reached = reached | ((here.harm > here.tie) & (self.confidence == 0))
-                self._descend(descent, here, grad / spread(slope, grad), slope, weights.c)
-                if (k + 1) % max(self.steps // _CHECKS, 1) == 0 and descent.all_settled():
+                short = (
+                    self.confidence - here.loss / slope
+                )  # a length; positive before the boundary
+                value = descent.squared() + weights.c * short.clamp_min(0)
+                if (k + 1) % max(self.steps // _CHECKS, 1) == 0 and descent.all_settled(value):
                     break
+                pull = torch.where(short > 0, weights.c, 0.0) / slope
+                descent.step(spread(pull, grad) * grad)
             weights.update(reached)
 
     def cost(self) -> str:
@@ -77,14 +82,6 @@ class CW(Attack):
 
     def passes(self) -> tuple[int, int]:
         return self.searches * self.steps + 1, self.searches * self.steps + 1
-
-    def _descend(
-        self, descent: _Descent, here: Scored, grad: Tensor, slope: Tensor, c: Tensor
-    ) -> None:
-        short = self.confidence - here.loss / slope  # a length; positive before the boundary
-        pull = torch.where(short > 0, c, 0.0)
-        value = descent.squared() + c * short.clamp_min(0)
-        descent.step(value, spread(pull, grad) * grad)
 
 
 class _Weights:
@@ -109,10 +106,10 @@ class _Descent:
         low, high = region.range
         self.x = region.center()
         self.middle, self.half = (low + high) / 2, (high - low) / 2
-        self.w = ((z - self.middle) / self.half * _EDGE).atanh()
+        share = (z - self.middle) / self.half * _EDGE
+        self.w = share.double().atanh().to(z.dtype)
         self.step_size, self.count = step_size, 0
         self.first, self.second = torch.zeros_like(z), torch.zeros_like(z)
-        self.value: Tensor | None = None
         self.checked = torch.full_like(region.norms(z), torch.inf)
         self.settled = torch.zeros_like(self.checked, dtype=torch.bool)
 
@@ -120,17 +117,16 @@ class _Descent:
     def z(self) -> Tensor:
         """Return the present point."""
         low, high = self.middle - self.half, self.middle + self.half
-        return (self.middle + self.half * self.w.tanh()).clamp(low, high)
+        return (self.middle + self.half * _tanh(self.w)).clamp(low, high)
 
     def squared(self) -> Tensor:
         """Return (B,): the squared length of the change."""
         return norm(self.z - self.x, 2).square()
 
-    def step(self, value: Tensor, pull: Tensor) -> None:
+    def step(self, pull: Tensor) -> None:
         """Descend |change|^2 less the gradient `pull`; what has settled stays."""
-        self.value = value
         self.count += 1
-        turned = self.w.tanh()
+        turned = _tanh(self.w)
         grad = (2 * (self.z - self.x) - pull) * self.half * (1 - turned.square())
         self.first = 0.9 * self.first + 0.1 * grad
         self.second = 0.999 * self.second + 0.001 * grad.square()
@@ -139,9 +135,20 @@ class _Descent:
         moved = self.w - self.step_size * mean / (root + 1e-8)
         self.w = torch.where(spread(self.settled, moved), self.w, moved)
 
-    def all_settled(self) -> bool:
-        """Settle what has gained next to nothing since the last check; say whether all have."""
-        assert self.value is not None, "a step comes before a check"
-        self.settled = self.settled | ~(self.value < (1 - _GAIN) * self.checked)
-        self.checked = self.value
+    def all_settled(self, value: Tensor) -> bool:
+        """Settle what has gained next to nothing since the last check; say whether all have.
+
+        What settles stays at the point just scored: a search that goes on for others sees no more.
+        """
+        self.settled = self.settled | ~(value < (1 - _GAIN) * self.checked)
+        self.checked = value
         return bool(self.settled.all())
+
+
+def _tanh(w: Tensor) -> Tensor:
+    """Return tanh(w), taken in float64.
+
+    In float32 its last digit depends on where in the batch an element lies: libraries compute the
+    end of an array in another way than its middle.
+    """
+    return w.double().tanh().to(w.dtype)
