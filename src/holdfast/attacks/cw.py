@@ -106,8 +106,7 @@ class _Descent:
         low, high = region.range
         self.x = region.center()
         self.middle, self.half = (low + high) / 2, (high - low) / 2
-        share = (z - self.middle) / self.half * _EDGE
-        self.w = share.double().atanh().to(z.dtype)
+        self.w = ((z - self.middle) / self.half * _EDGE).atanh()
         self.step_size, self.count = step_size, 0
         self.first, self.second = torch.zeros_like(z), torch.zeros_like(z)
         self.checked = torch.full_like(region.norms(z), torch.inf)
@@ -117,7 +116,7 @@ class _Descent:
     def z(self) -> Tensor:
         """Return the present point."""
         low, high = self.middle - self.half, self.middle + self.half
-        return (self.middle + self.half * _tanh(self.w)).clamp(low, high)
+        return (self.middle + self.half * self.w.tanh()).clamp(low, high)
 
     def squared(self) -> Tensor:
         """Return (B,): the squared length of the change."""
@@ -126,7 +125,7 @@ class _Descent:
     def step(self, pull: Tensor) -> None:
         """Descend |change|^2 less the gradient `pull`; what has settled stays."""
         self.count += 1
-        turned = _tanh(self.w)
+        turned = self.w.tanh()
         grad = (2 * (self.z - self.x) - pull) * self.half * (1 - turned.square())
         self.first = 0.9 * self.first + 0.1 * grad
         self.second = 0.999 * self.second + 0.001 * grad.square()
@@ -143,12 +142,3 @@ class _Descent:
         self.settled = self.settled | ~(value < (1 - _GAIN) * self.checked)
         self.checked = value
         return bool(self.settled.all())
-
-
-def _tanh(w: Tensor) -> Tensor:
-    """Return tanh(w), taken in float64.
-
-    In float32 its last digit depends on where in the batch an element lies: libraries compute the
-    end of an array in another way than its middle.
-    """
-    return w.double().tanh().to(w.dtype)
