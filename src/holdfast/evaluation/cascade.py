@@ -26,6 +26,20 @@ NEAR = 0.05  # of max|logit|: bfloat16 may misjudge a harm this close to 0, so f
 _WORST_FIRST = (Status.BROKEN, Status.MARGINAL, Status.FAILED, Status.UNBROKEN)
 
 
+@dataclass(frozen=True)
+class Sighting:
+    """What a member found of one example: a row of the ledger, and the input if there is one."""
+
+    row: dict[str, Any]
+    x_adv: Tensor | None
+
+    def within(self, radius: float) -> Sighting:
+        """Return what a search for the nearest says of a larger radius than it was judged at."""
+        if self.x_adv is None or self.row["size"] > radius:
+            return self
+        return Sighting({**self.row, "status": Status.BROKEN.value, "raised": False}, self.x_adv)
+
+
 @dataclass
 class Example:
     """What is known so far of one example at one radius."""
@@ -42,6 +56,7 @@ class Example:
     moved: bool = False  # and could move
     lost: bool = False  # the model raised or returned no number, or a smaller radius failed
     closeness: float = -math.inf  # largest harm over max|logit|, of all that ran
+    nearest: dict[str, Sighting] = field(default_factory=dict)  # by member: holds at any radius
 
     @property
     def open(self) -> bool:
@@ -68,6 +83,7 @@ class Example:
 
     def inherit(self, smaller: Example) -> None:
         """Take over that what does not hold within a smaller radius cannot within this one."""
+        self.nearest = dict(smaller.nearest)
         if smaller.status in SHOWN:
             self.status, self.broken_by = smaller.status, smaller.broken_by
             self.size, self.x_adv = smaller.size, smaller.x_adv
@@ -145,24 +161,37 @@ class Cascade:
         examples: list[Example],
         chosen: list[int],
     ) -> Stage:
-        """Run a member on the chosen examples, or read what it found there."""
+        """Run a member on the chosen examples, or read what it found there.
+
+        One that looks for the nearest counterexample is not run again at a larger radius.
+        """
         self.tick(member.name, len(examples))
-        if not chosen:
-            return Stage(name=member.name)
-        entering = positions[torch.tensor(chosen)]
+        lasts = member.attack.demands().nearest and setting is self.setting
+        fresh = [i for i in chosen if not lasts or member.name not in examples[i].nearest]
+        entering = positions[torch.tensor(fresh, dtype=torch.int64)]
+        stage, found = self._found(setting, member, entering)
+        sightings = dict(zip(fresh, found, strict=True))
+        leads = member.attack.demands().knowledge is self._most_informed
+        for i in chosen:
+            sighting = sightings.get(i) or examples[i].nearest[member.name]
+            if lasts:
+                examples[i].nearest[member.name] = sighting
+                sighting = sighting.within(setting.threat.space.radius)
+            examples[i].note(member.name, sighting.row, sighting.x_adv, leads)
+        return stage
+
+    def _found(
+        self, setting: Setting, member: Member, entering: Tensor
+    ) -> tuple[Stage, list[Sighting]]:
+        """Return what a member found of the examples at positions `entering`, from the ledger."""
+        if not len(entering):
+            return Stage(name=member.name), []
         key = self._key(setting, member_key(member), entering)
         segment = self._segment(key, lambda: run_member(setting, member, entering))
-        where = (
-            {i: k for k, i in enumerate(segment.evidence["ids"].tolist())}
-            if segment.evidence
-            else {}
-        )
-        leads = member.attack.demands().knowledge is self._most_informed
-        for i, row in zip(chosen, segment.rows, strict=True):
-            k = where.get(row["id"])
-            x_adv = None if k is None else segment.evidence["x_adv"][k]
-            examples[i].note(member.name, dict(row), x_adv, leads)
-        return Stage(name=member.name, **segment.notes)
+        ids = segment.evidence["ids"].tolist() if segment.evidence else []
+        where = {i: segment.evidence["x_adv"][k] for k, i in enumerate(ids)}
+        found = [Sighting(dict(row), where.get(row["id"])) for row in segment.rows]
+        return Stage(name=member.name, **segment.notes), found
 
     def _enters(self, example: Example) -> bool:
         """Say whether an attack should look at this example."""

@@ -82,6 +82,7 @@ def run_member(setting: Setting, member: Member, positions: Tensor) -> Segment:
     for found in attacked(setting, member, positions):
         fresh = _rows(found)
         shown = torch.tensor([row["status"] in SHOWN for row in fresh])
+        shown = shown | found.result.reached[: len(fresh)].cpu()  # farther ones serve a larger eps
         keep = shown.nonzero().flatten().to(found.batch.ids.device)
         ids.append(found.batch.ids[keep].cpu())
         inputs.append(found.result.x_adv[keep].cpu())
@@ -163,6 +164,7 @@ def confirm(objective: Objective, region: Region, found: Result) -> Result:
 def _rows(found: Found) -> list[dict[str, Any]]:
     """Return what the ledger keeps of each example that counts.
 
+    size: how far the input is; larger than any radius where a search for the nearest found none.
     closeness: harm over max|logit|, -1 where there is none. raised: the model raised or, where
     nothing broke the example, returned what is no number.
     """
