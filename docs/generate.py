@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
+import json
 import pkgutil
 import posixpath
 import re
@@ -16,13 +17,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
+
 import holdfast
 from holdfast.attacks import Attack
+from holdfast.attacks.base import Demands
 from holdfast.plain import describe
 from holdfast.registry import known
 
 DOCS = Path(__file__).resolve().parent
 BENCHMARKS = DOCS.parent / "benchmarks"
+OPTIMALITY = BENCHMARKS / "attacks" / "optimality.json"
+NORMS = {"L0": "l0", "L1": "l1", "L2": "l2", "Linf": "linf"}  # as written, and as registered
 
 # Kinds whose every component has a page of its own; the others share one page with a table.
 FOLDERS = {"space": "spaces", "loss": "losses", "attack": "attacks", "method": "methods"}
@@ -54,19 +60,50 @@ def components(kind: str, source: str = "index.md") -> str:
 
 
 def attacks(source: str = "index.md") -> str:
-    """Return the table of attacks: name, what it is, what it needs, its cost formula."""
-    rows = [
-        "| name | what it is | knowledge | needs | passes per example |",
-        "|---|---|---|---|---|",
-    ]
+    """Return the table of attacks: what each is, sees and needs, what it costs and how it fared."""
+    columns = ["name", "what it is", "knowledge", "norms", "kind", "needs", "passes per example"]
+    columns += ["measured optimality"]
+    rows = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    measured = optimality()
     for name, cls in known("attack").items():
         attack = _example(cls)
         demands = attack.demands()
         needs = ", ".join(f"`{need.__name__}`" for need in demands.needs) or "any set"
         link = f"[`{name}`]({_relative(page_of('attack', name), source)})"
-        what = _cell(_summary(cls))
-        rows.append(f"| {link} | {what} | {demands.knowledge} | {needs} | {attack.cost()} |")
+        kind = "nearest" if demands.nearest else "radius"
+        cells = [link, _cell(_summary(cls)), demands.knowledge, _norms(demands), kind, needs]
+        rows.append(f"| {' | '.join([*cells, attack.cost(), measured.get(name, '-')])} |")
     return "\n".join(rows)
+
+
+def optimality() -> dict[str, str]:
+    """Return attack -> its mean optimality over the networks, by norm, with the budget of passes.
+
+    Of each norm that budget which is the largest that ran on all networks.
+    """
+    if not OPTIMALITY.exists():
+        return {}
+    result = json.loads(OPTIMALITY.read_text("utf-8"))
+    columns = result["summary_columns"].split("|")
+    largest: dict[tuple[str, str], tuple[int, float]] = {}
+    for line in result["summary"]:
+        row = dict(zip(columns, line.split("|"), strict=True))
+        if row["pool"] == "holdfast" and row["complete"] == "True":
+            name = row["attack"].removesuffix(" margin")  # what is climbed where nobody says
+            key, found = (name, row["norm"]), (int(row["budget"]), float(row["mean"]))
+            largest[key] = max(largest.get(key, found), found)
+    texts: dict[str, list[str]] = {}
+    for (name, norm), (budget, mean) in sorted(largest.items()):
+        texts.setdefault(name, []).append(f"{norm} {mean:.2f} ({budget})")
+    return {name: ", ".join(parts) for name, parts in texts.items()}
+
+
+def _norms(demands: Demands) -> str:
+    """Return the norms whose balls can do what an attack needs."""
+    x = torch.zeros(1, 1, 4, 4)
+    balls = {label: known("space")[name](eps=1).around(x) for label, name in NORMS.items()}
+    fit = [n for n, ball in balls.items() if all(isinstance(ball, need) for need in demands.needs)]
+    return ", ".join(fit) or "-"
 
 
 def suites() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 import re
 import sys
 from pathlib import Path
@@ -85,6 +86,28 @@ def test_every_page_is_in_the_navigation_once():
     nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))["nav"]
     pages = _nav_pages(nav)
     assert sorted(pages) == sorted(path.relative_to(DOCS).as_posix() for path in PAGES)
+
+
+def test_the_table_of_attacks_says_how_each_fared(tmp_path, monkeypatch):
+    columns = "norm|budget|pool|attack|complete|mean"
+    rows = ["L2|200|holdfast|fmn|True|0.8", "L2|600|holdfast|fmn|True|0.9123"]
+    rows += ["L2|2000|holdfast|fmn|False|0.99", "L1|200|holdfast|fmn|True|0.5"]
+    rows += ["L2|600|adv-lib|ddn|True|0.7", "L2|200|holdfast|apgd margin|True|0.6"]
+    rows += ["Linf|200|holdfast|apgd dlr|True|0.6"]
+    file = tmp_path / "optimality.json"
+    monkeypatch.setattr(generate, "OPTIMALITY", file)
+    assert generate.optimality() == {}
+    file.write_text(json.dumps({"summary_columns": columns, "summary": rows}))
+    lines = generate.attacks().splitlines()
+    table = {line.split("`")[1]: line.strip("| ").split(" | ") for line in lines[2:]}
+    assert set(table) == set(known("attack"))
+    assert {len(cells) for cells in table.values()} == {8}
+    assert table["fmn"][3:5] == ["L0, L1, L2, Linf", "nearest"]
+    assert table["fmn"][-1] == "L1 0.50 (200), L2 0.91 (600)"
+    assert table["ddn"][3] == "L2"
+    assert table["ddn"][-1] == "-"
+    assert table["apgd"][-1] == "L2 0.60 (200)"
+    assert table["pgd"][4] == "radius"
 
 
 @pytest.mark.parametrize(("page", "code"), _snippets("python"))
