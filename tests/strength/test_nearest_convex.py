@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.attacks import FAB
+from holdfast.attacks import FAB, SuperDeepFool
 from least_distance import SPACES, on_linear, on_tiny, run
 from small_nets import digits
 
 CONVEX = ["l1", "l2", "linf"]
-SHORT = [FAB(steps=30)]
+SHORT = [FAB(steps=30), SuperDeepFool()]
 
-# Median distance of 40 digits with adv-lib 0.2.8 and as many steps.
+# Median distance of 40 digits with adv-lib 0.2.8 and as many steps; its SuperDeepFool is for L2.
 REFERENCE = [
     (FAB(steps=30), "l1", 1.2694),
     (FAB(steps=30), "l2", 0.5757),
     (FAB(steps=30), "linf", 0.1390),
+    (SuperDeepFool(), "l2", 0.5763),
 ]
 
 

@@ -51,6 +51,7 @@ from holdfast.attacks.sinifgsm import SINIFGSM
 from holdfast.attacks.spsa import SPSA
 from holdfast.attacks.square import Square
 from holdfast.attacks.starts import Gaussian, Scatter, Start, Unchanged, Uniform
+from holdfast.attacks.superdeepfool import SuperDeepFool
 from holdfast.attacks.surfree import SurFree
 from holdfast.attacks.tifgsm import TIFGSM
 from holdfast.attacks.uap import UAP
@@ -134,6 +135,7 @@ __all__ = [
     "SimBA",
     "Square",
     "Start",
+    "SuperDeepFool",
     "SurFree",
     "ToNearest",
     "ToRank",

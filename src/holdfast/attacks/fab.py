@@ -9,10 +9,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from holdfast.attacks.base import Attack, Capability, Point, Unscored, look
+from holdfast.attacks.base import Attack, Capability, Point, look
 from holdfast.attacks.deepfool import boundaries
 from holdfast.attacks.limits import at_least, positive
-from holdfast.attacks.planes import LOOKS, Bracket, along, nearest_plane, onto
+from holdfast.attacks.planes import LOOKS, Bracket, foot, narrowed, nearest_plane
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.registry import register
@@ -65,11 +65,7 @@ class FAB(Attack):
             beyond = spread(seen.harm > seen.tie, ahead)
             z = torch.where(beyond, x + self.back * (ahead - x), ahead)
         assert best is not None, "there is a step"
-        for k in range(LOOKS):
-            here = look(objective, region, best.between(), rng.at(self.steps + k))
-            yield here
-            best.narrow(here)
-        yield Unscored(best.between())
+        yield from narrowed(objective, region, best, rng.at(self.steps))
 
     def cost(self) -> str:
         return "at most 2 x steps + 4 forward, steps x top backward"
@@ -82,7 +78,7 @@ class FAB(Attack):
         assert isinstance(region, Normed)
         x = region.center()
         near, gap, normal = nearest_plane(region, z, gaps, grads)
-        from_x = onto(region, x, normal, gap + along(normal, x - z))
+        from_x = foot(region, z, normal, gap)
         one, other = region.norms(near - z), region.norms(from_x - x)
         weight = (one / (one + other).clamp_min(1e-30)).clamp_max(self.bias)
         mix = spread(weight, z)

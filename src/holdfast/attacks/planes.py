@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
-from holdfast.attacks.points import Scored
+from holdfast.attacks.points import Point, Scored, Unscored, look
+from holdfast.objective import Objective
+from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
 from holdfast.threat import Normed, Region
 
 LOOKS = 3  # along the way from x to the nearest success
+NUDGE = 1e-3  # of the way at least: where logits are small, a tie is less than their rounding
 
 
 def onto(region: Normed, p: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
@@ -44,6 +49,19 @@ def nearest_plane(
     return best, offset, plane
 
 
+def foot(region: Region, z: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
+    """Return the valid point nearest to x, (B, ...), with gap + <normal, point - z> = 0.
+
+    gap: (B,). Where the normal is zero, z.
+    """
+    assert isinstance(region, Normed), "require() has checked this"
+    x, peak = region.center(), norm(normal, torch.inf)
+    scale = torch.where(peak > 0, peak, 1.0)
+    unit = normal / spread(scale, normal)
+    p = onto(region, x, unit, gap / scale + along(unit, x - z))
+    return torch.where(spread(peak > 0, z), p, z)
+
+
 def along(normal: Tensor, change: Tensor) -> Tensor:
     """Return (B,): the scalar product."""
     return (normal * change).flatten(1).sum(1)
@@ -75,7 +93,7 @@ class Bracket:
         rise = self.outer_loss - self.inner_loss
         goal = 2 * self.tie - self.inner_loss
         share = (goal / torch.where(rise > 0, rise, 1.0)).nan_to_num(1.0)
-        share = torch.where(self.size.isfinite(), share.clamp(0, 1), 1.0)
+        share = torch.where(self.size.isfinite(), share.clamp(NUDGE, 1), 1.0)
         way = self.outer - self.inner
         return self.region.project(self.inner + spread(share, way) * way)
 
@@ -91,3 +109,12 @@ class Bracket:
     def _move_outer(self, here: Scored, which: Tensor) -> None:
         self.outer = torch.where(spread(which, self.outer), here.z, self.outer)
         self.outer_loss = torch.where(which, here.loss, self.outer_loss)
+
+
+def narrowed(objective: Objective, region: Region, best: Bracket, at: Rng) -> Iterator[Point]:
+    """Look a few times where the way from x to the nearest success crosses the boundary."""
+    for k in range(LOOKS):
+        here = look(objective, region, best.between(), at.at(at.step + k))
+        yield here
+        best.narrow(here)
+    yield Unscored(best.between())
