@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -32,12 +32,14 @@ class Sighting:
 
     row: dict[str, Any]
     x_adv: Tensor | None
+    z: Tensor | None = None  # the point behind it, where the set's audit asks for it
 
     def within(self, radius: float) -> Sighting:
         """Return what a search for the nearest says of a larger radius than it was judged at."""
         if self.x_adv is None or self.row["size"] > radius:
             return self
-        return Sighting({**self.row, "status": Status.BROKEN.value, "raised": False}, self.x_adv)
+        row = {**self.row, "status": Status.BROKEN.value, "raised": False}
+        return replace(self, row=row)
 
 
 @dataclass
@@ -51,6 +53,7 @@ class Example:
     broken_by: str | None = None  # the first member that broke it, or that found the tie
     size: float | None = None
     x_adv: Tensor | None = None  # the counterexample, or the tie
+    z: Tensor | None = None  # the point behind it, where the set's audit asks for it
     seen: dict[str, Status] = field(default_factory=dict)  # what each member found
     ran: bool = False  # a most informed member ran
     moved: bool = False  # and could move
@@ -68,8 +71,9 @@ class Example:
         """Say whether a low-precision search may have misjudged it."""
         return self.closeness >= -NEAR or self.lost or not self.moved
 
-    def note(self, member: str, row: dict[str, Any], x_adv: Tensor | None, leads: bool) -> None:
+    def note(self, member: str, sighting: Sighting, leads: bool) -> None:
         """Enter what a member found; leads: it is one of the most informed."""
+        row = sighting.row
         status = Status(row["status"])
         self.seen[member] = min(status, self.seen.get(member, status), key=_WORST_FIRST.index)
         self.ran |= leads
@@ -79,14 +83,14 @@ class Example:
         worse = _WORST_FIRST.index(status) < _WORST_FIRST.index(self.status)
         if status in SHOWN and worse:
             self.status, self.broken_by = status, member
-            self.size, self.x_adv = row["size"], x_adv
+            self.size, self.x_adv, self.z = row["size"], sighting.x_adv, sighting.z
 
     def inherit(self, smaller: Example) -> None:
         """Take over that what does not hold within a smaller radius cannot within this one."""
         self.nearest = dict(smaller.nearest)
         if smaller.status in SHOWN:
             self.status, self.broken_by = smaller.status, smaller.broken_by
-            self.size, self.x_adv = smaller.size, smaller.x_adv
+            self.size, self.x_adv, self.z = smaller.size, smaller.x_adv, smaller.z
             self.seen = dict(smaller.seen)
         self.lost |= smaller.status is Status.FAILED
 
@@ -177,7 +181,7 @@ class Cascade:
             if lasts:
                 examples[i].nearest[member.name] = sighting
                 sighting = sighting.within(setting.threat.space.radius)
-            examples[i].note(member.name, sighting.row, sighting.x_adv, leads)
+            examples[i].note(member.name, sighting, leads)
         return stage
 
     def _found(
@@ -188,9 +192,11 @@ class Cascade:
             return Stage(name=member.name), []
         key = self._key(setting, member_key(member), entering)
         segment = self._segment(key, lambda: run_member(setting, member, entering))
-        ids = segment.evidence["ids"].tolist() if segment.evidence else []
-        where = {i: segment.evidence["x_adv"][k] for k, i in enumerate(ids)}
-        found = [Sighting(dict(row), where.get(row["id"])) for row in segment.rows]
+        shown = segment.evidence
+        ids = shown["ids"].tolist() if shown else []
+        points = shown["z"] if "z" in shown else [None] * len(ids)
+        where = {i: (shown["x_adv"][k], points[k]) for k, i in enumerate(ids)}
+        found = [Sighting(dict(row), *where.get(row["id"], (None, None))) for row in segment.rows]
         return Stage(name=member.name, **segment.notes), found
 
     def _enters(self, example: Example) -> bool:

@@ -11,7 +11,7 @@ from holdfast.claims import Claim, Row
 from holdfast.errors import VerificationError
 from holdfast.evaluation.setting import Padded, Setting
 from holdfast.evaluation.stage import SHOWN
-from holdfast.threat import Status
+from holdfast.threat import Region, Status, Witnessed
 
 SLACK = 4.0  # ties: another thread count or machine may move a harm by the last digits
 CLOSE = 1e-3  # of the largest value: other hardware rounds otherwise
@@ -23,7 +23,7 @@ def check_evidence(claim: Claim, setting: Setting) -> int:
     Raises VerificationError at the first that has none, and for inputs that nothing refers to.
     """
     rows = {row.id: row for row in claim.per_example if row.status in SHOWN}
-    evidence = read_evidence(claim)
+    evidence, points = read_evidence(claim), _read_points(claim, setting)
     if missing := sorted(set(rows) - set(evidence)):
         raise VerificationError(f"example {missing[0]} has no counterexample in the evidence")
     if strange := sorted(set(evidence) - set(rows)):
@@ -33,7 +33,8 @@ def check_evidence(claim: Claim, setting: Setting) -> int:
     order = [k for k, i in enumerate(claim.per_example["id"]) if i in rows]
     for batch in setting.batches(setting.positions[torch.tensor(order, dtype=torch.int64)]):
         x_adv = [evidence[i] for i in batch.ids.tolist()]
-        _check_batch(setting, batch, x_adv, rows)
+        z = [points[i] for i in batch.ids.tolist()] if points else None
+        _check_batch(setting, batch, (x_adv, z), rows)
     return len(rows)
 
 
@@ -57,15 +58,18 @@ def check_gallery(claim: Claim, setting: Setting) -> None:
             raise VerificationError("the gallery's logits are not the model's")
 
 
-def read_evidence(claim: Claim) -> dict[int, Tensor]:
-    """Return the inputs by example id; VerificationError if two belong to one."""
+def read_evidence(claim: Claim, which: str = "x_adv") -> dict[int, Tensor]:
+    """Return the inputs by example id; VerificationError if two belong to one.
+
+    which: "z" for the points behind them, in sets whose audit asks for those.
+    """
     found: dict[int, Tensor] = {}
     for name in sorted(n for n in claim.document["files"] if n.startswith("evidence-")):
-        part = read_tensors(claim, name, "ids", "x_adv")
-        for i, x_adv in zip(part["ids"].tolist(), part["x_adv"], strict=True):
+        part = read_tensors(claim, name, "ids", which)
+        for i, tensor in zip(part["ids"].tolist(), part[which], strict=True):
             if i in found:
                 raise VerificationError(f"{name} has a second counterexample of example {i}")
-            found[i] = x_adv
+            found[i] = tensor
     return found
 
 
@@ -92,10 +96,37 @@ def near(found: Tensor, expected: Tensor) -> bool:
     return bool(gap <= CLOSE * largest.clamp_min(1.0))
 
 
+def _read_points(claim: Claim, setting: Setting) -> dict[int, Tensor] | None:
+    """Return the points behind the inputs by id; None where the set's audit needs none."""
+    x = setting.probes()[:1].to(setting.device)
+    region = setting.threat.space.around(x)
+    if not isinstance(region, Witnessed):
+        return None
+    points, like = read_evidence(claim, "z"), region.center()
+    for i, z in points.items():
+        if z.shape != like.shape[1:] or z.dtype != like.dtype or not bool(z.isfinite().all()):
+            raise VerificationError(
+                f"the point behind the counterexample of example {i} is none of this set"
+            )
+    return points
+
+
+def _audited(region: Region, x_adv: Tensor, z: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return (B,) bool, which inputs are in the set, and (B,) their sizes."""
+    if z is None:
+        return region.contains(x_adv), region.size(x_adv)
+    assert isinstance(region, Witnessed), "points are read for such sets alone"
+    return region.shows(x_adv, z), region.size(z)
+
+
 def _check_batch(
-    setting: Setting, batch: Padded, found: list[Tensor], rows: dict[int, Row]
+    setting: Setting,
+    batch: Padded,
+    shown: tuple[list[Tensor], list[Tensor] | None],
+    rows: dict[int, Row],
 ) -> None:
     """Check set, range, claimed size and verdict of one batch of counterexamples."""
+    found, points = shown
     for x_adv in found:
         if x_adv.shape != batch.x.shape[1:] or x_adv.dtype != setting.dtype:
             raise VerificationError(
@@ -105,7 +136,8 @@ def _check_batch(
     x_adv = torch.stack(found).to(setting.device)
     region = setting.threat.space.around(batch.x)
     score = setting.objective(batch).verdict(x_adv)
-    columns = (region.contains(x_adv), region.size(x_adv), score.harm, score.tie)
+    z = None if points is None else torch.stack(points).to(setting.device)
+    columns = (*_audited(region, x_adv, z), score.harm, score.tie)
     checked = zip(batch.ids.tolist(), *(column.tolist() for column in columns), strict=True)
     for i, inside, size, harm, tie in list(checked)[: batch.real]:
         row = rows[i]

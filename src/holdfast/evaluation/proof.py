@@ -42,12 +42,18 @@ def _row(e: Example) -> Row:
 def _evidence(shown: Sequence[Example]) -> dict[str, bytes]:
     if not shown:
         return {}
-    x_adv, ids = _stack(shown), torch.tensor([e.id for e in shown])
+    tensors = {"ids": torch.tensor([e.id for e in shown]), "x_adv": _stack(shown)}
+    points = [e.z for e in shown if e.z is not None]
+    if points:  # of a set whose audit asks for the point behind an input
+        tensors["z"] = torch.stack(points)
+    x_adv = tensors["x_adv"]
     per_file = max(1, SHARD // (x_adv[0].numel() * x_adv.element_size()))
-    parts = zip(ids.split(per_file), x_adv.split(per_file), strict=True)
+    parts = zip(*(tensor.split(per_file) for tensor in tensors.values()), strict=True)
     return {
-        f"evidence-{k:05d}.safetensors": save({"ids": i.clone(), "x_adv": x.clone()})
-        for k, (i, x) in enumerate(parts)
+        f"evidence-{k:05d}.safetensors": save(
+            {name: part.clone() for name, part in zip(tensors, pieces, strict=True)}
+        )
+        for k, pieces in enumerate(parts)
     }
 
 

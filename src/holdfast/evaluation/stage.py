@@ -19,7 +19,7 @@ from holdfast.evaluation.setting import Padded, Setting
 from holdfast.evaluation.suites import Member
 from holdfast.objective import Objective, Score
 from holdfast.rng import own_randomness
-from holdfast.threat import TIE, Region, Status, Untargeted
+from holdfast.threat import TIE, Region, Status, Untargeted, Witnessed
 
 log = logging.getLogger("holdfast")
 
@@ -76,19 +76,20 @@ def run_member(setting: Setting, member: Member, positions: Tensor) -> Segment:
     """Attack the examples at `positions`; keep the inputs that break or tie as evidence."""
     began = time.perf_counter()
     rows: list[dict[str, Any]] = []
-    ids: list[Tensor] = []
-    inputs: list[Tensor] = []
+    parts: dict[str, list[Tensor]] = {"ids": [], "x_adv": []}
     totals = torch.zeros(3, dtype=torch.int64)
     for found in attacked(setting, member, positions):
         fresh = _rows(found)
         shown = torch.tensor([row["status"] in SHOWN for row in fresh])
         shown = shown | found.result.reached[: len(fresh)].cpu()  # farther ones serve a larger eps
         keep = shown.nonzero().flatten().to(found.batch.ids.device)
-        ids.append(found.batch.ids[keep].cpu())
-        inputs.append(found.result.x_adv[keep].cpu())
+        parts["ids"].append(found.batch.ids[keep].cpu())
+        parts["x_adv"].append(found.result.x_adv[keep].cpu())
+        if isinstance(setting.threat.space.around(found.batch.x[:0]), Witnessed):
+            parts.setdefault("z", []).append(found.result.z[keep].cpu())
         rows += fresh
         totals += torch.stack([part[: found.batch.real].sum() for part in found.result.cost]).cpu()
-    evidence = {"ids": torch.cat(ids), "x_adv": torch.cat(inputs)}
+    evidence = {name: torch.cat(pieces) for name, pieces in parts.items()}
     notes = dict(zip(("forward", "backward", "queries"), totals.tolist(), strict=True))
     return Segment(
         rows=tuple(rows),
@@ -188,7 +189,7 @@ def _gave_up(setting: Setting, batch: Padded) -> Result:
     none = torch.full(batch.y.shape, -torch.inf, dtype=batch.x.dtype, device=batch.x.device)
     return Result(
         x_adv=batch.x,
-        z=batch.x,
+        z=setting.threat.space.around(batch.x).center(),
         harm=none,
         tie=torch.ones_like(none),
         loss=none,

@@ -15,12 +15,12 @@ from holdfast.errors import InputError
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import as_float, spread
+from holdfast.spaces.witness import closer, same
 from holdfast.threat import Space, check_ball, radii
 from holdfast.tree import take
 from holdfast.units import Number
 from holdfast.warp import centred, sample_centred, turned
 
-_SAME = 1e-4  # of the range: how far two computations of one moved image may be apart
 _ROUNDS = 40  # of Gauss and Newton's method
 
 
@@ -119,20 +119,19 @@ class MovedRegion:
         """Audit with the point at hand, (B,) bool: z within the radius, x_adv its image."""
         slack = 1e-6 * self.radius.double() + 2.0**-24
         near = z.double().abs().amax(1) <= self.radius.double() + slack
-        return near & self._same(self._moved(self.x.double(), z.double()), x_adv)
+        moved = self._moved(self.x.double(), z.double())
+        return near & same(moved, x_adv, self.space.range)
 
     def contains(self, x_adv: Tensor) -> Tensor:
         """Audit, (B,) bool: find the movement again in float64 and compare.
 
         A search over a grid and from its best places on; where it finds nothing the answer is no.
         """
-        low, high = self.space.range
-        inside = ((x_adv >= low) & (x_adv <= high)).flatten(1).all(1)
-        found = [self._found(i, x_adv[i].double()) for i in range(len(x_adv))]
-        return inside & torch.tensor(found, dtype=torch.bool, device=x_adv.device)
+        found = [self._found(i, x_adv[i]) for i in range(len(x_adv))]
+        return torch.tensor(found, dtype=torch.bool, device=x_adv.device)
 
-    def _found(self, i: int, goal: Tensor) -> bool:
-        x, radius = self.x[i : i + 1].double(), self.radius[i].double()
+    def _found(self, i: int, x_adv: Tensor) -> bool:
+        x, radius, goal = self.x[i : i + 1].double(), self.radius[i].double(), x_adv.double()
         starts = self._starts() * radius
         gaps = torch.cat(
             [
@@ -145,9 +144,13 @@ class MovedRegion:
         )
         z = starts[gaps.argsort()[:8]]
         wide = x.expand(len(z), -1, -1, -1)
+
+        def miss(z: Tensor) -> Tensor:
+            return (self._moved(wide, z) - goal).flatten(1)
+
         for _ in range(_ROUNDS):
-            z = self._closer(wide, goal, z).clamp(-radius, radius)
-            if bool(self._same(self._moved(wide, z), goal).any()):
+            z = closer(miss, z).clamp(-radius, radius)
+            if bool(same(self._moved(wide, z), x_adv[None], self.space.range).any()):
                 return True
         return False
 
@@ -158,22 +161,6 @@ class MovedRegion:
         shifts = 2 * int(self.space.shift) + 3
         axes = [torch.linspace(-1, 1, n) for n in (angles, shifts, shifts)]
         return torch.cartesian_prod(*axes).to(self.x.device, torch.float64)
-
-    def _closer(self, x: Tensor, goal: Tensor, z: Tensor) -> Tensor:
-        """Take one damped step of Gauss and Newton's method towards the movement of `goal`."""
-        here = (self._moved(x, z) - goal).flatten(1)
-        tiny = 1e-6 * torch.eye(3, dtype=z.dtype, device=z.device)
-        slopes = (
-            torch.stack([(self._moved(x, z + e) - goal).flatten(1) - here for e in tiny], dim=2)
-            / 1e-6
-        )
-        normal = slopes.mT @ slopes
-        damping = 1e-9 * (1 + normal.diagonal(dim1=1, dim2=2).amax(1))
-        normal = normal + damping[:, None, None] * torch.eye(3, dtype=z.dtype, device=z.device)
-        move = torch.linalg.solve(normal, (slopes.mT @ here[:, :, None]))[:, :, 0]
-        trials = torch.stack([z - move * 0.5**k for k in range(6)] + [z])
-        gaps = torch.stack([(self._moved(x, t) - goal).square().flatten(1).sum(1) for t in trials])
-        return trials[gaps.argmin(0), torch.arange(len(z), device=z.device)]
 
     def _moved(self, x: Tensor, z: Tensor) -> Tensor:
         """Return x moved by z once more, by PyTorch's own sampling, not by ours."""
@@ -186,7 +173,3 @@ class MovedRegion:
         second = torch.stack([s * long / tall, c, (-right * s - down * c) / tall], 1)
         grid = F.affine_grid(torch.stack([first, second], 1), list(x.shape), align_corners=True)
         return F.grid_sample(x, grid, align_corners=True).clamp(*self.space.range)
-
-    def _same(self, moved: Tensor, x_adv: Tensor) -> Tensor:
-        slack = _SAME * (self.space.range[1] - self.space.range[0])
-        return ((moved - x_adv.double()).abs() <= slack).flatten(1).all(1)
