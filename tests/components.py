@@ -51,6 +51,7 @@ SMALL: dict[str, dict[str, Any]] = {
     },
     "frank_wolfe": {"steps": 8},
     "gama": {"steps": 8},
+    "leap": {"steps": 10},
     "malt": {"attack": PGD(steps=4), "top": 2, "among": 3},
     "md": {"steps": 4},
     "mifgsm": {"steps": 5, "step_size": 0.25},
@@ -60,6 +61,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "pgd": {"steps": 6, "step_size": 0.25},
     "sinifgsm": {"steps": 4, "step_size": 0.3, "copies": 2},
     "square": {"queries": 30},
+    "stadv": {"steps": 10},
     "tifgsm": {"steps": 4, "step_size": 0.3, "kernel": 3},
     "vmifgsm": {"steps": 5, "step_size": 0.25, "neighbours": 2},
     "vnifgsm": {"steps": 5, "step_size": 0.25, "neighbours": 2},
@@ -90,7 +92,8 @@ SPACES = {"linf": Linf(eps=0.1), "l2": L2(eps=0.4), "l1": L1(eps=1.2), "l0": L0(
 WIDE = {"linf": 0.6, "l2": 3.0, "l1": 12.0, "l0": 24}  # sets in which every target can be reached
 
 
-OWN = {"masked", "rotation_translation"}  # sets with tests of their own: tests/core/test_moves.py
+# Sets with tests of their own: tests/core/test_moves.py and those named after them.
+OWN = {"flow", "masked", "recolor", "rotation_translation"}
 
 
 def load_all() -> None:

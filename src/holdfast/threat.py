@@ -206,6 +206,62 @@ class Witnessed(Protocol):
 
 
 @runtime_checkable
+class Penalised(Protocol):
+    """A region that says how unnatural a point looks, beside how far it is."""
+
+    def penalty(self, z: Tensor) -> Tensor:
+        """Return (B,): zero for the unchanged input, differentiable, in the units of the radius."""
+        ...
+
+
+@runtime_checkable
+class Separable(Region, Protocol):
+    """A region in which every part of an input changes apart from the others."""
+
+    def leap(self, z: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
+        """Return where each part is best along a gradient at x_adv, and what it adds there.
+
+        The point is (B, k, ...), the gain (B, ...) for each part; zero where z is best already.
+        """
+        ...
+
+
+@runtime_checkable
+class Finite(Protocol):
+    """A region of finitely many choices, but for what they draw."""
+
+    def choices(self, at: Rng) -> Iterator[Tensor]:
+        """Yield every choice (B, ...), the unchanged input first; draws come from `at`."""
+        ...
+
+
+@runtime_checkable
+class Placed(Protocol):
+    """A region whose points are a place in the image and what is put there.
+
+    counts: how many places there are, along rows and along columns.
+    """
+
+    counts: tuple[int, int]
+
+    def fixed(self, place: Tensor) -> Region:
+        """Return the box of all contents at the places (B, 2); its points are inputs."""
+        ...
+
+    def point(self, place: Tensor, x_adv: Tensor) -> Tensor:
+        """Return the point (B, ...) of an input of the box at those places."""
+        ...
+
+    def promise(self, grad: Tensor) -> Tensor:
+        """Return (B, P): how much the best content of each place adds along a gradient at x."""
+        ...
+
+    def pasted(self, content: Tensor, at: Rng) -> Tensor:
+        """Return the point (B, ...) that puts content (B, C, h, w) at a random place."""
+        ...
+
+
+@runtime_checkable
 class Boxed(Protocol):
     """A region that is a box: bounds of every coordinate say all of it."""
 

@@ -7,16 +7,18 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from holdfast import load_data
-from holdfast.attacks import PGD, Grid, WorstOf
+from holdfast.attacks import PGD, Grid, Leap, StAdv, WorstOf
 from holdfast.claims import Claim, write_claim
 from holdfast.errors import VerificationError
 from holdfast.evaluation import Member, Suite, evaluate, verify
-from holdfast.spaces import Masked, Rectangle, RotationTranslation
+from holdfast.spaces import Flow, Masked, Recolor, Rectangle, RotationTranslation
 from holdfast.threat import ThreatModel
 from small_nets import digits
 
 CASES = {
     "rotation": (RotationTranslation(degrees=30, shift=1), Grid(angles=7, shifts=3)),
+    "flow": (Flow(eps=1), Leap(steps=4)),
+    "recolor": (Recolor(eps=0.3, points=8), StAdv(steps=5)),
     "masked": (Masked(shapes=(Rectangle(top=0.25, left=0.25),)), WorstOf(queries=20)),
 }
 

@@ -29,6 +29,7 @@ from holdfast.attacks.gama import GAMA, Corner
 from holdfast.attacks.genattack import GenAttack
 from holdfast.attacks.geoda import GeoDA
 from holdfast.attacks.hopskipjump import HopSkipJump
+from holdfast.attacks.leap import Leap
 from holdfast.attacks.malt import MALT, ToNearest
 from holdfast.attacks.md import MD
 from holdfast.attacks.mifgsm import MIFGSM
@@ -50,6 +51,7 @@ from holdfast.attacks.simba import SimBA
 from holdfast.attacks.sinifgsm import SINIFGSM
 from holdfast.attacks.spsa import SPSA
 from holdfast.attacks.square import Square
+from holdfast.attacks.stadv import StAdv
 from holdfast.attacks.starts import Gaussian, Scatter, Start, Unchanged, Uniform
 from holdfast.attacks.superdeepfool import SuperDeepFool
 from holdfast.attacks.surfree import SurFree
@@ -110,6 +112,7 @@ __all__ = [
     "HopSkipJump",
     "ImagePool",
     "Images",
+    "Leap",
     "Mix",
     "Momentum",
     "MultiTargeted",
@@ -134,6 +137,7 @@ __all__ = [
     "SignOPT",
     "SimBA",
     "Square",
+    "StAdv",
     "Start",
     "SuperDeepFool",
     "SurFree",

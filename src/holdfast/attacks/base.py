@@ -30,11 +30,15 @@ from holdfast.threat import (
     Counting,
     Dense,
     Euclidean,
+    Finite,
     Knowledge,
     Lattice,
     Normed,
+    Penalised,
+    Placed,
     Region,
     Searchable,
+    Separable,
     Sparse,
     Vector,
     Witnessed,
@@ -51,6 +55,10 @@ Capability = (
     | type[Counting]
     | type[Boxed]
     | type[Lattice]
+    | type[Penalised]
+    | type[Separable]
+    | type[Finite]
+    | type[Placed]
 )
 
 __all__ = [

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from holdfast.spaces.flow import Flow
 from holdfast.spaces.l0 import L0
 from holdfast.spaces.l1 import L1
 from holdfast.spaces.l2 import L2
 from holdfast.spaces.linf import Linf
 from holdfast.spaces.masked import Circle, Masked, Rectangle, Shape
+from holdfast.spaces.recolor import Recolor
 from holdfast.spaces.rotation import RotationTranslation
 
 __all__ = [
@@ -14,8 +16,10 @@ __all__ = [
     "L1",
     "L2",
     "Circle",
+    "Flow",
     "Linf",
     "Masked",
+    "Recolor",
     "Rectangle",
     "RotationTranslation",
     "Shape",
