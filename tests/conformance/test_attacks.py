@@ -27,10 +27,8 @@ from small_nets import Passes, Scale, batch, mlp
 ATTACKS = small_attacks()
 SHAPE = (2, 4, 5)
 
-pytestmark = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
 WITH_LOSS = [a for a in ATTACKS if any(f.name == "loss" for f in fields(a.values[0]))]
 COMPOSED = [a for a in ATTACKS if a.values[0].parts() != (a.values[0],)]
-every_attack = pytest.mark.parametrize("attack", ATTACKS)
 
 
 def fits(attack, space):
@@ -38,12 +36,18 @@ def fits(attack, space):
     return all(isinstance(region, need) for need in attack.demands().needs)
 
 
-@pytest.fixture(autouse=True)
-def only_what_fits(request):
-    """Run the combinations that `needs` allows."""
-    attack, space = (request.node.callspec.params.get(name) for name in ("attack", "space"))
-    if attack is not None and not fits(attack, space):
-        pytest.skip("the attack needs another kind of set")
+def each_of(attacks):
+    """Run a test for the attacks in every space that their `needs` allow."""
+    pairs = [
+        pytest.param(attack.values[0], space, id=f"{attack.id}-{name}")
+        for attack in attacks
+        for name, space in SPACES.items()
+        if fits(attack.values[0], space)
+    ]
+    return pytest.mark.parametrize(("attack", "space"), pairs)
+
+
+every_attack = each_of(ATTACKS)
 
 
 def run(attack, space, net, x, y, ids=None, **more):
@@ -268,7 +272,7 @@ def test_more_is_never_weaker(attack, space):
 PREFIX = {"bim", "mifgsm", "pgd"}  # the first steps of a longer run are the shorter run
 
 
-@pytest.mark.parametrize("attack", [a for a in ATTACKS if a.id in PREFIX])
+@each_of([a for a in ATTACKS if a.id in PREFIX])
 def test_a_longer_walk_contains_the_shorter_one(attack, space):
     net = mlp(SHAPE)
     x, y = batch(net, SHAPE, n=24)
@@ -280,6 +284,7 @@ def test_a_longer_walk_contains_the_shorter_one(attack, space):
     assert bool((long.harm >= short.harm).all())
 
 
+@pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
 def test_more_restarts_contain_the_fewer(space):
     net = mlp(SHAPE)
     x, y = batch(net, SHAPE, n=24)
@@ -420,7 +425,7 @@ def test_any_number_of_classes(attack, space, classes, loss):
 
 
 @pytest.mark.parametrize("loss", [CrossEntropy(), ScaledCrossEntropy(), Margin(), DLR(), KL()])
-@pytest.mark.parametrize("attack", WITH_LOSS)
+@each_of(WITH_LOSS)
 def test_any_loss(attack, space, loss):
     net = mlp(SHAPE, classes=6)
     x, y = batch(net, SHAPE)
@@ -490,7 +495,7 @@ def test_the_scale_of_the_logits_does_not_matter(attack, space, scale, loss):
     assert not bool(found.failed.any())
 
 
-@pytest.mark.parametrize("attack", COMPOSED)
+@each_of(COMPOSED)
 def test_called_or_walked_a_composed_attack_is_the_same(attack, space):
     net = mlp(SHAPE)
     x, y = batch(net, SHAPE)
