@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -24,31 +24,53 @@ from holdfast.rng import Rng
 from holdfast.threat import DEFAULT_LOSS, Aim, Knowledge, ThreatModel, tolerance
 from holdfast.tree import take
 
+Judge = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""From logits (M, B, K) of M looks at one batch to harm and tie, (M, B) each."""
+
 
 class Score:
     """What one forward pass says about each example.
 
-    loss: (B,) what the attack climbs, differentiable. judge: returns harm and tie, called once and
-    only if somebody asks: a search inside training never does.
+    loss: (B,) what the attack climbs, differentiable. logits: (B, K) what `judge` makes harm and
+    tie of, once and only if somebody asks: a search inside training never does.
     """
 
-    def __init__(self, loss: Tensor, judge: Callable[[], tuple[Tensor, Tensor]]) -> None:
+    def __init__(self, loss: Tensor, logits: Tensor, judge: Judge) -> None:
         self.loss = loss
-        self._judge = judge
+        self.logits = logits
+        self.judge = judge
+
+    @classmethod
+    def known(cls, loss: Tensor, harm: Tensor, tie: Tensor) -> Score:
+        """Return a score whose harm and tie (B,) are there already."""
+        score = cls(loss, harm, lambda _: (harm[None], tie[None]))
+        score.__dict__["verdict"] = (harm, tie)
+        return score
 
     @property
     def harm(self) -> Tensor:
         """Return (B,): what the attacker wants, detached; NaN where the logits say nothing."""
-        return self._verdict[0]
+        return self.verdict[0]
 
     @property
     def tie(self) -> Tensor:
         """Return (B,): how large a harm must be to count."""
-        return self._verdict[1]
+        return self.verdict[1]
+
+    @staticmethod
+    def verdicts(scores: Sequence[Score]) -> tuple[Tensor, Tensor]:
+        """Return harm and tie, (M, B) each, of M looks at one batch, asked together if possible."""
+        judge = scores[0].judge
+        if all(score.judge == judge and "verdict" not in vars(score) for score in scores):
+            return judge(torch.stack([score.logits for score in scores]))
+        harms, ties = zip(*[score.verdict for score in scores], strict=True)
+        return torch.stack(harms), torch.stack(ties)
 
     @cached_property
-    def _verdict(self) -> tuple[Tensor, Tensor]:
-        return self._judge()
+    def verdict(self) -> tuple[Tensor, Tensor]:
+        """Return harm and tie."""
+        harm, tie = self.judge(self.logits[None])
+        return harm[0], tie[0]
 
 
 class Cost(NamedTuple):
@@ -111,7 +133,7 @@ class Objective:
         with torch.set_grad_enabled(self._differentiable and torch.is_grad_enabled()):
             logits = self._ask(self.search, x_adv)
             loss = self._loss(logits)
-        return Score(loss, partial(self._judged, _as_one(logits.detach())))
+        return Score(loss, _as_one(logits.detach()), self._judged)
 
     def climb(self, x_adv: Tensor, z: Tensor, at: Rng) -> tuple[Score, Tensor]:
         """Return the score of x_adv and the gradient (B, ...) of its loss with respect to z alone.
@@ -123,6 +145,7 @@ class Objective:
         gradient: Tensor | None = None
         if score.loss.requires_grad:
             (gradient,) = torch.autograd.grad(score.loss.sum(), z, allow_unused=True)
+            score.loss = score.loss.detach()  # the graph has served, and is large
             self._count(1)
         if gradient is None:
             return score, torch.zeros_like(z)
@@ -154,7 +177,7 @@ class Objective:
                 self._count(1)
             grad = torch.zeros_like(z) if grad is None else grad
             grads.append(grad.contiguous().nan_to_num(0.0, 0.0, 0.0))
-        score = Score(loss, partial(self._judged, logits.detach()))
+        score = Score(loss.detach(), logits.detach(), self._judged)
         return score, gaps.detach(), torch.stack(grads)
 
     def labels(self, x_adv: Tensor, at: Rng) -> Tensor:
@@ -170,8 +193,8 @@ class Objective:
         """
         self._allow(Knowledge.DECISION, "labels")
         with torch.no_grad():
-            harm, tie = self._judged(_as_one(self._ask(self.judge, x_adv)))
-        return Score(torch.where(harm > tie, 1.0, -1.0), lambda: (harm, tie))
+            harm, tie = self._verdict(self._ask(self.judge, x_adv))
+        return Score.known(torch.where(harm > tie, 1.0, -1.0), harm, tie)
 
     def verdict(self, x_adv: Tensor) -> Score:
         """Return the judge's score of x_adv: what is reported, with the harm for its loss.
@@ -179,8 +202,8 @@ class Objective:
         It is the evaluator's own look: a forward pass, but no query of the attacker's budget.
         """
         with torch.no_grad():
-            harm, tie = self._judged(_as_one(self._forward(self.judge, x_adv)))
-        return Score(harm, lambda: (harm, tie))
+            harm, tie = self._verdict(self._forward(self.judge, x_adv))
+        return Score.known(harm, harm, tie)
 
     def reference(self) -> Tensor:
         """Return (B, K): the logits of the unchanged inputs; one forward pass the first time."""
@@ -295,16 +318,29 @@ class Objective:
         aim = Aim(self.y, self.targets, self._steer, reference)
         return self.threat.goal.loss(self.loss, logits, aim)
 
+    def _verdict(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return harm and tie, (B,) each, of one look."""
+        harm, tie = self._judged(_as_one(logits)[None])
+        return harm[0], tie[0]
+
     def _judged(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Return harm and tie; an infinite logit on a wrong class reaches the goal all the same."""
+        """Return harm and tie, (M, B) each, of logits (M, B, K): all rows at once.
+
+        An infinite logit on a wrong class reaches the goal all the same.
+        """
+        looks, rows = len(logits), logits.flatten(0, 1)
+        y, targets = self.y, self.targets
+        if looks > 1:
+            y = y.repeat(looks)
+            targets = None if targets is None else targets.repeat(looks)
         with torch.no_grad():
-            harm = self.threat.goal.harm(logits, self.y, self.targets)
-            tie = tolerance(logits)  # finite where all of a row's logits are
-            if math.isfinite(tie.sum()):
-                return harm, tie
-            over = (harm == torch.inf) & ~tie.isnan()
-            tie = torch.where(over, tolerance(logits.nan_to_num(0.0, 0.0, 0.0)), tie)
-            return torch.where(tie.isfinite(), harm, torch.nan), tie
+            harm = self.threat.goal.harm(rows, y, targets)
+            tie = tolerance(rows)  # finite where all of a row's logits are
+            if not math.isfinite(tie.sum()):
+                over = (harm == torch.inf) & ~tie.isnan()
+                tie = torch.where(over, tolerance(rows.nan_to_num(0.0, 0.0, 0.0)), tie)
+                harm = torch.where(tie.isfinite(), harm, torch.nan)
+        return harm.unflatten(0, (looks, -1)), tie.unflatten(0, (looks, -1))
 
     @property
     def _times(self) -> int:

@@ -2,39 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 from holdfast.attacks.points import Scored
-from holdfast.attacks.result import Result, beats
-from holdfast.objective import Cost, Objective
+from holdfast.attacks.result import Result
+from holdfast.objective import Cost, Objective, Score
 from holdfast.spaces.ball import norm, spread
 from holdfast.threat import Region
+
+WAITING = 8  # points that wait to be judged together at most
+HELD = 1 << 22  # values that they may have, 16 MiB
+
+
+class Looks(NamedTuple):
+    """Several looks at one batch, judged together: all (M, B)."""
+
+    loss: Tensor
+    harm: Tensor  # -inf where it is not a number
+    tie: Tensor
+    nowhere: Tensor  # bool: harm is not a number
+    excess: Tensor  # of the harm beyond a tie
+
+    @classmethod
+    def at(cls, points: Sequence[Scored]) -> Looks:
+        """Judge the points."""
+        harm, tie = Score.verdicts([point.score for point in points])
+        nowhere = harm.isnan()
+        harm = torch.where(nowhere, -torch.inf, harm)
+        tie = torch.where(nowhere, 0.0, tie)
+        loss = torch.stack([point.loss for point in points])
+        return cls(loss, harm, tie, nowhere, harm - tie)
 
 
 class Best:
     """Keeps each example's worst point, and whether the search ever had a gradient.
 
-    settle: look no further at an example once it is broken.
+    Points wait and are judged several at a time, which saves a small network most of what judging
+    costs. settle: look no further at an example once it is broken.
     """
 
     def __init__(self, objective: Objective, region: Region, *, settle: bool = False) -> None:
         self.region = region
         self.settle = settle
         self.kept = _Kept(objective, region)
+        self.waiting: list[Scored] = []
 
     def see(self, here: Scored) -> None:
-        """Take one more scored point into account.
-
-        A harm that is not a number is never better; an example that it leaves unbroken is lost.
-        """
-        kept, nowhere = self.kept, here.harm.isnan()
-        better = beats(here.harm, here.tie, kept.harm, kept.tie)  # not where harm is not a number
-        if self.settle:
-            open_ = ~kept.reached
-            nowhere, better = nowhere & open_, better & open_
-        kept.note(here, nowhere)
-        kept.take(here, better)
+        """Take one more scored point into account."""
+        self.kept.follow(here.grad)
+        self.waiting.append(here)
+        more = len(self.waiting) + 1
+        if self.settle or more > WAITING or more * here.z.numel() > HELD:
+            self._judge()
 
     def done(self) -> bool:
         """Say whether there is nothing more to look for: all are broken, and that is enough."""
@@ -42,8 +65,27 @@ class Best:
 
     def result(self) -> Result:
         """Return what was found; every point of a search in the set is in the set."""
+        self._judge()
         inside = torch.ones_like(self.kept.lost)
         return self.kept.result(self.region.size(self.kept.z), inside)
+
+    def _judge(self) -> None:
+        """Take the worst of what waits into account, the first of equals.
+
+        A harm that is not a number is never better; an example that it leaves unbroken is lost.
+        """
+        points, self.waiting = self.waiting, []
+        if not points:
+            return
+        kept, looks = self.kept, Looks.at(points)
+        which = looks.excess.argmax(0)
+        better = looks.excess.amax(0) > kept.harm - kept.tie
+        nowhere = looks.nowhere.any(0)
+        if self.settle:
+            open_ = ~kept.reached
+            better, nowhere = better & open_, nowhere & open_
+        kept.lost = kept.lost | nowhere
+        kept.take(points, looks, which, better)
 
 
 class Nearest:
@@ -59,12 +101,14 @@ class Nearest:
 
     def see(self, here: Scored) -> None:
         """Take one more scored point into account."""
-        kept, reached = self.kept, here.harm > here.tie
+        kept, looks = self.kept, Looks.at([here])
+        reached = looks.excess[0] > 0
         size = torch.where(reached, self.region.size(here.z), torch.inf)
-        harder = beats(here.harm, here.tie, kept.harm, kept.tie)
+        harder = looks.excess[0] > kept.harm - kept.tie
         better = torch.where(kept.reached | reached, size < self.size, harder)
-        kept.note(here, here.harm.isnan())
-        kept.take(here, better)
+        kept.follow(here.grad)
+        kept.lost = kept.lost | looks.nowhere[0]
+        kept.take([here], looks, torch.zeros_like(better, dtype=torch.int64), better)
         self.size = torch.minimum(self.size, size)
 
     def done(self) -> bool:
@@ -95,25 +139,29 @@ class _Kept:
         """Return (B,) bool: whether the point kept reaches the goal."""
         return self.harm > self.tie
 
-    def note(self, here: Scored, nowhere: Tensor) -> None:
-        """Remember who was lost, and who had a gradient; ask no more once all of them had."""
-        self.lost = self.lost | nowhere
-        if here.grad is None or self.all_moved:
+    def follow(self, grad: Tensor | None) -> None:
+        """Remember who had a gradient; ask no more once all of them had."""
+        if grad is None or self.all_moved:
             return
-        moves = norm(here.grad, torch.inf) > 0
+        moves = norm(grad, torch.inf) > 0
         self.moved = moves if self.moved is None else self.moved | moves
         self.all_moved = bool(self.moved.all())
 
-    def take(self, here: Scored, better: Tensor) -> None:
-        """Keep the point `here` where it is better, and everywhere if it is the first."""
+    def take(self, points: Sequence[Scored], looks: Looks, which: Tensor, better: Tensor) -> None:
+        """Keep point number `which` (B,) where it is better (B,), and everywhere if it is first."""
         if not self.seen:
-            self.seen = True
-            self._take_all(here)
-            self.harm = here.harm.nan_to_num(-torch.inf, torch.inf, -torch.inf)
-        elif bool(better.all()):
-            self._take_all(here)
-        elif bool(better.any()):
-            self._take_some(here, better)
+            self.seen, better = True, torch.ones_like(better)
+            self._place(points[0], None)
+        chosen = torch.where(better, which, -1)
+        winners = set(chosen.tolist())
+        if winners == {-1}:
+            return
+        for name in ("loss", "harm", "tie"):
+            seen: Tensor = getattr(looks, name)
+            worst = seen[0] if len(seen) == 1 else seen.gather(0, which[None])[0]
+            setattr(self, name, torch.where(better, worst, getattr(self, name)))
+        for i in winners - {-1}:
+            self._place(points[i], None if len(winners) == 1 else chosen == i)
 
     def result(self, size: Tensor, inside: Tensor) -> Result:
         """Return what was found.
@@ -137,19 +185,15 @@ class _Kept:
             cost=spent(self.objective, self.before),
         )
 
-    def _take_all(self, here: Scored) -> None:
-        self.z, self.x_adv = here.z, here.x_adv
-        self.loss, self.harm, self.tie = here.loss, here.harm, here.tie
-
-    def _take_some(self, here: Scored, better: Tensor) -> None:
-        wide = spread(better, here.z)
+    def _place(self, here: Scored, mine: Tensor | None) -> None:
+        """Put the point where it is kept: at the examples `mine` (B,) bool, or at all."""
+        if mine is None:
+            self.z, self.x_adv = here.z, here.x_adv
+            return
         same = here.x_adv is here.z and self.x_adv is self.z
-        self.z = torch.where(wide, here.z, self.z)
-        like_x = spread(better, here.x_adv)  # a point need not be shaped as an input
+        self.z = torch.where(spread(mine, here.z), here.z, self.z)
+        like_x = spread(mine, here.x_adv)  # a point need not be shaped as an input
         self.x_adv = self.z if same else torch.where(like_x, here.x_adv, self.x_adv)
-        self.loss = torch.where(better, here.loss, self.loss)
-        self.harm = torch.where(better, here.harm, self.harm)
-        self.tie = torch.where(better, here.tie, self.tie)
 
 
 def spent(objective: Objective, before: Cost) -> Cost:

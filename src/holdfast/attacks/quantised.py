@@ -90,9 +90,5 @@ class Quantised(Attack):
 
 def _unless(lost: Tensor, seen: Scored) -> Score:
     """Return the score; no number where the search was lost and the rounded point is no success."""
-
-    def judge() -> tuple[Tensor, Tensor]:
-        unknown = lost & ~(seen.harm > seen.tie)
-        return torch.where(unknown, torch.nan, seen.harm), seen.tie
-
-    return Score(seen.loss, judge)
+    unknown = lost & ~(seen.harm > seen.tie)
+    return Score.known(seen.loss, torch.where(unknown, torch.nan, seen.harm), seen.tie)

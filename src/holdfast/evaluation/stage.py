@@ -67,7 +67,7 @@ def clean_scores(setting: Setting, positions: Tensor) -> Iterator[tuple[Padded, 
 
     def lost(batch: Padded) -> Score:
         none = torch.zeros_like(batch.y, dtype=batch.x.dtype)
-        return Score(none, lambda: (none + torch.inf, none))
+        return Score.known(none, none + torch.inf, none)
 
     return confined(setting, positions, CLEAN, judged, lost)
 
