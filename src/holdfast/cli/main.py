@@ -9,6 +9,7 @@ from typing import NoReturn
 import typer
 
 from holdfast.cli.app import app
+from holdfast.cli.heap import hold_memory
 from holdfast.errors import HoldfastError, VerificationError
 
 REFUTED = 1  # a claim does not hold, or the demo misses its figures
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
+    hold_memory()
     sys.exit(run([word for word in words if word != "--debug"], debug=debug))
 
 
