@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Tensor
-
-from holdfast.attacks.base import Attack, Capability, Point
+from holdfast.attacks.base import Capability
 from holdfast.attacks.diverse import Diverse, Nesterov
+from holdfast.attacks.preset import Preset
 from holdfast.attacks.views import Scales
 from holdfast.losses import Loss
-from holdfast.objective import Objective
 from holdfast.registry import register
-from holdfast.rng import Rng
-from holdfast.threat import Normed, Region, Vector
+from holdfast.threat import Normed, Vector
 
 
 @register("attack")
 @dataclass(frozen=True, kw_only=True)
-class SINIFGSM(Attack):
+class SINIFGSM(Preset):
     """NI-FGSM on scaled copies (Lin et al., 2020, arXiv:1908.06281, algorithm 1)."""
 
     needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed)
@@ -31,21 +27,7 @@ class SINIFGSM(Attack):
     copies: int = 5  # the input divided by 1, 2, 4, ...
     loss: Loss | None = None  # None: the objective's own
 
-    def __post_init__(self) -> None:
-        self._walk()  # refuses what cannot be meant
-
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
-        return self._walk().iterate(objective, region, rng, start)
-
-    def cost(self) -> str:
-        return "1 forward + steps x (copies forward, copies backward)"
-
-    def passes(self) -> tuple[int, int]:
-        return self._walk().passes()
-
-    def _walk(self) -> Diverse:
+    def chosen(self) -> Diverse:
         return Diverse(
             steps=self.steps,
             step_size=self.step_size,

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Tensor
-
-from holdfast.attacks.base import Attack, Capability, Point
+from holdfast.attacks.base import Capability
 from holdfast.attacks.diverse import Diverse, Running
+from holdfast.attacks.preset import Preset
 from holdfast.attacks.views import Blur
 from holdfast.losses import Loss
-from holdfast.objective import Objective
 from holdfast.registry import register
-from holdfast.rng import Rng
-from holdfast.threat import Normed, Region, Vector
+from holdfast.threat import Normed, Vector
 
 
 @register("attack")
 @dataclass(frozen=True, kw_only=True)
-class TIFGSM(Attack):
+class TIFGSM(Preset):
     """I-FGSM with a smoothed gradient (Dong et al., 2019, arXiv:1904.02884, sec. 3.3)."""
 
     needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed)
@@ -32,21 +28,7 @@ class TIFGSM(Attack):
     deviations: float = 3.0  # standard deviations from the kernel's centre to its edge
     loss: Loss | None = None  # None: the objective's own
 
-    def __post_init__(self) -> None:
-        self._walk()  # refuses what cannot be meant
-
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
-        return self._walk().iterate(objective, region, rng, start)
-
-    def cost(self) -> str:
-        return "1 forward + steps x (1 forward, 1 backward)"
-
-    def passes(self) -> tuple[int, int]:
-        return self._walk().passes()
-
-    def _walk(self) -> Diverse:
+    def chosen(self) -> Diverse:
         return Diverse(
             steps=self.steps,
             step_size=self.step_size,

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import Tensor
-
-from holdfast.attacks.base import Attack, Capability, Point
+from holdfast.attacks.base import Capability
 from holdfast.attacks.diverse import Diverse, Neighbours, Running
+from holdfast.attacks.preset import Preset
 from holdfast.losses import Loss
-from holdfast.objective import Objective
 from holdfast.registry import register
-from holdfast.rng import Rng
-from holdfast.threat import Normed, Region, Vector
+from holdfast.threat import Normed, Vector
 
 
 @register("attack")
 @dataclass(frozen=True, kw_only=True)
-class VMIFGSM(Attack):
+class VMIFGSM(Preset):
     """MI-FGSM with variance tuning (X. Wang and He, 2021, arXiv:2103.15571, algorithm 1)."""
 
     needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed)
@@ -31,22 +27,7 @@ class VMIFGSM(Attack):
     reach: float = 1.5  # how far they are drawn, as a multiple of the radius
     loss: Loss | None = None  # None: the objective's own
 
-    def __post_init__(self) -> None:
-        self._walk()  # refuses what cannot be meant
-
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
-        return self._walk().iterate(objective, region, rng, start)
-
-    def cost(self) -> str:
-        gradients = "(1 forward, 1 backward)"
-        return f"1 forward + steps x {gradients} + (steps - 1) x neighbours x {gradients}"
-
-    def passes(self) -> tuple[int, int]:
-        return self._walk().passes()
-
-    def _walk(self) -> Diverse:
+    def chosen(self) -> Diverse:
         return Diverse(
             steps=self.steps,
             step_size=self.step_size,
