@@ -104,7 +104,7 @@ def load(path: str | Path, network: nn.Module | None = None) -> Model:
 
 
 def evaluate(
-    model: nn.Module,
+    model: Any,
     test_data: Any,
     *,
     threat: ThreatModel,
@@ -121,10 +121,11 @@ def evaluate(
 ) -> Claim:
     """Attack a model with a suite and return the claim, which lies in the folder `out`.
 
-    test_data: as for `train`; a name means its test part. n: a random subset of so many examples;
-    its ids are stored. eps: further radii for a security curve. exhaustive: run every attack on
-    what others broke too. precision: "bfloat16" lets attacks search faster; verdicts are float32.
-    A second call with the same arguments continues a stopped one.
+    model: a network, or what else `wrap` takes. test_data: as for `train`; a name means its test
+    part. n: a random subset of so many examples; its ids are stored. eps: further radii for a
+    security curve. exhaustive: run every attack on what others broke too. precision: "bfloat16"
+    lets attacks search faster; verdicts are float32. A second call with the same arguments
+    continues a stopped one.
 
     Raises InputError or StorageError before anything is written.
     """
@@ -149,7 +150,7 @@ def evaluate(
 
 
 def verify(
-    path: str | Path, *, model: nn.Module, data: Any, replay: int = 0, device: str | None = None
+    path: str | Path, *, model: Any, data: Any, replay: int = 0, device: str | None = None
 ) -> Verification:
     """Re-check a claim against a model and data; printing the result says what was proven.
 
@@ -162,7 +163,7 @@ def verify(
 
 
 def attack(
-    model: nn.Module,
+    model: Any,
     x: Any,
     y: Any,
     *,
@@ -171,16 +172,16 @@ def attack(
     targets: Any = None,
     seed: int = 0,
     ids: Any = None,
-    search: nn.Module | None = None,
+    search: Any = None,
 ) -> Result:
     """Attack a batch and return the worst input found for each example.
 
-    x: (B, ...) floats in the model's range; y: (B,) labels; tensors or arrays. attack: PGD() by
-    default; a name ("apgd") means its defaults. targets: (B,) the classes to reach, none of them
-    the label, which makes the goal targeted. ids: (B,) what the draws belong to, by default the
-    positions. search: another network that the attack differentiates and scores (a twin with
-    usable gradients, a surrogate); the verdicts stay those of `model`. The work is done on the
-    model's device.
+    model: a network, or what else `wrap` takes. x: (B, ...) floats in the model's range; y: (B,)
+    labels; tensors or arrays. attack: PGD() by default; a name ("apgd") means its defaults.
+    targets: (B,) the classes to reach, none of them the label, which makes the goal targeted. ids:
+    (B,) what the draws belong to, by default the positions. search: another network that the
+    attack differentiates and scores (a twin with usable gradients, a surrogate); the verdicts stay
+    those of `model`. The work is done on the model's device.
 
     Returns `.x_adv`, `.loss`, `.success`, `.status` and `.cost`, per example. Raises InputError for
     what cannot be attacked and Unsupported where attack and threat model do not fit.
@@ -269,7 +270,7 @@ def check_ranges(model: Model, threat: ThreatModel) -> None:
         )
 
 
-def _twin(search: nn.Module, model: Model) -> Model:
+def _twin(search: Any, model: Model) -> Model:
     """Return the search network on the device of the model that judges, in the same range."""
     wrapped = wrap(search)
     if tuple(wrapped.range) != tuple(model.range):

@@ -60,8 +60,9 @@ class TrainConfig(Config):
 class AttackConfig(Config):
     """What `holdfast attack` reads."""
 
-    model: str | None = None  # run folder or package.module:function
+    model: str | None = None  # run folder, ONNX file or package.module:function
     weights: str | None = None
+    outputs: str | None = None  # logits or probabilities, of a model that does not say it itself
     data: str | None = None  # None: the test split of the run's data
     threat: ThreatModel | None = None  # None: the run's
     attack: Attack = field(default_factory=PGD)
@@ -77,8 +78,9 @@ class AttackConfig(Config):
 class EvaluateConfig(Config):
     """What `holdfast evaluate` reads."""
 
-    model: str | None = None  # run folder or package.module:function
+    model: str | None = None  # run folder, ONNX file or package.module:function
     weights: str | None = None
+    outputs: str | None = None  # logits or probabilities, of a model that does not say it itself
     data: str | None = None  # None: the test split of the run's data
     threat: ThreatModel | None = None  # None: the run's
     suite: Suite | str = "standard"

@@ -26,6 +26,10 @@ class StorageError(HoldfastError, OSError):
     """A file could not be written, or one of ours is missing, truncated or altered."""
 
 
+class TargetError(HoldfastError, RuntimeError):
+    """A target outside of PyTorch does not answer."""
+
+
 class VerificationError(HoldfastError):
     """A claim does not hold for the files, the model or the data at hand."""
 

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from holdfast.errors import Unsupported
 from holdfast.losses import Loss
-from holdfast.models.adapter import frozen
+from holdfast.models.adapter import Model, frozen
 from holdfast.models.draws import Draws
+from holdfast.models.targets import BlackBox
 from holdfast.rng import Rng
 from holdfast.threat import DEFAULT_LOSS, Aim, Knowledge, ThreatModel, tolerance
 from holdfast.tree import take
@@ -271,7 +272,11 @@ class Objective:
             yield
 
     def grants(self, needed: Knowledge) -> bool:
-        """Say whether an attack that needs `needed` may run.
+        """Say whether an attack that needs `needed` may run and can."""
+        return self.permits(needed) and self.offers(needed)
+
+    def permits(self, needed: Knowledge) -> bool:
+        """Say whether the threat model lets an attack that needs `needed` run.
 
         Under *transfer* the judge answers nothing. A search model that is not the judge is the
         attacker's own, with scores and gradients; labels are the judge's alone.
@@ -280,13 +285,19 @@ class Objective:
             return needed is not Knowledge.DECISION
         return self.threat.knowledge.grants(needed)
 
+    def offers(self, needed: Knowledge) -> bool:
+        """Say whether the model that is asked can answer an attack that needs `needed`."""
+        return offered(self.search).grants(needed)
+
     def _allow(self, needed: Knowledge, what: str) -> None:
-        if not self.grants(needed):
+        if not self.permits(needed):
             granted = self.threat.knowledge
             raise Unsupported(
                 f"{what} are not granted under {granted!s} knowledge: use an attack that needs "
                 f"less, or grant {needed!s} in the threat model"
             )
+        if not self.offers(needed):
+            raise Unsupported(f"{refusal(self.search)}, no {what}: use an attack that needs less")
 
     @property
     def _surrogate(self) -> bool:
@@ -358,6 +369,25 @@ class Objective:
         view = copy.copy(self)
         view.__dict__.update(changes)
         return view
+
+
+def offered(model: nn.Module) -> Knowledge:
+    """Return what a model can answer to at most: a black box has no gradient, perhaps no scores."""
+    if isinstance(model, Model | BlackBox):
+        return Knowledge(model.offers)
+    return Knowledge.GRADIENT
+
+
+def refusal(model: nn.Module) -> str:
+    """Return in words what a model gives."""
+    return f"the model gives {_GIVES[offered(model)]}"
+
+
+_GIVES = {
+    Knowledge.GRADIENT: "scores and gradients",
+    Knowledge.SCORE: "scores and no gradient",
+    Knowledge.DECISION: "labels alone",
+}
 
 
 def _as_one(logits: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from holdfast.attacks.points import Point, Scored, Unscored, ask, climb, look, s
 from holdfast.attacks.result import Result, keep_nearest, keep_worst
 from holdfast.attacks.starts import Start
 from holdfast.errors import Unsupported, VerificationError
-from holdfast.objective import Cost, Objective
+from holdfast.objective import Cost, Objective, refusal
 from holdfast.plain import describe, digest
 from holdfast.registry import known
 from holdfast.rng import Rng
@@ -70,6 +70,7 @@ __all__ = [
     "Point",
     "Scored",
     "Unscored",
+    "admit",
     "ask",
     "audit",
     "climb",
@@ -155,20 +156,32 @@ class Attack:
 
 
 def require(attack: Attack, objective: Objective, region: Region) -> None:
-    """Refuse an attack that the set or the granted knowledge does not fit, naming ones that do."""
+    """Refuse an attack that the set, the granted knowledge or the model does not fit.
+
+    The message names attacks that do.
+    """
+    admit(attack, objective, region)
+    demands = attack.demands()
+    if not objective.offers(demands.knowledge):
+        raise Unsupported(
+            f"{describe(attack)['type']} needs {demands.knowledge!s} knowledge, "
+            f"{refusal(objective.search)}: {_instead(objective, region)}"
+        )
+
+
+def admit(attack: Attack, objective: Objective, region: Region) -> None:
+    """Refuse an attack that the threat model does not fit, whatever the model can answer."""
     demands = attack.demands()
     label = describe(attack)["type"]
-    if not objective.grants(demands.knowledge):
+    if not objective.permits(demands.knowledge):
         raise Unsupported(
             f"{label} needs {demands.knowledge!s} knowledge, the threat model grants "
-            f"{objective.threat.knowledge!s}: "
-            f"use one of {', '.join(_fitting(objective, region)) or 'none yet'}"
+            f"{objective.threat.knowledge!s}: {_instead(objective, region)}"
         )
     for capability in (*demands.needs, *([Normed] if demands.nearest else [])):
         if not isinstance(region, capability):
             raise Unsupported(
-                f"{label} needs a set that is {capability.__name__}: "
-                f"use one of {', '.join(_fitting(objective, region)) or 'none yet'}"
+                f"{label} needs a set that is {capability.__name__}: {_instead(objective, region)}"
             )
 
 
@@ -275,10 +288,15 @@ def _confirmed(found: Result, objective: Objective, before: Cost) -> Result:
     return replace(found, cost=spent(objective, before))
 
 
+def _instead(objective: Objective, region: Region) -> str:
+    return f"use one of {', '.join(_fitting(objective, region)) or 'none yet'}"
+
+
 def _fitting(objective: Objective, region: Region) -> list[str]:
     return [
         name
         for name, attack in known("attack").items()
         if objective.grants(attack.knowledge)
         and all(isinstance(region, capability) for capability in attack.needs)
+        and (isinstance(region, Normed) or not attack.nearest)
     ]

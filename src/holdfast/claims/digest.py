@@ -20,8 +20,9 @@ def model_digest(model: nn.Module) -> str:
     """Return the sha256 of what a model is: its module tree, parameters and buffers.
 
     The tree counts with class names and `extra_repr` of every module; parameters and all buffers,
-    also non-persistent ones, with name, dtype, shape and bytes. Layout, device, `requires_grad`,
-    training flags, data parallelism and compilation do not count. What `forward` does with the
+    also non-persistent ones, with name, dtype, shape and bytes. A module with a `holdfast_digest`
+    is what that returns, whatever it is made of. Layout, device, `requires_grad`, training flags,
+    data parallelism and compilation do not count. What `forward` does with the
     modules is not seen: a claim stores logits on probes for that.
     """
     parts = sorted(_parts(model), key=lambda part: part[:2])
@@ -39,6 +40,8 @@ def _parts(model: nn.Module) -> Iterator[tuple[str, str, str]]:
         # Not the Python module: the same class may come from a script or from an import.
         yield name, "module", type(module).__qualname__
         yield name, "settings", _ADDRESS.sub("", module.extra_repr())
+        if callable(fingerprint := getattr(module, "holdfast_digest", None)):
+            yield name, "fingerprint", str(fingerprint())
         prefix = f"{name}." if name else ""
         for leaf, weight in module.named_parameters(recurse=False, remove_duplicate=False):
             yield prefix + leaf, "parameter", tensor_digest(weight)
@@ -50,7 +53,12 @@ def _modules(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Yield the modules by name, as if no parallel or compiled wrapper stood anywhere."""
     clean: dict[str, str] = {"": ""}
     wrappers: set[str] = set()
+    covered: tuple[str, ...] = ()  # what a digest of its own stands for
     for raw, module in model.named_modules(remove_duplicate=False):
+        if raw.startswith(covered):
+            continue
+        if hasattr(module, "holdfast_digest"):
+            covered += (f"{raw}." if raw else "",)
         parent, _, leaf = raw.rpartition(".")
         if raw and parent in wrappers and leaf in _WRAPPED:
             clean[raw] = clean[parent]

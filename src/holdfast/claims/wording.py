@@ -38,6 +38,9 @@ def warnings(document: Mapping[str, Any]) -> list[str]:
         if check["id"] == "zero-gradient" and check["status"] in ("warn", "fail"):
             message, remedy = as_sentence(check["message"]), as_sentence(check["remedy"])
             notes.append(f"ZERO GRADIENTS: {message} {remedy}".rstrip())
+        if check["id"] == "black-box":
+            message, remedy = as_sentence(check["message"]), as_sentence(check["remedy"])
+            notes.append(f"BLACK BOX: {message} {remedy}")
         if check["id"] == "unmoved" and check["status"] == "warn":
             notes.append(f"BLIND ATTACKS: {as_sentence(check['message'])}")
     return notes

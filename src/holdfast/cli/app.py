@@ -34,7 +34,9 @@ Set = Annotated[
 ]
 AnyModel = Annotated[
     str | None,
-    typer.Option("--model", help="A run folder, or package.module:function.", metavar="MODEL"),
+    typer.Option(
+        "--model", help="A run folder, file.onnx or package.module:function.", metavar="MODEL"
+    ),
 ]
 Network = Annotated[
     str | None,
@@ -160,7 +162,8 @@ def evaluate(
     data: Data = None,
     threat: Threat = None,
     suite: Annotated[
-        str | None, typer.Option("--suite", help="quick or standard.", metavar="NAME")
+        str | None,
+        typer.Option("--suite", help="quick, standard, score, decision.", metavar="NAME"),
     ] = None,
     eps: Annotated[
         str | None,

@@ -64,20 +64,26 @@ def network_of(settings: Any) -> Any:
     return _users_own(settings.model, settings.weights)
 
 
-def model_of(name: str | None, weights: str | None) -> Model:
-    """Return the model of a run folder, or a user's own network with its weights."""
+def model_of(name: str | None, weights: str | None, outputs: str | None = None) -> Model:
+    """Return the model of a run folder or an ONNX file, or a user's own with its weights.
+
+    outputs: what a model returns that does not say it itself.
+    """
     if name is None:
         raise ConfigError(
             "say which model: --model FOLDER of a run, or --model package.module:function"
         )
     if is_run(name):
         return api.load(name)
+    if name.lower().endswith(".onnx"):
+        return wrap(name, outputs=outputs)
     if ":" not in name:
         raise InputError(
-            f"{name} is no run folder: give the folder that holdfast train wrote, or "
+            f"{name} is no run folder: give the folder that holdfast train wrote, an ONNX file, or "
             "package.module:function for a network of your own"
         )
-    return wrap(_users_own(name, weights))
+    made = _users_own(name, weights)
+    return made if isinstance(made, Model) else wrap(made, outputs=outputs)
 
 
 def is_run(name: str) -> bool:

@@ -65,7 +65,7 @@ def train(
 def attack(recipe: str | None, given: Mapping[str, Any], changes: Sequence[str]) -> None:
     """Run one attack over the data and say what it broke."""
     settings = subject.configuration("attack", recipe, given, changes)
-    model = subject.model_of(settings.model, settings.weights)
+    model = subject.model_of(settings.model, settings.weights, settings.outputs)
     threat = subject.threat_of(settings.threat, settings.model)
     examples = api.examples_of(subject.data_of(settings.data, settings.model), "test", model.range)
     found = batches.attack_all(model, examples, threat, settings)
@@ -84,7 +84,7 @@ def evaluate(
 ) -> None:
     """Evaluate as configured and print the claim."""
     settings = subject.configuration("evaluate", recipe, given, changes)
-    model = subject.model_of(settings.model, settings.weights)
+    model = subject.model_of(settings.model, settings.weights, settings.outputs)
     threat = subject.threat_of(settings.threat, settings.model)
     examples = api.examples_of(subject.data_of(settings.data, settings.model), "test", model.range)
     claim = api.evaluate(
@@ -119,7 +119,8 @@ def verify(
         model = str(training["run"])
     if data is None:
         data = reference(str(document["data"]["name"]))
-    loaded = subject.model_of(model, weights)
+    target = document["model"].get("target") or {}
+    loaded = subject.model_of(model, weights, target.get("outputs"))
     say(api.verify(folder, model=loaded, data=data, replay=replay))
 
 

@@ -59,14 +59,14 @@ def document(
         "threat_digest": setting.threat.digest,
         "threat_sentence": setting.threat.sentence(),
         "suite": {**about_suite(setting), "exhaustive": setting.exhaustive},
-        "model": {"name": type(setting.judge.module).__name__, **about_model(setting)},
+        "model": {"name": setting.judge.title, **about_model(setting)},
         "data": {"name": setting.data.name, **about_data(setting)},
         "counts": counts,
         **headline(counts),
         "per_class": per_class([(e.label, e.status) for e in own.examples], setting.data.classes),
         "waterfall": [vars(bar) for bar in bars],
         "curve": _curve(outcomes, own) if len(outcomes) > 1 else [],
-        "checks": [plain(check) for check in (*findings, *diagnose(setting.members, bars))],
+        "checks": [plain(check) for check in (*findings, *diagnose(setting.answered(), bars))],
         "cost": cost(bars),
         **facts,
     }
@@ -83,12 +83,17 @@ def about_suite(setting: Setting) -> dict[str, Any]:
 
 def about_model(setting: Setting) -> dict[str, Any]:
     """Return what a claim says of the model that can be checked."""
-    return {
+    facts = {
         "digest": setting.identity["model"],
         "parameters": sum(p.numel() for p in setting.judge.module.parameters()),
         "range": describe(setting.judge.range),
         "num_classes": setting.num_classes,
     }
+    box = setting.judge.box
+    if box is None:
+        return facts
+    target = {"outputs": box.target.outputs, "settings": box.target.settings()}
+    return {**facts, "target": {**target, "sealed": box.target.sealed}}
 
 
 def about_data(setting: Setting) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def check_figures(claim: Claim, setting: Setting, findings: Sequence[Finding]) -
         if not _quietly(holds):
             raise VerificationError(f"the claim is not consistent: {what} cannot be so")
     bars = [Bar(**bar) for bar in document["waterfall"]]
-    _check_checks(claim, [*findings, *diagnose(setting.members, bars)])
+    _check_checks(claim, [*findings, *diagnose(setting.answered(), bars)])
 
 
 def _quietly(holds: Callable[[], bool]) -> bool:

@@ -36,7 +36,7 @@ def _estimate(setting: Setting) -> float:
     batches = -(-len(setting.positions) // setting.batch_size)
     pace: dict[Knowledge, float] = {}
     total = 0.0
-    for member in setting.members:
+    for member in setting.answered():
         attack = member.attack
         knowledge = attack.demands().knowledge
         if knowledge not in pace:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from holdfast.attacks.base import require
+from holdfast.attacks.base import admit, require
 from holdfast.data import Batch, Examples
 from holdfast.errors import HoldfastError, InputError, Unsupported
 from holdfast.evaluation.setting import Setting
@@ -69,6 +69,8 @@ def prepare(
     _check_goal(threat, num_classes)
     members = suite.parts(num_classes)
     _check_members(members, Objective(threat, judge, first.x, first.y))
+    if judge.box is not None and search != "float32":
+        raise InputError(f"a black box has one precision, its own: leave out {search}")
     twin = chosen.convert(judge.module)
     searcher = judge if twin is judge.module else judge.around(twin)
     if searcher is not judge:
@@ -186,11 +188,14 @@ def _check_goal(threat: ThreatModel, num_classes: int) -> None:
 def _check_members(members: tuple[Member, ...], objective: Objective) -> None:
     """Refuse a suite with a member that the set or the granted knowledge does not fit.
 
-    Leaving such members out would keep the suite's name without its strength.
+    Leaving such members out would keep the suite's name without its strength. One that only the
+    model at hand cannot answer stays, and fails on every example.
     """
     region = objective.threat.space.around(objective.x)  # refuses inputs that the set does not fit
     for member in members:
         try:
-            require(member.attack, objective, region)
+            admit(member.attack, objective, region)
         except Unsupported as error:
             raise Unsupported(f"{member.name} of the suite does not fit: {error}") from None
+    if not any(objective.offers(member.attack.demands().knowledge) for member in members):
+        require(members[0].attack, objective, region)  # nothing of the suite could run

@@ -13,7 +13,7 @@ from holdfast.claims import model_digest, tensor_digest
 from holdfast.data import Examples
 from holdfast.evaluation.suites import Member, Suite
 from holdfast.models import Model
-from holdfast.objective import Objective
+from holdfast.objective import Objective, offered
 from holdfast.plain import digest
 from holdfast.rng import Rng, own_randomness
 from holdfast.runtime import environment
@@ -69,6 +69,14 @@ class Setting:
             for member in self.members
             if member.attack.demands().knowledge is Knowledge.GRADIENT
         )
+
+    def can_run(self, member: Member) -> bool:
+        """Say whether the model can answer a member at all: a black box has no gradient."""
+        return offered(self.search).grants(member.attack.demands().knowledge)
+
+    def answered(self) -> tuple[Member, ...]:
+        """Return the members that the model can answer."""
+        return tuple(member for member in self.members if self.can_run(member))
 
     def chunks(self) -> list[Tensor]:
         """Return the positions in chunks, the unit of sharding, whole batches each."""

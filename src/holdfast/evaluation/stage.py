@@ -17,7 +17,7 @@ from holdfast.claims import Segment
 from holdfast.errors import HoldfastError, InputError
 from holdfast.evaluation.setting import Padded, Setting
 from holdfast.evaluation.suites import Member
-from holdfast.objective import Objective, Score
+from holdfast.objective import Objective, Score, refusal
 from holdfast.rng import own_randomness
 from holdfast.threat import TIE, Region, Status, Untargeted, Witnessed
 
@@ -99,7 +99,15 @@ def run_member(setting: Setting, member: Member, positions: Tensor) -> Segment:
 
 
 def attacked(setting: Setting, member: Member, positions: Tensor) -> Iterator[Found]:
-    """Attack in batches of one shape; an exception of the model fails its own examples alone."""
+    """Attack in batches of one shape; an exception of the model fails its own examples alone.
+
+    A member that needs more than the model can answer fails on all of them, at no cost.
+    """
+    if not setting.can_run(member):
+        needed = member.attack.demands().knowledge
+        log.warning("%s cannot run: it needs %s, %s", member.name, needed, refusal(setting.search))
+        yield from (Found(b, _gave_up(setting, b)) for b in setting.batches(positions))
+        return
     found = confined(
         setting,
         positions,
@@ -107,7 +115,7 @@ def attacked(setting: Setting, member: Member, positions: Tensor) -> Iterator[Fo
         lambda batch: Found(batch, attack_batch(setting, member, batch)),
         lambda batch: Found(batch, _gave_up(setting, batch), raised=True),
     )
-    return (outcome for _, outcome in found)
+    yield from (outcome for _, outcome in found)
 
 
 def confined(

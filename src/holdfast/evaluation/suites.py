@@ -6,7 +6,20 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from holdfast.attacks import APGD, PGD, Attack, Chain, EachTarget, Restart, Square, ToRank
+from holdfast.attacks import (
+    APGD,
+    NES,
+    PGD,
+    Attack,
+    Chain,
+    EachTarget,
+    GeoDA,
+    HopSkipJump,
+    Restart,
+    SignHunter,
+    Square,
+    ToRank,
+)
 from holdfast.errors import ConfigError, did_you_mean
 from holdfast.losses import DLR, CrossEntropy, Margin
 from holdfast.registry import known, register
@@ -90,7 +103,27 @@ STANDARD_1 = Suite(
 APGD on DLR and, in place of FAB, a climb from where a random search ended; behind a cheap first
 attack that spares the strong ones most work."""
 
-for _suite in (QUICK_1, STANDARD_1):
+SCORE_1 = Suite(
+    name="score-1",
+    members=(
+        Member(name="square", attack=Square(queries=5000)),
+        Member(name="signhunter", attack=SignHunter(queries=5000)),
+        Member(name="nes", attack=NES(queries=5000)),
+    ),
+)
+"""For a target that gives scores and no gradient: a random search, one over blocks of signs that
+also moves what answers in steps, as trees do, and an estimated gradient; in Linf and L2."""
+
+DECISION_1 = Suite(
+    name="decision-1",
+    members=(
+        Member(name="hopskipjump", attack=HopSkipJump(queries=5000)),
+        Member(name="geoda", attack=GeoDA(queries=5000)),
+    ),
+)
+"""For a target that gives labels alone; in Linf and L2."""
+
+for _suite in (QUICK_1, STANDARD_1, SCORE_1, DECISION_1):
     register("suite", name=_suite.name)(_suite)
 
 

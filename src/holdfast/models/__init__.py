@@ -18,6 +18,15 @@ from holdfast.models.networks import (
     WideResNet,
     build_network,
 )
+from holdfast.models.targets import (
+    BlackBox,
+    Endpoint,
+    Estimator,
+    Function,
+    KerasModel,
+    Onnx,
+    Target,
+)
 from holdfast.models.transforms import (
     Defocused,
     Lit,
@@ -31,15 +40,21 @@ from holdfast.models.transforms import (
 
 __all__ = [
     "MLP",
+    "BlackBox",
     "Defocused",
     "Draws",
+    "Endpoint",
+    "Estimator",
     "Finding",
+    "Function",
+    "KerasModel",
     "Lit",
     "MeanLogits",
     "MeanLosses",
     "MeanProbabilities",
     "Model",
     "Network",
+    "Onnx",
     "PreActResNet18",
     "Printed",
     "Resized",
@@ -48,6 +63,7 @@ __all__ = [
     "SmallCNN",
     "StraightThrough",
     "StrideCNN",
+    "Target",
     "Tilted",
     "Transform",
     "Transformed",

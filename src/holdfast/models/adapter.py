@@ -10,6 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from holdfast.errors import InputError
+from holdfast.models.targets.base import BlackBox
+from holdfast.models.targets.choice import target_of
+from holdfast.models.targets.keras import KerasNetwork, is_keras
+from holdfast.models.targets.outputs import Logarithm, checked_outputs
 
 Channel = float | Sequence[float] | Tensor
 """One number, or one per channel."""
@@ -58,6 +62,25 @@ class Model(nn.Module):
             return x
         return (x - _per_channel(self.mean, x)) / _per_channel(self.std, x)
 
+    @property
+    def offers(self) -> str:
+        """Return the knowledge that the network can answer to: a black box has no gradient."""
+        return "gradient" if self.box is None else self.box.offers
+
+    @property
+    def box(self) -> BlackBox | None:
+        """Return the black box inside, None for a network of PyTorch's."""
+        inner = self.module.box if isinstance(self.module, Model) else self.module
+        return inner if isinstance(inner, BlackBox) else None
+
+    @property
+    def title(self) -> str:
+        """Return what claims call the network."""
+        inner = self.module
+        if isinstance(inner, BlackBox | KerasNetwork):
+            return inner.title
+        return type(inner).__name__
+
     def around(self, module: nn.Module) -> Model:
         """Return the same normalisation and range around another network (a low-precision twin)."""
         return Model(module, self.mean, self.std, self.range)
@@ -70,27 +93,45 @@ class Model(nn.Module):
 
 
 def wrap(
-    model: nn.Module,
+    model: Any,
     normalize: tuple[Channel, Channel] | None = None,
     range: tuple[float, float] = UNIT,
+    *,
+    outputs: str | None = None,
+    num_classes: int | None = None,
 ) -> Model:
     """Wrap a network so that it takes x in `range` and returns logits (N, K).
 
     `normalize=(mean, std)` is applied inside, in the units of `range`; each is one number, one per
     channel, or shaped like one example. The network may return logits (N, K), one logit (N,) or
     (N, 1) (which becomes the pair (0, z)), an object with `.logits`, or a dict with "logits". A
-    wrapped model is returned as it is. Raises InputError for anything else.
+    wrapped model is returned as it is.
+
+    What is no `torch.nn.Module` is asked as a black box, without a gradient: a function of arrays,
+    a scikit-learn classifier, an ONNX file or session, a Keras model, a URL, or one of the targets
+    of `holdfast.models`. outputs: what it returns, "logits", "probabilities" (their logarithms are
+    the logits) or "labels"; a scikit-learn classifier says so itself. num_classes: K, where only
+    labels come back. Raises InputError for anything else.
     """
     if isinstance(model, Model):
-        _refuse_rewrapping(model, normalize, range)
+        said = outputs is not None or num_classes is not None
+        _refuse_rewrapping(model, normalize, range, said=said)
         return model
-    if not isinstance(model, nn.Module):
-        raise InputError(
-            f"model must be a torch.nn.Module, got {type(model).__name__}: "
-            "pass the network itself, built and with its weights loaded"
-        )
     mean, std = _statistics(normalize)
-    return Model(model, mean, std, _valid_range(range))
+    return Model(_module_of(model, outputs, num_classes), mean, std, _valid_range(range))
+
+
+def _module_of(model: Any, outputs: str | None, num_classes: int | None) -> nn.Module:
+    """Return a network as it is, or with the logarithms of its probabilities, or a black box."""
+    if not isinstance(model, nn.Module):
+        return BlackBox(target_of(model, outputs, num_classes))
+    if checked_outputs(outputs or "logits") == "labels":
+        raise InputError(
+            "a network of PyTorch's returns scores: to hide them from the attacker, state "
+            "knowledge='decision' in the threat model"
+        )
+    module = KerasNetwork(model) if is_keras(model) else model
+    return Logarithm(module) if outputs == "probabilities" else module
 
 
 @contextmanager
@@ -200,10 +241,14 @@ def _valid_range(range: tuple[float, float]) -> tuple[float, float]:
 
 
 def _refuse_rewrapping(
-    model: Model, normalize: tuple[Channel, Channel] | None, range: tuple[float, float]
+    model: Model,
+    normalize: tuple[Channel, Channel] | None,
+    range: tuple[float, float],
+    *,
+    said: bool,
 ) -> None:
-    if normalize is not None or tuple(range) not in (UNIT, model.range):
+    if said or normalize is not None or tuple(range) not in (UNIT, model.range):
         raise InputError(
             f"the model is wrapped already, with range {model.range}: "
-            "wrap model.module to change its normalisation or range"
+            "wrap model.module to change its normalisation, its range or its outputs"
         )

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from holdfast.errors import InputError
+from holdfast.errors import HoldfastError, InputError
 from holdfast.inputs import check_input, check_labels
 from holdfast.losses import CrossEntropy, Loss, Margin
 from holdfast.models.adapter import Model, frozen
 from holdfast.models.finding import Finding, Verdict, failed, passed, warned
+from holdfast.models.targets.base import BlackBox
 
 _SUM_SLACK = 1e-5  # how far a row of probabilities may be from 1
 _SAME = 1e-5  # of the largest logit: two runs on the same batch
@@ -27,7 +28,8 @@ def inspect(model: Model, x: Tensor, y: Tensor) -> list[Finding]:
     """Return one finding per check of the model on examples x (N, ...) with labels y (N,).
 
     The checks: finite outputs, logits rather than probabilities, repeatability, NaN and zero
-    gradients, independence of batch mates, eval mode. Modes, buffers, gradients and random states
+    gradients, independence of batch mates, eval mode; of a black box what it answers, in place of
+    gradients and modes. Modes, buffers, gradients and random states
     are left as they were found. Where a check would be meaningless after another one failed, it is
     left out. Raises InputError for examples that cannot be classified.
     """
@@ -39,12 +41,14 @@ def inspect(model: Model, x: Tensor, y: Tensor) -> list[Finding]:
                 return [_not_finite(logits)]
             check_labels(y, logits.shape[1])
             findings = [passed("finite-outputs", "every logit is finite")]
-            findings.append(_probabilities(logits, y))
+            findings.append(_outputs(model, logits, y))
             findings.append(_repeatable(model, x))
-            findings += _gradients(model, x, y)
+            box = model.box
+            findings += _gradients(model, x, y) if box is None else [_black_box(box)]
         if findings[2].status is Verdict.PASS:  # a random model differs from itself, always
             findings.append(_batch_independent(model, x, logits))
-            findings.append(_eval_mode(model, x, logits))
+            if box is None:  # a target outside of PyTorch has no modes
+                findings.append(_eval_mode(model, x, logits))
     return findings
 
 
@@ -55,7 +59,7 @@ def check_logits(model: Model, x: Tensor, y: Tensor) -> int:
     probabilities.
     """
     logits = _first_logits(model, x)
-    finding = _probabilities(logits, y)
+    finding = _outputs(model, logits, y)
     if finding.status is Verdict.FAIL:
         raise InputError(f"{finding.message}: {finding.remedy}")
     return logits.shape[1]
@@ -70,7 +74,7 @@ def _first_logits(model: Model, x: Tensor) -> Tensor:
     try:
         with _random_states(x), frozen(model):
             return _logits(model, x)
-    except InputError:
+    except HoldfastError:
         raise
     except Exception as error:  # whatever somebody's network raises
         shape = f"(N, {', '.join(map(str, x.shape[1:]))})"
@@ -86,6 +90,27 @@ def _not_finite(logits: Tensor) -> Finding:
         "finite-outputs",
         f"the model returns NaN or infinite logits for {bad:.1%} of the examples",
         "find the layer that overflows; check the weights and the normalisation",
+    )
+
+
+def _outputs(model: Model, logits: Tensor, y: Tensor) -> Finding:
+    """Judge what a network returns; of a target that does not return logits, what it was said."""
+    box = model.box
+    if box is None or box.target.outputs == "logits":
+        found = _probabilities(logits, y)
+        if box is None or found.status is not Verdict.FAIL:
+            return found
+        return failed(found.id, "the target returns probabilities", "say outputs='probabilities'")
+    return passed("logits", f"the outputs are {box.target.outputs}, as was said")
+
+
+def _black_box(box: BlackBox) -> Finding:
+    labels = box.target.outputs == "labels"
+    digest = "" if box.target.sealed else "; its digest covers its settings, not what it computes"
+    return warned(
+        "black-box",
+        f"{box.target.name} gives {'labels alone' if labels else 'scores and no gradient'}{digest}",
+        "these points stand against attackers who see no more",
     )
 
 

@@ -12,7 +12,10 @@ from holdfast.models import Finding
 
 
 def diagnose(members: Sequence[Member], bars: Sequence[Bar]) -> list[Finding]:
-    """Return what the waterfall says about whether the attacks could work."""
+    """Return what the waterfall says about whether the attacks could work.
+
+    members: those that the model could answer.
+    """
     known = black_box_stronger(members, bars)
     return [unmoved(bars), *([known] if known else [])]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from holdfast.evaluation.stage import CLEAN
 from holdfast.evaluation.suites import Member
 from holdfast.evaluation.waterfall import Bar
 from holdfast.models import Finding, Verdict
@@ -20,11 +19,9 @@ def black_box_stronger(members: Sequence[Member], bars: Sequence[Bar]) -> Findin
 
     Athalye et al., 2018, arXiv:1802.00420, sec. 3.1. None where the suite has no such pair.
     """
-    blind_names = {
-        m.name for m in members if m.attack.demands().knowledge is not Knowledge.GRADIENT
-    }
-    blind = [k for k, bar in enumerate(bars) if bar.name in blind_names]
-    seeing = [bar for bar in bars[: min(blind, default=0)] if bar.name != CLEAN]
+    sees = {m.name: m.attack.demands().knowledge is Knowledge.GRADIENT for m in members}
+    blind = [k for k, bar in enumerate(bars) if sees.get(bar.name) is False]
+    seeing = [bar for bar in bars[: min(blind, default=0)] if sees.get(bar.name)]
     if not seeing:
         return None
     left = seeing[0].entered - sum(bar.broken for bar in seeing)

@@ -1,0 +1,86 @@
+"""Keras 3 models: networks on its PyTorch backend, targets that answer on the others."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from holdfast.models.targets.base import Target
+from holdfast.models.targets.outputs import checked_outputs
+
+
+class KerasNetwork(nn.Module):
+    """A Keras model on the PyTorch backend: a network like any other but for its digest.
+
+    Keras names a parameter otherwise in a copy or after loading, so architecture and values count.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor) -> Any:
+        """Return what the model returns in inference mode; x is shaped as the model wants it."""
+        return self.module(x, training=False)
+
+    @property
+    def title(self) -> str:
+        """Return what claims call it."""
+        return _title(self.module)
+
+    def holdfast_digest(self) -> str:
+        """Return the digest that stands for the model and all that it is made of."""
+        return _digest(self.module)
+
+
+class KerasModel(Target):
+    """A Keras model that answers and cannot be differentiated here; inputs as it wants them.
+
+    On Keras's PyTorch backend a model is a `torch.nn.Module`, and `wrap` takes it as one: a white
+    box. Either digest covers architecture and weights.
+    """
+
+    sealed = True
+
+    def __init__(
+        self, model: Any, outputs: str | None = None, *, num_classes: int | None = None
+    ) -> None:
+        self.model = model
+        self.num_classes = num_classes
+        self.outputs = checked_outputs(outputs, self.name)
+
+    def ask(self, x: NDArray[Any]) -> Any:
+        answer = self.model(x, training=False)
+        return import_module("keras").ops.convert_to_numpy(answer)
+
+    @property
+    def name(self) -> str:
+        return _title(self.model)
+
+    def settings(self) -> str:
+        return f"keras sha256={_digest(self.model)}"
+
+
+def is_keras(model: Any) -> bool:
+    """Say whether an object is one of Keras's models or layers, without importing Keras."""
+    return any(base.__module__.partition(".")[0] == "keras" for base in type(model).__mro__)
+
+
+def _title(model: Any) -> str:
+    return f"Keras {type(model).__name__} {model.name}"
+
+
+def _digest(model: Any) -> str:
+    """Return the sha256 of architecture and weights."""
+    layers = json.dumps(json.loads(model.to_json())["config"], sort_keys=True)
+    total = hashlib.sha256(layers.encode())
+    for weight in model.get_weights():
+        values = np.ascontiguousarray(weight)
+        total.update(f"{values.dtype} {values.shape} ".encode() + values.tobytes())
+    return total.hexdigest()

@@ -1,0 +1,120 @@
+"""An ONNX model as a target, run by ONNX Runtime."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from holdfast.errors import InputError
+from holdfast.models.targets.base import Target
+from holdfast.models.targets.outputs import checked_outputs
+from holdfast.storage import guarded
+
+_TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
+
+
+class Onnx(Target):
+    """An ONNX file (its digest is that of its bytes), or an `InferenceSession` (without a digest).
+
+    output: which of its outputs to read, where it has several. A model of a fixed batch size is run
+    in batches of that size; one that takes (N, D) gets its inputs flattened.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        outputs: str | None = None,
+        *,
+        output: str | None = None,
+        num_classes: int | None = None,
+    ) -> None:
+        self.num_classes = num_classes
+        self.sha256: str | None = None
+        if isinstance(model, str | Path):
+            self._name, self.session = Path(model).name, self._open(Path(model))
+            self.sealed = True
+        else:
+            self._name, self.session = "session", model
+        self.outputs = checked_outputs(outputs, self.name)
+        self.output = _output(self.session, output, self.name)
+        self.input, self.dtype, self.shape = _input(self.session, self.name)
+
+    def ask(self, x: NDArray[Any]) -> Any:
+        x = x.reshape(len(x), -1) if len(self.shape) == 2 else x
+        x, size = x.astype(self.dtype), self.shape[0]
+        if not isinstance(size, int):
+            return self._run(x)
+        parts = [x[i : i + size] for i in range(0, len(x), size)]
+        return np.concatenate([self._run(_filled(part, size))[: len(part)] for part in parts])
+
+    @property
+    def name(self) -> str:
+        return f"ONNX {self._name}"
+
+    def settings(self) -> str:
+        # Not the file's name: the same bytes are the same model wherever they lie.
+        return f"onnx sha256={self.sha256 or 'unknown'}, output {self.output}"
+
+    def _run(self, x: NDArray[Any]) -> NDArray[Any]:
+        answer = self.session.run([self.output], {self.input: x})[0]
+        if isinstance(answer, list):
+            raise InputError(
+                f"output {self.output!r} of {self.name} is a list, not an array: export the model "
+                "with zipmap off, or name another output"
+            )
+        return np.asarray(answer)
+
+    def _open(self, path: Path) -> Any:
+        if not path.is_file():
+            raise InputError(f"no ONNX model at {path}: check the path")
+        try:
+            runtime = import_module("onnxruntime")
+        except ImportError:
+            raise InputError(
+                "ONNX models are run by ONNX Runtime, which is not installed: "
+                "pip install 'holdfast[onnx]'"
+            ) from None
+        with guarded(path, "read"):
+            self.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.log_severity_level = 3  # errors: they come as exceptions as well
+        try:
+            return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # of types that ONNX Runtime makes in C++
+            reason = (str(error).splitlines() or [""])[0]
+            raise InputError(f"ONNX Runtime cannot read {path}: {reason}") from error
+
+
+def _output(session: Any, wanted: str | None, name: str) -> str:
+    names = [value.name for value in session.get_outputs()]
+    if wanted is None and len(names) == 1:
+        return str(names[0])
+    if wanted is None or wanted not in names:
+        got = "" if wanted is None else f", got {wanted!r}"
+        raise InputError(
+            f"{name} has the outputs {', '.join(names)}{got}: say which one to read, as in "
+            f"holdfast.models.Onnx(path, outputs=..., output={names[-1]!r})"
+        )
+    return wanted
+
+
+def _input(session: Any, name: str) -> tuple[str, Any, tuple[Any, ...]]:
+    """Return name, type and shape of the one input."""
+    inputs = session.get_inputs()
+    if len(inputs) != 1 or inputs[0].type not in _TYPES:
+        kinds = ", ".join(f"{value.name} {value.type}" for value in inputs)
+        raise InputError(f"{name} must have one input of floats, it has {kinds or 'none'}")
+    return inputs[0].name, _TYPES[inputs[0].type], tuple(inputs[0].shape)
+
+
+def _filled(part: NDArray[Any], size: int) -> NDArray[Any]:
+    """Return `size` rows: the part, filled up by repeating its first."""
+    missing = size - len(part)
+    return np.concatenate([part, np.repeat(part[:1], missing, 0)]) if missing else part
