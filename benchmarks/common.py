@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from holdfast.runtime import environment
 
@@ -77,6 +78,26 @@ class Timing:
             "median_processor_seconds": round(statistics.median(self.processor), digits),
             "repeats": len(self.wall),
         }
+
+
+class Counting(nn.Module):
+    """Counts the passes of a network, per example."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+        self.forwards = 0
+        self.backwards = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.net(x)
+        self.forwards += len(x)
+        if logits.requires_grad:
+            logits.register_hook(self._seen)
+        return logits
+
+    def _seen(self, grad: Tensor) -> None:
+        self.backwards += len(grad)
 
 
 def parser(description: str | None, out: Path) -> argparse.ArgumentParser:

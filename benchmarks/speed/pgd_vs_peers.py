@@ -35,7 +35,7 @@ import torch
 from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from common import Timing, batch, facts, interleaved, milliseconds, parser, table, write
+from common import Counting, Timing, batch, facts, interleaved, milliseconds, parser, table, write
 from networks import first_images, load_target, reference, targets_folder, trained_on_digits
 
 import holdfast as hf
@@ -142,26 +142,6 @@ CONTESTANTS = {
     "ART": art,
     "CleverHans": cleverhans,
 }
-
-
-class Counting(nn.Module):
-    """Counts the passes of a network, per example."""
-
-    def __init__(self, net: nn.Module) -> None:
-        super().__init__()
-        self.net = net
-        self.forwards = 0
-        self.backwards = 0
-
-    def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.net(x)
-        self.forwards += len(x)
-        if logits.requires_grad:
-            logits.register_hook(self._seen)
-        return logits
-
-    def _seen(self, grad: Tensor) -> None:
-        self.backwards += len(grad)
 
 
 def settings(smoke: bool, given: Path | None) -> dict[str, dict[str, Any]]:

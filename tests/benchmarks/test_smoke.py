@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 import os
@@ -107,3 +108,48 @@ def test_optimality(tmp_path):
     again = run("attacks/optimality.py", tmp_path, *work)  # nothing is run again
     assert again["rows"] == result["rows"]
     assert sorted((tmp_path / "work").rglob("*.json")) == made
+
+
+def test_speed_of_attacks(tmp_path):
+    work = ("--work", str(tmp_path / "work"))
+    result = run("attacks/speed.py", tmp_path, *work)
+    rows = [row for row in result["rows"] if not row.get("error")]
+    assert {row["attack"] for row in rows} == {"pgd Linf", "fmn L2", "square Linf", "boundary L2"}
+    for row in rows:
+        assert row["our_seconds"] > 0
+        if row["kind"] == "gradient":
+            assert row["our_backward"] == 2  # as many as steps
+            assert 3 <= row["our_forward"] <= 5  # and a look at the network before
+        else:
+            assert row["our_backward"] == 0
+        if row["library"] is not None:
+            assert row["per_pass"] > 0
+    made = sorted((tmp_path / "work").rglob("*.json"))
+    assert len(made) == 4
+    again = run("attacks/speed.py", tmp_path, *work)  # nothing is run again
+    assert again["rows"] == result["rows"]
+
+
+def test_speed_of_attacks_against_a_peer(tmp_path, monkeypatch):
+    """What the rows say of a peer that does the same as we do, and of one that is slow."""
+    folder = ROOT / "benchmarks"
+    monkeypatch.syspath_prepend(str(folder / "attacks"))
+    monkeypatch.syspath_prepend(str(folder))
+    verdicts = importlib.import_module("verdicts")
+    row = {"network": "n", "attack": "a", "kind": "gradient", "figure_is": "success"}
+    row |= {"alone": False, "our_figure": 0.5, "figure": 0.5}
+    slow, fast = row | {"per_pass": 0.4}, row | {"per_pass": 1.1}
+    verdicts.judged([slow, fast])
+    assert (slow["fastest"], slow["met"]) == (False, None)
+    assert (fast["fastest"], fast["met"]) == (True, False)
+    one = row | {"kind": "decision", "figure_is": "distance", "alone": True, "per_pass": 0.1}
+    worse, lost = one | {"our_figure": 0.6}, one | {"our_figure": -1.0}
+    late, found = one | {"per_pass": 0.11}, one | {"figure": -1.0}
+    for each, met in ((one, True), (worse, False), (lost, False), (late, False), (found, True)):
+        verdicts.judged([each])
+        assert each["met"] is met
+    more = row | {"kind": "score", "per_pass": 1.0, "our_figure": 0.4}
+    verdicts.judged([more])
+    assert more["met"] is False
+    for name in ("verdicts", "common"):
+        sys.modules.pop(name, None)
