@@ -13,7 +13,7 @@ import pytest
 import holdfast
 from holdfast.attacks import APGD, PGD, Blur, NoiseImages, Scales, Shrink, Square
 from holdfast.registry import kinds, known
-from holdfast.spaces import L0, L1, L2, Linf
+from holdfast.spaces import L0, L1, L2, Linf, PixelL0
 
 # What components need in order to be built at all, by the name of the field.
 REQUIRED: dict[str, Callable[[], Any]] = {
@@ -62,6 +62,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "sinifgsm": {"steps": 4, "step_size": 0.3, "copies": 2},
     "square": {"queries": 30},
     "stadv": {"steps": 10},
+    "sparse_rs": {"queries": 100},
+    "one_pixel": {"queries": 60, "population": 10},
     "tifgsm": {"steps": 4, "step_size": 0.3, "kernel": 3},
     "vmifgsm": {"steps": 5, "step_size": 0.25, "neighbours": 2},
     "vnifgsm": {"steps": 5, "step_size": 0.25, "neighbours": 2},
@@ -88,8 +90,15 @@ SMALL: dict[str, dict[str, Any]] = {
     "chain": {"first": Square(queries=12), "then": APGD(steps=8)},
 }
 
-SPACES = {"linf": Linf(eps=0.1), "l2": L2(eps=0.4), "l1": L1(eps=1.2), "l0": L0(eps=4)}
-WIDE = {"linf": 0.6, "l2": 3.0, "l1": 12.0, "l0": 24}  # sets in which every target can be reached
+SPACES = {
+    "linf": Linf(eps=0.1),
+    "l2": L2(eps=0.4),
+    "l1": L1(eps=1.2),
+    "l0": L0(eps=4),
+    "pixel_l0": PixelL0(eps=3),
+}
+# Sets in which every target can be reached.
+WIDE = {"linf": 0.6, "l2": 3.0, "l1": 12.0, "l0": 24, "pixel_l0": 14}
 
 
 # Sets with tests of their own: tests/core/test_moves.py and those named after them.

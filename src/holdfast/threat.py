@@ -162,9 +162,31 @@ class Convex(Protocol):
 
 @runtime_checkable
 class Counting(Protocol):
-    """A region whose norm counts the coordinates that change."""
+    """A region whose norm counts the places that change: coordinates, or pixels."""
 
     is_counting: ClassVar[bool]
+
+    @property
+    def grid(self) -> tuple[int, int, int]:
+        """Return (channels, rows, columns): numbers that are one place, and the places' layout."""
+        ...
+
+    def together(self, values: Tensor) -> Tensor:
+        """Return values (B, ...) summed over the numbers of each place, at each of them."""
+        ...
+
+
+@runtime_checkable
+class Paintable(Protocol):
+    """A region in which places change to corners of the range: sparse-RS."""
+
+    def paint(self, at: Rng) -> Tensor:
+        """Return random corners in random places, (B, ...)."""
+        ...
+
+    def repaint(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
+        """Return z with about `fraction` of what may change painted anew, (B, ...)."""
+        ...
 
 
 @runtime_checkable

@@ -21,7 +21,8 @@ from holdfast.models import wrap
 from holdfast.objective import Objective
 from holdfast.registry import name_of
 from holdfast.rng import Rng
-from holdfast.threat import Knowledge, Status, Targeted, ThreatModel, tolerance
+from holdfast.spaces import PixelL0
+from holdfast.threat import Counting, Knowledge, Paintable, Status, Targeted, ThreatModel, tolerance
 from small_nets import Passes, Scale, batch, mlp
 
 ATTACKS = small_attacks()
@@ -32,6 +33,9 @@ COMPOSED = [a for a in ATTACKS if a.values[0].parts() != (a.values[0],)]
 
 
 def fits(attack, space):
+    """Say whether to run it there: pixels are L0 to an attack that knows nothing of places."""
+    if isinstance(space, PixelL0) and not {Counting, Paintable} & set(attack.demands().needs):
+        return False
     region = space.around(torch.rand(1, *SHAPE))
     return all(isinstance(region, need) for need in attack.demands().needs)
 

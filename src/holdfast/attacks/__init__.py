@@ -37,6 +37,7 @@ from holdfast.attacks.mix import ImagePool, Images, Mix, NoiseImages
 from holdfast.attacks.nes import NES
 from holdfast.attacks.nifgsm import NIFGSM
 from holdfast.attacks.odi import ODI, MultiTargeted
+from holdfast.attacks.one_pixel import OnePixel
 from holdfast.attacks.perturbation import Pattern, Perturbation, Waves
 from holdfast.attacks.pgd import PGD
 from holdfast.attacks.quantised import Quantised
@@ -49,6 +50,7 @@ from holdfast.attacks.sign_opt import SignOPT
 from holdfast.attacks.signhunter import SignHunter
 from holdfast.attacks.simba import SimBA
 from holdfast.attacks.sinifgsm import SINIFGSM
+from holdfast.attacks.sparse_rs import SparseRS
 from holdfast.attacks.spsa import SPSA
 from holdfast.attacks.square import Square
 from holdfast.attacks.stadv import StAdv
@@ -119,6 +121,7 @@ __all__ = [
     "Neighbours",
     "Nesterov",
     "NoiseImages",
+    "OnePixel",
     "Pattern",
     "Perturbation",
     "Pixels",
@@ -136,6 +139,7 @@ __all__ = [
     "SignHunter",
     "SignOPT",
     "SimBA",
+    "SparseRS",
     "Square",
     "StAdv",
     "Start",

@@ -34,6 +34,7 @@ from holdfast.threat import (
     Knowledge,
     Lattice,
     Normed,
+    Paintable,
     Penalised,
     Placed,
     Region,
@@ -53,6 +54,7 @@ Capability = (
     | type[Euclidean]
     | type[Convex]
     | type[Counting]
+    | type[Paintable]
     | type[Boxed]
     | type[Lattice]
     | type[Penalised]

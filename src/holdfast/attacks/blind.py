@@ -15,6 +15,7 @@ from holdfast.spaces.ball import spread
 from holdfast.threat import Dense, Region
 
 Draw = Callable[[Tensor, Rng], Tensor]  # a random direction of the shape of z
+Propose = Callable[[Tensor, Rng], Tensor]  # a random neighbour of z
 
 
 def normal(z: Tensor, at: Rng) -> Tensor:
@@ -49,6 +50,23 @@ class Held(NamedTuple):
 def hold(here: Scored) -> Held:
     """Return the first point of a search."""
     return Held(here.z, here.loss)
+
+
+def random_search(
+    objective: Objective, region: Region, z: Tensor, rng: Rng, *, queries: int, propose: Propose
+) -> Iterator[Scored]:
+    """Look at z, then at one proposal a query; go on from each example's best. `queries` looks."""
+    here = look(objective, region, z, rng)
+    yield here
+    loss = here.loss
+    for k in range(1, queries):
+        at = rng.at(k, of=queries)
+        here = look(objective, region, propose(z, at), at)
+        yield here
+        better = here.loss > loss
+        if bool(better.any()):  # late in a search few queries help: touch nothing then
+            z = torch.where(spread(better, z), here.z, z)
+            loss = torch.where(better, here.loss, loss)
 
 
 def steps_within(queries: int, pairs: int) -> Iterator[int]:

@@ -6,16 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
-from holdfast.attacks.base import Attack, Capability, Point, look
+from holdfast.attacks.base import Attack, Capability, Point
+from holdfast.attacks.blind import random_search
 from holdfast.attacks.limits import at_least, positive
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
-from holdfast.spaces.ball import spread
 from holdfast.threat import Knowledge, Region, Searchable
 
 HALVE_AT = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # of BUDGET queries
@@ -48,18 +47,11 @@ class Square(Attack):
         objective = objective.using(self.loss)
         assert isinstance(region, Searchable), "require() has checked this"
         z = region.propose_start(rng.fold("start")) if start is None else start
-        here = look(objective, region, z, rng)
-        yield here
-        loss = here.loss
-        for k in range(1, self.queries):
-            at = rng.at(k, of=self.queries)
-            share = share_of(self.fraction, k, self.queries)
-            here = look(objective, region, region.propose(z, at, share), at)
-            yield here
-            better = here.loss > loss
-            if bool(better.any()):  # late in a search few queries help: touch nothing then
-                z = torch.where(spread(better, z), here.z, z)
-                loss = torch.where(better, here.loss, loss)
+
+        def propose(z: Tensor, at: Rng) -> Tensor:
+            return region.propose(z, at, share_of(self.fraction, at.step, self.queries))
+
+        return random_search(objective, region, z, rng, queries=self.queries, propose=propose)
 
     def cost(self) -> str:
         return "queries forward, 0 backward"

@@ -7,7 +7,8 @@ from holdfast.spaces.l0 import L0
 from holdfast.spaces.l1 import L1
 from holdfast.spaces.l2 import L2
 from holdfast.spaces.linf import Linf
-from holdfast.spaces.masked import Circle, Masked, Rectangle, Shape
+from holdfast.spaces.masked import Circle, Frame, Masked, Rectangle, Shape
+from holdfast.spaces.pixel_l0 import PixelL0
 from holdfast.spaces.recolor import Recolor
 from holdfast.spaces.rotation import RotationTranslation
 
@@ -17,8 +18,10 @@ __all__ = [
     "L2",
     "Circle",
     "Flow",
+    "Frame",
     "Linf",
     "Masked",
+    "PixelL0",
     "Recolor",
     "Rectangle",
     "RotationTranslation",

@@ -12,7 +12,7 @@ from holdfast.errors import InputError
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import as_float, norm, spread
-from holdfast.spaces.squares import as_image
+from holdfast.spaces.squares import Windows, as_image, sides
 from holdfast.threat import Space, check_ball, radii
 from holdfast.tree import take
 from holdfast.units import Number
@@ -54,6 +54,21 @@ class Circle(Shape):
 
     def covers(self, rows: Tensor, columns: Tensor) -> Tensor:
         return (rows - self.row).square() + (columns - self.column).square() <= self.radius**2
+
+
+@register("shape")
+@dataclass(frozen=True, kw_only=True)
+class Frame(Shape):
+    """The border of the image (adversarial frames; Zajac et al., 2019, arXiv:1810.07481)."""
+
+    width: float = 0.1
+
+    def covers(self, rows: Tensor, columns: Tensor) -> Tensor:
+        far = 1 - self.width
+        outer_rows, outer_columns = (
+            (places < self.width) | (places > far) for places in (rows, columns)
+        )
+        return outer_rows | outer_columns
 
 
 @register("space")
@@ -149,6 +164,33 @@ class MaskedRegion:
     def box(self) -> tuple[Tensor, Tensor]:
         """Return the bounds of every value, (B, ...) each."""
         return self.lowest, self.highest
+
+    def paint(self, at: Rng) -> Tensor:
+        """Return vertical stripes of random corners of the set, inside the mask."""
+        channels, _, width = as_image(self.x)
+        return self._coloured(at.fold("stripes").sign((channels, 1, width)))
+
+    def repaint(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
+        """Set a random window to one random corner of the set; it covers part of the mask.
+
+        The window's area is `fraction` of the mask's.
+        """
+        channels, height, width = as_image(self.x)
+        places = self.mask.reshape(channels, height, width)[0].nonzero()
+        share = fraction * len(places) / (height * width)
+        rows, columns = sides(height, width, share)
+        top, left = places[at.fold("place").integers(0, len(places))].unbind(1)
+        top = top - at.fold("top").integers(0, rows)
+        left = left - at.fold("left").integers(0, columns)
+        window = Windows(top, left, rows, columns).mask(height, width)[:, None]
+        inside = window.expand(-1, channels, -1, -1).reshape(z.shape)
+        painted = self._coloured(at.fold("colour").sign((channels, 1, 1)))
+        return torch.where(inside, painted, z)
+
+    def _coloured(self, signs: Tensor) -> Tensor:
+        """Return the highest or the lowest values inside the mask; signs: (B, C, 1, W or 1)."""
+        up = (signs > 0).expand(-1, *as_image(self.x)).reshape(self.x.shape)
+        return torch.where(up, self.highest, self.lowest)
 
     def contains(self, x_adv: Tensor) -> Tensor:
         """Audit in float64, (B,) bool: untouched outside the mask, to the bit."""
