@@ -58,6 +58,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "multi_targeted": {"steps": 10, "top": 3},
     "nifgsm": {"steps": 5, "step_size": 0.25},
     "odi": {"attack": PGD(steps=6, step_size=0.3)},
+    "place_search": {"attack": PGD(steps=4), "places": 1, "heats": 2, "probes": 3},
     "pgd": {"steps": 6, "step_size": 0.25},
     "sinifgsm": {"steps": 4, "step_size": 0.3, "copies": 2},
     "square": {"queries": 30},
@@ -102,7 +103,7 @@ WIDE = {"linf": 0.6, "l2": 3.0, "l1": 12.0, "l0": 24, "pixel_l0": 14}
 
 
 # Sets with tests of their own: tests/core/test_moves.py and those named after them.
-OWN = {"flow", "masked", "recolor", "rotation_translation"}
+OWN = {"flow", "masked", "patch", "recolor", "rotation_translation"}
 
 
 def load_all() -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Frame,
         Linf,
         Masked,
+        Patch,
         PixelL0,
         Recolor,
         Rectangle,
@@ -67,7 +68,7 @@ _HOMES = {
     "errors": "ConfigError HoldfastError InputError StorageError Unsupported VerificationError",
     "evaluation": "Suite export_png",
     "models": "wrap",
-    "spaces": "Circle Flow Frame L0 L1 L2 Linf Masked PixelL0 Recolor Rectangle "
+    "spaces": "Circle Flow Frame L0 L1 L2 Linf Masked Patch PixelL0 Recolor Rectangle "
     "RotationTranslation",
     "threat": "Knowledge Targeted ThreatModel Untargeted",
     "training": "MTLIBP NFGSM SGD TRADES Adam Cosine Cyclic FastAT Madry NoiseAugmented OneCycle "
@@ -104,6 +105,7 @@ __all__ = [
     "Masked",
     "NoiseAugmented",
     "OneCycle",
+    "Patch",
     "Piecewise",
     "PixelL0",
     "Recolor",

@@ -258,13 +258,17 @@ class Finite(Protocol):
 
 
 @runtime_checkable
-class Placed(Protocol):
+class Placed(Region, Protocol):
     """A region whose points are a place in the image and what is put there.
 
-    counts: how many places there are, along rows and along columns.
+    sides: how many rows and columns are covered.
     """
 
-    counts: tuple[int, int]
+    sides: tuple[int, int]
+
+    def places(self) -> Tensor:
+        """Return (P, 2): every place, as first row and column."""
+        ...
 
     def fixed(self, place: Tensor) -> Region:
         """Return the box of all contents at the places (B, 2); its points are inputs."""
@@ -278,8 +282,11 @@ class Placed(Protocol):
         """Return (B, P): how much the best content of each place adds along a gradient at x."""
         ...
 
-    def pasted(self, content: Tensor, at: Rng) -> Tensor:
-        """Return the point (B, ...) that puts content (B, C, h, w) at a random place."""
+    def pasted(self, content: Tensor, at: Rng, covers: Tensor | None = None) -> Tensor:
+        """Return the point (B, ...) that puts content (B, C, h, w) at a random place.
+
+        covers: (B, 1, h, w), how much of each pixel the content covers.
+        """
         ...
 
 

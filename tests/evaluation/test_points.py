@@ -7,11 +7,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from holdfast import load_data
-from holdfast.attacks import PGD, Grid, Leap, StAdv, WorstOf
+from holdfast.attacks import PGD, Grid, Leap, PlaceSearch, StAdv, WorstOf
 from holdfast.claims import Claim, write_claim
 from holdfast.errors import VerificationError
 from holdfast.evaluation import Member, Suite, evaluate, verify
-from holdfast.spaces import Flow, Masked, Recolor, Rectangle, RotationTranslation
+from holdfast.spaces import Flow, Masked, Patch, Recolor, Rectangle, RotationTranslation
 from holdfast.threat import ThreatModel
 from small_nets import digits
 
@@ -19,6 +19,10 @@ CASES = {
     "rotation": (RotationTranslation(degrees=30, shift=1), Grid(angles=7, shifts=3)),
     "flow": (Flow(eps=1), Leap(steps=4)),
     "recolor": (Recolor(eps=0.3, points=8), StAdv(steps=5)),
+    "patch": (
+        Patch(height=0.4, width=0.4),
+        PlaceSearch(attack=PGD(steps=5), places=1, heats=2, probes=8),
+    ),
     "masked": (Masked(shapes=(Rectangle(top=0.25, left=0.25),)), WorstOf(queries=20)),
 }
 

@@ -40,6 +40,7 @@ from holdfast.attacks.odi import ODI, MultiTargeted
 from holdfast.attacks.one_pixel import OnePixel
 from holdfast.attacks.perturbation import Pattern, Perturbation, Waves
 from holdfast.attacks.pgd import PGD
+from holdfast.attacks.place_search import PlaceSearch
 from holdfast.attacks.quantised import Quantised
 from holdfast.attacks.rays import RayS
 from holdfast.attacks.reinforce import Reinforce
@@ -125,6 +126,7 @@ __all__ = [
     "Pattern",
     "Perturbation",
     "Pixels",
+    "PlaceSearch",
     "Quantised",
     "RayS",
     "Reinforce",

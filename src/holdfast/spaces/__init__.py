@@ -8,6 +8,7 @@ from holdfast.spaces.l1 import L1
 from holdfast.spaces.l2 import L2
 from holdfast.spaces.linf import Linf
 from holdfast.spaces.masked import Circle, Frame, Masked, Rectangle, Shape
+from holdfast.spaces.patch import Patch
 from holdfast.spaces.pixel_l0 import PixelL0
 from holdfast.spaces.recolor import Recolor
 from holdfast.spaces.rotation import RotationTranslation
@@ -21,6 +22,7 @@ __all__ = [
     "Frame",
     "Linf",
     "Masked",
+    "Patch",
     "PixelL0",
     "Recolor",
     "Rectangle",

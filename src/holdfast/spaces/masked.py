@@ -121,7 +121,7 @@ class Masked(Space):
 
 
 class MaskedRegion:
-    """A box that has no width outside the mask; mask: (1, ...) bool."""
+    """A box that has no width outside the mask; mask: (1, ...) bool, or (B, ...): each its own."""
 
     is_vector: ClassVar[bool] = True
 
@@ -176,16 +176,21 @@ class MaskedRegion:
         The window's area is `fraction` of the mask's.
         """
         channels, height, width = as_image(self.x)
-        places = self.mask.reshape(channels, height, width)[0].nonzero()
-        share = fraction * len(places) / (height * width)
-        rows, columns = sides(height, width, share)
-        top, left = places[at.fold("place").integers(0, len(places))].unbind(1)
+        if len(self.mask) > 1:  # each example's own: none of them need be as large as another's
+            inside = self.mask.reshape(-1, channels, height, width)[:, 0].flatten(1)
+            place = torch.where(inside, at.fold("place").uniform((height * width,)), -1.0).argmax(1)
+            top, left, count = place // width, place % width, int(inside.sum(1).max())
+        else:
+            places = self.mask.reshape(channels, height, width)[0].nonzero()
+            top, left = places[at.fold("place").integers(0, len(places))].unbind(1)
+            count = len(places)
+        rows, columns = sides(height, width, fraction * count / (height * width))
         top = top - at.fold("top").integers(0, rows)
         left = left - at.fold("left").integers(0, columns)
         window = Windows(top, left, rows, columns).mask(height, width)[:, None]
-        inside = window.expand(-1, channels, -1, -1).reshape(z.shape)
+        wide = window.expand(-1, channels, -1, -1).reshape(z.shape)
         painted = self._coloured(at.fold("colour").sign((channels, 1, 1)))
-        return torch.where(inside, painted, z)
+        return torch.where(wide, painted, z)
 
     def _coloured(self, signs: Tensor) -> Tensor:
         """Return the highest or the lowest values inside the mask; signs: (B, C, 1, W or 1)."""
@@ -202,4 +207,5 @@ class MaskedRegion:
         return torch.where(self.mask, valid, x_adv == self.x).flatten(1).all(1)
 
     def take(self, idx: Tensor) -> MaskedRegion:
-        return MaskedRegion(take(self.x, idx), take(self.radius, idx), self.mask, self.range)
+        mask = self.mask if len(self.mask) == 1 else take(self.mask, idx)
+        return MaskedRegion(take(self.x, idx), take(self.radius, idx), mask, self.range)
