@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from holdfast.attacks import APGD, PGD, PlaceSearch, Restarts, Square, WorstOf
+from holdfast.attacks import APGD, PGD, PlaceSearch, Restarts, SparseRS, Square, WorstOf
 from holdfast.errors import InputError, Unsupported
 from holdfast.losses import Margin
 from holdfast.objective import Objective
@@ -176,6 +176,7 @@ ATTACKS = [
     WorstOf(queries=12),
     Square(queries=12),
     PlaceSearch(attack=PGD(steps=3), places=1, heats=2, probes=3),
+    PlaceSearch(attack=SparseRS(queries=6), places=1, heats=2, probes=3),
     Restarts(attack=PlaceSearch(attack=PGD(steps=3), places=2, heats=2, probes=2), restarts=2),
 ]
 

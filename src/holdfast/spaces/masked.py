@@ -176,7 +176,7 @@ class MaskedRegion:
         The window's area is `fraction` of the mask's.
         """
         channels, height, width = as_image(self.x)
-        if len(self.mask) > 1:  # each example's own: none of them need be as large as another's
+        if len(self.mask) > 1:  # each example's own, all of one size
             inside = self.mask.reshape(-1, channels, height, width)[:, 0].flatten(1)
             place = torch.where(inside, at.fold("place").uniform((height * width,)), -1.0).argmax(1)
             top, left, count = place // width, place % width, int(inside.sum(1).max())
