@@ -117,6 +117,7 @@ def evaluate(
     eps: Sequence[Number] = (),
     exhaustive: bool = False,
     precision: str = "float32",
+    search: Any = None,
     quiet: bool = False,
 ) -> Claim:
     """Attack a model with a suite and return the claim, which lies in the folder `out`.
@@ -124,8 +125,10 @@ def evaluate(
     model: a network, or what else `wrap` takes. test_data: as for `train`; a name means its test
     part. n: a random subset of so many examples; its ids are stored. eps: further radii for a
     security curve. exhaustive: run every attack on what others broke too. precision: "bfloat16"
-    lets attacks search faster; verdicts are float32. A second call with the same arguments
-    continues a stopped one.
+    lets attacks search faster; verdicts are float32. search: a second network, which gradient
+    attacks differentiate in place of `model` (a twin with usable gradients, a surrogate); the
+    verdicts stay those of `model`, and attacks without gradients ask it alone. A second call with
+    the same arguments continues a stopped one.
 
     Raises InputError or StorageError before anything is written.
     """
@@ -143,23 +146,34 @@ def evaluate(
         device=device,
         eps=eps,
         exhaustive=exhaustive,
-        search=precision,
+        search=None if search is None else wrap(search),
+        precision=precision,
         provenance=provenance_of(model),
         quiet=quiet,
     )
 
 
 def verify(
-    path: str | Path, *, model: Any, data: Any, replay: int = 0, device: str | None = None
+    path: str | Path,
+    *,
+    model: Any,
+    data: Any,
+    replay: int = 0,
+    search: Any = None,
+    device: str | None = None,
 ) -> Verification:
     """Re-check a claim against a model and data; printing the result says what was proven.
 
-    replay: run the suite again on so many of the points that it did not break. Raises
-    VerificationError at the first thing that does not hold.
+    replay: run the suite again on so many of the points that it did not break. search: the claim's
+    search model, where it had one; counterexamples are proven without it, nothing is replayed.
+    Raises VerificationError at the first thing that does not hold.
     """
     model = wrap(model)
     examples = examples_of(data, "test", model.range)
-    return evaluation.verify(path, model=model, data=examples, replay=replay, device=device)
+    twin = None if search is None else wrap(search)
+    return evaluation.verify(
+        path, model=model, data=examples, replay=replay, search=twin, device=device
+    )
 
 
 def attack(

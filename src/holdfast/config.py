@@ -91,6 +91,7 @@ class EvaluateConfig(Config):
     batch_size: int | None = None
     exhaustive: bool = False  # run every attack on every example, to see who alone would have
     precision: str = "float32"
+    search: str | None = None  # what gradient attacks differentiate instead, named like a model
     device: str | None = None
 
 

@@ -81,7 +81,7 @@ def cases(data):
         ({"eps": "8/255"}, "list of radii"),
         ({"eps": [-0.1]}, "eps must be"),
         ({"suite": "standrad"}, "did you mean 'standard'"),
-        ({"search": "bfloat61"}, "did you mean 'bfloat16'"),
+        ({"precision": "bfloat61"}, "did you mean 'bfloat16'"),
         ({"threat": replace(gradient, goal=Targeted())}, "target class"),
         ({"threat": replace(gradient, goal=Targeted(to=5))}, r"0\.\.4"),
         ({"threat": ThreatModel(linf, knowledge=Knowledge.SCORE)}, "pgd of the suite does not fit"),

@@ -105,7 +105,7 @@ def test_a_suite_of_which_nothing_could_run_is_refused(run, tmp_path):
     with pytest.raises(Unsupported, match=r"apgd needs gradient knowledge.*use one of .*square"):
         run(scores(), suite=apgd)
     with pytest.raises(InputError, match="one precision"):
-        run(scores(), threat=SCORES, suite=BLIND, search="bfloat16")
+        run(scores(), threat=SCORES, suite=BLIND, precision="bfloat16")
     assert not (tmp_path / "claim").exists()
 
 

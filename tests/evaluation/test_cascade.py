@@ -290,7 +290,7 @@ def test_float64_networks_are_judged_in_float64(run, net, data):
 
 
 def test_low_precision_search_is_judged_in_float32(run, net, claim):
-    low = run(search="bfloat16")
+    low = run(precision="bfloat16")
     names = [bar["name"] for bar in low.waterfall]
     assert names[-1] == "apgd-t-2-float32"
     assert abs(low.robust_accuracy.k - claim.robust_accuracy.k) <= 1
@@ -309,7 +309,7 @@ def test_low_precision_that_cannot_move_is_searched_again(run, net, data, claim)
             logits = self.net(x)
             return logits.detach() if x.dtype is torch.bfloat16 else logits
 
-    low = run(Saturates(net), search="bfloat16")
+    low = run(Saturates(net), precision="bfloat16")
     assert low.document["counts"]["failed"] == 0
     assert abs(low.robust_accuracy.k - claim.robust_accuracy.k) <= 1
 

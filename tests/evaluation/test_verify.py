@@ -432,7 +432,7 @@ def test_replay_of_a_targeted_goal_leaves_its_class_alone(net, data, tmp_path):
 def test_replay_of_a_subset_in_low_precision(net, data, threat, tmp_path):
     evaluate(
         net, data, threat=threat, suite=TINY, out=tmp_path, batch_size=16, n=40, seed=3,
-        search="bfloat16", quiet=True,
+        precision="bfloat16", quiet=True,
     )  # fmt: skip
     assert verify(tmp_path, model=net, data=data, replay=40).replayed > 0
 

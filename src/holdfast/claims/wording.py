@@ -34,6 +34,12 @@ def warnings(document: Mapping[str, Any]) -> list[str]:
             f"SMALL SAMPLE: with {n:,} points, fewer than {FEW}, the interval is wide: do not "
             "rank models by it."
         )
+    if other := document.get("search"):
+        notes.append(
+            f"SEARCH MODEL: gradients were those of {other['name']} "
+            f"(digest {other['digest'][:12]}), verdicts the model's own; a better search model may "
+            "break more."
+        )
     for check in document["checks"]:
         if check["id"] == "zero-gradient" and check["status"] in ("warn", "fail"):
             message, remedy = as_sentence(check["message"]), as_sentence(check["remedy"])

@@ -201,17 +201,22 @@ def evaluate(
 @app.command(epilog=_example("verify claims/a --model runs/a --replay 20"))
 def verify(
     claim: Annotated[Path, typer.Argument(help="Folder of the claim.", metavar="CLAIM")],
+    *,
     model: AnyModel = None,
     weights: Weights = None,
     data: Data = None,
     replay: Annotated[
         int, typer.Option("--replay", help="Run the suite again on N survivors.", metavar="N")
     ] = 0,
+    search: Annotated[
+        str | None,
+        typer.Option("--search", help="The claim's search model, if it had one.", metavar="MODEL"),
+    ] = None,
 ) -> None:
     """Re-check a claim, down to every counterexample."""
     from holdfast.cli import verbs
 
-    verbs.verify(claim, model, weights, data, replay)
+    verbs.verify(claim, model, weights, data, replay=replay, search=search)
 
 
 @app.command(epilog=_example("report claims/a claims/b -o report.html"))

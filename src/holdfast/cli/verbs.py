@@ -100,6 +100,7 @@ def evaluate(
         eps=settings.eps or (),
         exhaustive=settings.exhaustive,
         precision=settings.precision,
+        search=None if settings.search is None else subject.model_of(settings.search, None),
         quiet=quiet,
     )
     say(claim)
@@ -110,7 +111,13 @@ def evaluate(
 
 
 def verify(
-    folder: Path, model: str | None, weights: str | None, data: str | None, replay: int
+    folder: Path,
+    model: str | None,
+    weights: str | None,
+    data: str | None,
+    *,
+    replay: int,
+    search: str | None = None,
 ) -> None:
     """Re-check a claim; the run and the data that it names are the defaults."""
     document = Claim.load(folder).document
@@ -121,7 +128,8 @@ def verify(
         data = reference(str(document["data"]["name"]))
     target = document["model"].get("target") or {}
     loaded = subject.model_of(model, weights, target.get("outputs"))
-    say(api.verify(folder, model=loaded, data=data, replay=replay))
+    twin = None if search is None else subject.model_of(search, None)
+    say(api.verify(folder, model=loaded, data=data, replay=replay, search=twin))
 
 
 def report(claims: Sequence[Path], out: str | None) -> None:

@@ -61,6 +61,7 @@ def document(
         "suite": {**about_suite(setting), "exhaustive": setting.exhaustive},
         "model": {"name": setting.judge.title, **about_model(setting)},
         "data": {"name": setting.data.name, **about_data(setting)},
+        **({"search": setting.about_twin} if setting.about_twin else {}),
         "counts": counts,
         **headline(counts),
         "per_class": per_class([(e.label, e.status) for e in own.examples], setting.data.classes),

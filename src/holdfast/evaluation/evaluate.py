@@ -44,7 +44,8 @@ def evaluate(
     device: str | None = None,
     eps: Sequence[Number] = (),
     exhaustive: bool = False,
-    search: str = "float32",
+    search: nn.Module | None = None,
+    precision: str = "float32",
     provenance: Provenance | None = None,
     quiet: bool = False,
 ) -> Claim:
@@ -52,11 +53,12 @@ def evaluate(
 
     n: evaluate a random subset of so many examples (its ids are stored). eps: further radii for a
     security curve. exhaustive: run every attack on what others broke, too, and count who alone
-    would have broken it. search: "bfloat16" lets the attacks search in low precision; verdicts are
-    always full. provenance: the training run behind the model. A query budget is what each attack
-    of the suite may spend. A second call with the same arguments continues where the first was
-    stopped; several processes (torchrun) share the work if all of them make the call and share
-    `out`.
+    would have broken it. search: a second model, which gradient attacks differentiate in place of
+    `model`. precision: "bfloat16" lets the attacks search in low precision; verdicts are always
+    full, and those of `model`. provenance: the training run behind the model. A query budget is
+    what each attack of the suite may spend. A second call with the same arguments continues where
+    the first was stopped; several processes (torchrun) share the work if all of them make the call
+    and share `out`.
 
     Raises InputError, ConfigError or Unsupported for what cannot be evaluated, and InputError for
     a folder that holds another claim, before anything is written.
@@ -74,6 +76,7 @@ def evaluate(
             batch_size=batch_size,
             device=device,
             search=search,
+            precision=precision,
             exhaustive=exhaustive,
         )
         with frozen(setting.judge), frozen(setting.search):
@@ -178,6 +181,7 @@ def _refuse_another(setting: Setting, out: Path) -> None:
             "threat model": (there["threat_digest"], setting.threat.digest),
             "suite": (there["suite"]["digest"], about_suite(setting)["digest"]),
             "seed": (there["seed"], setting.seed),
+            "search model": (there.get("search"), setting.about_twin),
         }
     except (StorageError, KeyError, TypeError):
         return

@@ -35,6 +35,7 @@ def check_figures(claim: Claim, setting: Setting, findings: Sequence[Finding]) -
         ("its sentence", lambda: document["threat_sentence"] == setting.threat.sentence()),
         ("its statuses", lambda: set(table["status"]) <= {status.value for status in Status}),
         ("the model's facts", lambda: about_model(setting).items() <= document["model"].items()),
+        ("its search model", lambda: document.get("search") == setting.about_twin),
         ("the choice of examples", lambda: about_data(setting).items() <= document["data"].items()),
         ("its examples", lambda: table["id"] == tuple(_ids(setting))),
         ("the members of its suite", lambda: _suite_fits(document, setting)),

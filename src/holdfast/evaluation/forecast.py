@@ -6,9 +6,9 @@ import time
 from dataclasses import replace
 from itertools import islice
 
-from holdfast.attacks import Attack
 from holdfast.errors import HoldfastError
 from holdfast.evaluation.setting import Padded, Setting
+from holdfast.evaluation.suites import Member
 from holdfast.objective import Objective
 from holdfast.rng import own_randomness
 from holdfast.threat import Knowledge
@@ -40,7 +40,7 @@ def _estimate(setting: Setting) -> float:
         attack = member.attack
         knowledge = attack.demands().knowledge
         if knowledge not in pace:
-            pace[knowledge] = _seconds_a_pass(setting, attack, batch)
+            pace[knowledge] = _seconds_a_pass(setting, member, batch)
         passes = sum(attack.passes())
         if setting.threat.queries is not None:
             passes = min(passes, 2 * setting.threat.queries)
@@ -48,13 +48,13 @@ def _estimate(setting: Setting) -> float:
     return batches * total
 
 
-def _seconds_a_pass(setting: Setting, attack: Attack, batch: Padded) -> float:
+def _seconds_a_pass(setting: Setting, member: Member, batch: Padded) -> float:
     """Return what one pass, forward or backward, of a search takes with all that goes with it."""
     unlimited = setting.within(replace(setting.threat, queries=None))
-    objective = unlimited.objective(batch)
+    objective = unlimited.objective(batch, member)
     region = setting.threat.space.around(batch.x)
     with own_randomness(setting.device, setting.seed, "forecast"):
-        search = attack.iterate(objective, region, setting.rng(batch.ids))
+        search = member.attack.iterate(objective, region, setting.rng(batch.ids))
         next(search, None)
         before, began = _passes(objective), time.perf_counter()
         for _ in islice(search, TIMED):

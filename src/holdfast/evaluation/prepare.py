@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from holdfast.attacks.base import admit, require
+from holdfast.claims import model_digest
 from holdfast.data import Batch, Examples
 from holdfast.errors import HoldfastError, InputError, Unsupported
 from holdfast.evaluation.setting import Setting
@@ -18,7 +20,8 @@ from holdfast.inputs import check_input
 from holdfast.models import Finding, Model, Verdict, frozen, inspect, wrap
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.runtime import precision, resolve_device
+from holdfast.runtime import precision as precision_of
+from holdfast.runtime import resolve_device
 from holdfast.threat import Targeted, ThreatModel
 
 LOOKED_AT = 128  # examples, at most, on which the model's habits are inspected
@@ -35,11 +38,14 @@ def prepare(
     n: int | None = None,
     batch_size: int | None = None,
     device: str | None = None,
-    search: str = "float32",
+    search: nn.Module | None = None,
+    precision: str = "float32",
     exhaustive: bool = False,
+    about_twin: dict[str, Any] | None = None,
 ) -> Setting:
     """Check everything and bind it, on a copy of the model; writes nothing.
 
+    about_twin: what a claim says of a search model that is not at hand; nothing can be attacked.
     Raises InputError, ConfigError or Unsupported for what cannot be evaluated.
     """
     wrapped = wrap(model)
@@ -53,7 +59,7 @@ def prepare(
             f"the data's range is {tuple(data.range)} and that of the model and the threat model's "
             f"set {tuple(wrapped.range)}: state the same range in all of them"
         )
-    where, chosen = resolve_device(device), precision(search)
+    where, chosen = resolve_device(device), precision_of(precision)
     # A copy, so that neither the move to another device nor the freezing touches the user's model.
     judge = copy.deepcopy(wrapped).to(where)
     in_training = frozenset(name for name, part in judge.named_modules() if part.training)
@@ -68,16 +74,23 @@ def prepare(
         check_input(batch.x, batch.y, judge.range, num_classes)
     _check_goal(threat, num_classes)
     members = suite.parts(num_classes)
-    _check_members(members, Objective(threat, judge, first.x, first.y))
-    if judge.box is not None and search != "float32":
-        raise InputError(f"a black box has one precision, its own: leave out {search}")
-    twin = chosen.convert(judge.module)
-    searcher = judge if twin is judge.module else judge.around(twin)
-    if searcher is not judge:
+    twin = None if search is None else _twin(search, judge, first.x, num_classes)
+    exact = twin or judge
+    if about_twin is None or twin is not None:
+        _check_members(members, threat, judge, exact, first)
+    if exact.box is not None and precision != "float32":
+        raise InputError(f"a black box has one precision, its own: leave out {precision}")
+    low = chosen.convert(exact.module)
+    searcher = exact if low is exact.module else exact.around(low)
+    if searcher is not exact:
         _num_classes(searcher, first.x)
+    if twin is not None:
+        about_twin = {"name": twin.title, "digest": model_digest(twin)}
     return Setting(
         judge=judge,
         search=searcher,
+        twin=twin,
+        about_twin=about_twin,
         data=data,
         positions=positions,
         threat=threat,
@@ -86,7 +99,7 @@ def prepare(
         num_classes=num_classes,
         seed=seed,
         batch_size=size,
-        precision=search,
+        precision=precision,
         device=where,
         dtype=dtype,
         exhaustive=exhaustive,
@@ -100,7 +113,8 @@ def look_at(setting: Setting) -> list[Finding]:
     batch = setting.data.batch(setting.positions[:few]).to(setting.device)
     try:
         with _as_it_came(setting):
-            findings = inspect(setting.judge, batch.x.to(setting.dtype), batch.y)
+            searched = [setting.twin] if setting.twin else [] if setting.about_twin else None
+            findings = inspect(setting.judge, batch.x.to(setting.dtype), batch.y, searched)
     except HoldfastError:
         raise
     except Exception as error:  # whatever somebody's network raises
@@ -185,13 +199,34 @@ def _check_goal(threat: ThreatModel, num_classes: int) -> None:
         )
 
 
-def _check_members(members: tuple[Member, ...], objective: Objective) -> None:
+def _twin(search: nn.Module, judge: Model, x: Tensor, num_classes: int) -> Model:
+    """Return a copy of the search model, in eval mode; InputError unless it fits the judge."""
+    given = wrap(search)
+    if tuple(given.range) != tuple(judge.range):
+        raise InputError(
+            f"the search model takes inputs in {tuple(given.range)} and the model in "
+            f"{tuple(judge.range)}: wrap both with the same range"
+        )
+    twin = copy.deepcopy(given).to(x.device).eval()
+    found = _num_classes(twin, x)
+    if found != num_classes:
+        raise InputError(
+            f"the search model has {found} classes and the model {num_classes}: give one that "
+            "tells the same classes apart"
+        )
+    return twin
+
+
+def _check_members(
+    members: tuple[Member, ...], threat: ThreatModel, judge: Model, search: Model, batch: Batch
+) -> None:
     """Refuse a suite with a member that the set or the granted knowledge does not fit.
 
     Leaving such members out would keep the suite's name without its strength. One that only the
     model at hand cannot answer stays, and fails on every example.
     """
-    region = objective.threat.space.around(objective.x)  # refuses inputs that the set does not fit
+    objective = Objective(threat, search, batch.x, batch.y, judge=judge)
+    region = threat.space.around(batch.x)  # refuses inputs that the set does not fit
     for member in members:
         try:
             admit(member.attack, objective, region)

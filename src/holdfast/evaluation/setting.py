@@ -28,10 +28,12 @@ CHUNK = 1024  # examples of a chunk, unless four batches are more
 class Setting:
     """One model, one set of examples, one threat model, one suite, one way to run them.
 
-    judge: the model whose verdict counts. search: what attacks differentiate; the judge itself or
-    its low-precision twin. positions: (n,) which examples of `data`, ascending. dtype: of the
-    inputs, float32 unless the judge computes in float64. in_training: the names of the modules that
-    came in train mode; the judge is in eval mode.
+    judge: the model whose verdict counts. search: what attacks differentiate; the judge, or `twin`,
+    or that one in low precision. twin: a second model, that the user gave for the search; None: the
+    judge. about_twin: what the claim says of it, also where it is not at hand. positions: (n,)
+    which examples of `data`, ascending. dtype: of the inputs, float32 unless the judge computes in
+    float64. in_training: the names of the modules that came in train mode; the judge is in eval
+    mode.
     """
 
     judge: Model
@@ -49,6 +51,8 @@ class Setting:
     dtype: torch.dtype
     exhaustive: bool = False
     in_training: frozenset[str] = frozenset()
+    twin: Model | None = None
+    about_twin: dict[str, Any] | None = None
     identity: dict[str, Any] = field(default_factory=dict)  # what a ledger key starts with
 
     def within(self, threat: ThreatModel) -> Setting:
@@ -58,11 +62,12 @@ class Setting:
     def exact(self) -> Setting:
         """Return the same setting with the search in the judge's own precision."""
         identity = {**self.identity, "precision": "float32"}
-        return replace(self, search=self.judge, precision="float32", identity=identity)
+        search = self.twin or self.judge
+        return replace(self, search=search, precision="float32", identity=identity)
 
     def finishers(self) -> tuple[Member, ...]:
         """Return the gradient attacks again where the search ran in low precision, else nothing."""
-        if self.search is self.judge:
+        if self.precision == "float32":
             return ()
         return tuple(
             Member(name=f"{member.name}{FINISHER}", attack=member.attack)
@@ -71,8 +76,24 @@ class Setting:
         )
 
     def can_run(self, member: Member) -> bool:
-        """Say whether the model can answer a member at all: a black box has no gradient."""
-        return offered(self.search).grants(member.attack.demands().knowledge)
+        """Say whether the model can answer a member at all: a black box has no gradient.
+
+        Of a search model that is not at hand it is taken for granted.
+        """
+        if self.about_twin is not None and self.twin is None:
+            return True
+        return offered(self.asked(member)).grants(member.attack.demands().knowledge)
+
+    def asked(self, member: Member | None) -> Model:
+        """Return the model that a member searches: a second one only where it needs to.
+
+        That is for gradients, for what the judge does not give, and where the judge is not asked.
+        """
+        if self.twin is None or member is None or self.threat.knowledge is Knowledge.TRANSFER:
+            return self.search
+        needed = member.attack.demands().knowledge
+        direct = needed is not Knowledge.GRADIENT and offered(self.judge).grants(needed)
+        return self.judge if direct else self.search
 
     def answered(self) -> tuple[Member, ...]:
         """Return the members that the model can answer."""
@@ -87,10 +108,11 @@ class Setting:
         """Return the draws of the examples with these ids."""
         return Rng(self.seed, ids)
 
-    def objective(self, batch: Padded) -> Objective:
-        """Return the objective of one batch."""
-        judge = None if self.judge is self.search else self.judge
-        return Objective(self.threat, self.search, batch.x, batch.y, judge=judge)
+    def objective(self, batch: Padded, member: Member | None = None) -> Objective:
+        """Return the objective of one batch, as a member of the suite sees it."""
+        search = self.asked(member)
+        judge = None if self.judge is search else self.judge
+        return Objective(self.threat, search, batch.x, batch.y, judge=judge)
 
     def batches(self, positions: Tensor) -> Iterator[Padded]:
         """Yield the examples at `positions` in batches of one shape, on the device."""
@@ -139,6 +161,8 @@ class Setting:
             "torch": torch.__version__,
             "holdfast": environment()["holdfast"],
         }
+        if self.about_twin is not None:
+            identity["search"] = self.about_twin["digest"]
         return replace(self, identity=identity)
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks import Result, first
-from holdfast.attacks.base import audit
+from holdfast.attacks.base import audit, worst
 from holdfast.claims import Segment
 from holdfast.errors import HoldfastError, InputError
 from holdfast.evaluation.setting import Padded, Setting
@@ -105,7 +105,8 @@ def attacked(setting: Setting, member: Member, positions: Tensor) -> Iterator[Fo
     """
     if not setting.can_run(member):
         needed = member.attack.demands().knowledge
-        log.warning("%s cannot run: it needs %s, %s", member.name, needed, refusal(setting.search))
+        gives = refusal(setting.asked(member))
+        log.warning("%s cannot run: it needs %s, %s", member.name, needed, gives)
         yield from (Found(b, _gave_up(setting, b)) for b in setting.batches(positions))
         return
     found = confined(
@@ -153,13 +154,15 @@ def confined(
 def attack_batch(setting: Setting, member: Member, batch: Padded) -> Result:
     """Attack one batch; the judge confirms every success, nothing outside the set passes.
 
-    A network that draws (dropout left on) draws the same for the same member and batch.
+    A network that draws (dropout left on) draws the same for the same member and batch. What breaks
+    a search model of the user's may not break the judge, so that search goes on to its worst point.
     """
-    objective = setting.objective(batch)
+    objective = setting.objective(batch, member)
+    reduce = first if setting.twin is None or setting.asked(member) is setting.judge else worst
     region = setting.threat.space.around(batch.x)
     draws = member.attack.own(setting.rng(batch.ids))
     with own_randomness(setting.device, setting.seed, member.name, batch.ids.tolist()):
-        found = first(member.attack, objective, region, draws)
+        found = reduce(member.attack, objective, region, draws)
         return confirm(objective, region, found)
 
 

@@ -40,6 +40,7 @@ class Verification:
     points: int  # whose clean prediction was recomputed
     counterexamples: int  # that are in the set, within range, and fool the model
     replayed: int  # points on which the attacks were run again and found nothing, as claimed
+    searched: bool = True  # the claim's search model, if it had one, was at hand
 
     @property
     def bound(self) -> Accuracy:
@@ -50,6 +51,11 @@ class Verification:
 
     def __str__(self) -> str:
         again = f" The attacks were replayed on {self.replayed:,} points." if self.replayed else ""
+        if not self.searched:
+            again += (
+                " The claim's search model was not at hand: what the checks say of gradients is "
+                "the claim's word."
+            )
         within = self.claim.document["threat_sentence"]
         return (
             f"Verified: clean accuracy {self.claim.clean_accuracy} on {self.points:,} points, and "
@@ -65,11 +71,14 @@ def verify(
     model: nn.Module,
     data: Examples,
     replay: int = 0,
+    search: nn.Module | None = None,
     device: str | None = None,
 ) -> Verification:
     """Re-check the claim in the folder `path` against `model` and `data`.
 
-    replay: rerun the suite on so many random points that the claim calls unbroken. Raises
+    replay: rerun the suite on so many random points that the claim calls unbroken. search: the
+    claim's search model, if it had one; without it nothing can be replayed, and what gradients it
+    has stays the claim's word. Raises
     VerificationError at the first thing that does not hold, naming it; StorageError if there is no
     finished claim.
     """
@@ -78,7 +87,9 @@ def verify(
     claim = Claim.load(path)
     check_subject(claim, model, data)
     with deterministic(), torch.random.fork_rng():
-        setting = bind(claim, model, data, device)
+        setting = bind(claim, model, data, device, search)
+        if replay and setting.about_twin and not setting.twin:
+            raise InputError("the attacks searched with another model: pass search= to replay them")
         with frozen(setting.judge), frozen(setting.search):
             findings = look_at(setting)
             _refuse_random(findings)
@@ -88,7 +99,8 @@ def verify(
             shown = check_evidence(claim, setting)
             check_gallery(claim, setting)
             replayed = replay_some(claim, setting, replay) if replay else 0
-    return Verification(claim, len(claim.per_example), shown, replayed)
+    at_hand = setting.about_twin is None or setting.twin is not None
+    return Verification(claim, len(claim.per_example), shown, replayed, at_hand)
 
 
 def check_subject(claim: Claim, model: nn.Module, data: Examples) -> None:
@@ -98,9 +110,18 @@ def check_subject(claim: Claim, model: nn.Module, data: Examples) -> None:
     _same(document["data"]["fingerprint"], data.fingerprint, "the data", "other data")
 
 
-def bind(claim: Claim, model: nn.Module, data: Examples, device: str | None = None) -> Setting:
+def bind(
+    claim: Claim,
+    model: nn.Module,
+    data: Examples,
+    device: str | None = None,
+    search: nn.Module | None = None,
+) -> Setting:
     """Return the setting that the claim says it was made in, on the model and data at hand."""
     document = claim.document
+    if search is not None:
+        said = (document.get("search") or {"digest": "none"})["digest"]
+        _same(said, model_digest(wrap(search)), "the search model", "another model")
     try:
         threat: ThreatModel = build("threat", document["threat"])
         suite = _suite(document)
@@ -114,8 +135,10 @@ def bind(claim: Claim, model: nn.Module, data: Examples, device: str | None = No
             n=n,
             batch_size=document["batch_size"],
             device=device,
-            search=document["precision"],
+            search=search,
+            precision=document["precision"],
             exhaustive=document["suite"]["exhaustive"],
+            about_twin=document.get("search"),
         )
     except (ConfigError, InputError, KeyError, TypeError) as error:
         raise VerificationError(f"the claim does not fit model and data: {error}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -24,14 +24,17 @@ _FEW = 0.01  # fraction of examples without a gradient that is let pass
 _ALONE = 8  # examples that are also run alone
 
 
-def inspect(model: Model, x: Tensor, y: Tensor) -> list[Finding]:
+def inspect(
+    model: Model, x: Tensor, y: Tensor, searched: Sequence[Model] | None = None
+) -> list[Finding]:
     """Return one finding per check of the model on examples x (N, ...) with labels y (N,).
 
     The checks: finite outputs, logits rather than probabilities, repeatability, NaN and zero
     gradients, independence of batch mates, eval mode; of a black box what it answers, in place of
-    gradients and modes. Modes, buffers, gradients and random states
-    are left as they were found. Where a check would be meaningless after another one failed, it is
-    left out. Raises InputError for examples that cannot be classified.
+    gradients and modes. Modes, buffers, gradients and random states are left as they were found.
+    Where a check would be meaningless after another one failed, it is left out. searched: whose
+    gradients are looked at, by default the model's own. Raises InputError for examples that cannot
+    be classified.
     """
     check_input(x, y, model.range)
     with _random_states(x):
@@ -44,7 +47,9 @@ def inspect(model: Model, x: Tensor, y: Tensor) -> list[Finding]:
             findings.append(_outputs(model, logits, y))
             findings.append(_repeatable(model, x))
             box = model.box
-            findings += _gradients(model, x, y) if box is None else [_black_box(box)]
+            findings += [] if box is None else [_black_box(box)]
+            for network in (model,) if searched is None else searched:
+                findings += _gradients(network, x, y) if network.box is None else []
         if findings[2].status is Verdict.PASS:  # a random model differs from itself, always
             findings.append(_batch_independent(model, x, logits))
             if box is None:  # a target outside of PyTorch has no modes

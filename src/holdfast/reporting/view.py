@@ -271,8 +271,10 @@ def _threat(document: Mapping[str, Any]) -> Facts:
 def _subject(document: Mapping[str, Any]) -> Facts:
     model, data = document["model"], document["data"]
     which = "all" if data["ids"] == "all" else "random subset, indices stored in the claim"
+    search = document.get("search")
     return (
         ("Model", f"{model['name']}, {count(model['parameters'])} parameters"),
+        *([("Search model", search["name"])] if search else []),
         (
             "Data",
             f"{data['name']}: {count(data['n'])} of {count(data['available'])} points ({which})",
@@ -296,9 +298,11 @@ def _environment(document: Mapping[str, Any]) -> Facts:
 
 
 def _digests(document: Mapping[str, Any]) -> Facts:
+    search = document.get("search")
     return (
         ("claim", document["digest"]),
         ("model", document["model"]["digest"]),
+        *([("search model", search["digest"])] if search else []),
         ("data", document["data"]["fingerprint"]),
         ("threat model", document["threat_digest"]),
         ("suite", document["suite"]["digest"]),
