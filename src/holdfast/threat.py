@@ -175,6 +175,14 @@ class Counting(Protocol):
         """Return values (B, ...) summed over the numbers of each place, at each of them."""
         ...
 
+    def by_place(self, values: Tensor) -> Tensor:
+        """View (B, ...) as (B, channels, places)."""
+        ...
+
+    def numbers(self, per_place: Tensor) -> Tensor:
+        """Return (B, places) at every number of each place, (B, ...)."""
+        ...
+
 
 @runtime_checkable
 class Paintable(Protocol):

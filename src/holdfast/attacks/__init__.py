@@ -15,6 +15,7 @@ from holdfast.attacks.boundary import Boundary
 from holdfast.attacks.chain import Chain
 from holdfast.attacks.compose import EachTarget, Restart, Restarts, ToRank
 from holdfast.attacks.cw import CW
+from holdfast.attacks.cw_l0 import CWL0
 from holdfast.attacks.ddn import DDN
 from holdfast.attacks.deepfool import DeepFool
 from holdfast.attacks.difgsm import DIFGSM
@@ -71,6 +72,7 @@ __all__ = [
     "APGD",
     "BIM",
     "CW",
+    "CWL0",
     "DDN",
     "DIFGSM",
     "EOT",

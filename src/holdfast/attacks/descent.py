@@ -1,11 +1,13 @@
-"""What descents towards the nearest counterexample share: Adam's moments, and leveled gradients."""
+"""What descents towards the nearest counterexample share: Adam's moments, the margin's scale."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from holdfast.attacks.points import Scored
 from holdfast.spaces.ball import norm, spread
+from holdfast.threat import Normed
 
 FIRST, SECOND = 0.9, 0.999  # weights of the past in Adam's two averages
 
@@ -33,3 +35,13 @@ def leveled(grad: Tensor) -> Tensor:
     """Return the gradient over its largest coordinate; zero where it is zero."""
     peak = norm(grad, torch.inf)
     return grad / spread(torch.where(peak > 0, peak, 1.0), grad)
+
+
+def slope(region: Normed, here: Scored, grad: Tensor) -> Tensor:
+    """Return (B,): how fast the loss grows with distance at most, in the norm; never zero.
+
+    The loss over its slope is a length, whatever the scale of the logits.
+    """
+    steep = region.dual_norm(grad)
+    flat = here.loss.abs().clamp_min(1e-30).nan_to_num(1.0, 1.0, 1.0)
+    return torch.where(steep > 0, steep, flat)

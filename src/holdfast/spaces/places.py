@@ -43,7 +43,7 @@ class Places(Ball):
         """Return random values of the range in as many random places as may change."""
         values = at.fold("value").uniform(tuple(self.x.shape[1:]), *self.range).to(self.x.dtype)
         chosen = solve.largest(1 + self._draw(at.fold("where")), self.radius)
-        return torch.where(self._numbers(chosen), values, self.x)
+        return torch.where(self.numbers(chosen), values, self.x)
 
     def project(self, z: Tensor) -> Tensor:
         """Return the nearest point: the changes whose undoing would be farthest are kept."""
@@ -51,8 +51,8 @@ class Places(Ball):
         change, kept = z - self.x, valid - self.x
         beyond = change - kept  # what the range takes away in any case
         worth = (change.abs() - beyond.abs()) * (change.abs() + beyond.abs())
-        chosen = solve.largest(self._by_place(worth).sum(1), self.radius)
-        return torch.where(self._numbers(chosen), valid, self.x)
+        chosen = solve.largest(self.by_place(worth).sum(1), self.radius)
+        return torch.where(self.numbers(chosen), valid, self.x)
 
     def step(self, z: Tensor, grad: Tensor, fraction: float | Tensor) -> Tensor:
         """Move along the gradient, by 20 x fraction x range in the mean over the coordinates.
@@ -67,16 +67,26 @@ class Places(Ball):
         return z + unit * spread(LENGTH * length.to(z.device).expand(len(z)), z)
 
     def norms(self, delta: Tensor) -> Tensor:
-        return self._by_place(delta != 0).any(1).sum(1).to(delta.dtype)
+        return self.by_place(delta != 0).any(1).sum(1).to(delta.dtype)
 
     def dual_norm(self, grad: Tensor) -> Tensor:
         """Return (B,): what changing one place by one in every channel can gain at most."""
-        return self._by_place(grad.abs()).sum(1).amax(1)
+        return self.by_place(grad.abs()).sum(1).amax(1)
 
     def together(self, values: Tensor) -> Tensor:
         """Return values (B, ...) summed over the numbers of each place, at each of them."""
-        parts = self._by_place(values)
+        parts = self.by_place(values)
         return parts.sum(1, keepdim=True).expand_as(parts).reshape(values.shape)
+
+    def by_place(self, values: Tensor) -> Tensor:
+        """View (B, ...) as (B, channels, places)."""
+        channels, rows, columns = self.grid
+        return values.reshape(len(values), channels, rows * columns)
+
+    def numbers(self, per_place: Tensor) -> Tensor:
+        """Return (B, places) at every number of each place, (B, ...)."""
+        wide = per_place[:, None].expand(-1, self.grid[0], -1)
+        return wide.reshape(self.x.shape)
 
     def shrink(self, z: Tensor, amount: Tensor) -> Tensor:
         """Undo every change that is worth less than `amount`, half its square, within the range."""
@@ -89,14 +99,14 @@ class Places(Ball):
         """Move the places that can gain most as far as the range goes, the last in part."""
         flat = normal.flatten(1)
         room = self._room(z, flat)
-        gains = self._by_place(flat.abs() * room).sum(1)
-        share = self._numbers(solve.fill(gains, gains, gap)).flatten(1)
+        gains = self.by_place(flat.abs() * room).sum(1)
+        share = self.numbers(solve.fill(gains, gains, gap)).flatten(1)
         return self._moved(z, share * room * flat.sign())
 
     def paint(self, at: Rng) -> Tensor:
         """Return random corners of the range in as many random places as may change."""
         chosen = solve.largest(1 + self._draw(at.fold("where")), self.radius)
-        return torch.where(self._numbers(chosen), self._colours(at), self.x)
+        return torch.where(self.numbers(chosen), self._colours(at), self.x)
 
     def repaint(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
         """Undo a `fraction` of the changes, at least one, and paint as many places elsewhere.
@@ -104,7 +114,7 @@ class Places(Ball):
         Places that may change and have not are painted, too. Where no others are left, those that
         were undone are painted anew.
         """
-        painted = self._by_place(z != self.x).any(1)
+        painted = self.by_place(z != self.x).any(1)
         most = self.radius.floor().clamp_max(painted.shape[1])
         undone = solve.largest(
             torch.where(painted, 1 + self._draw(at.fold("undo")), 0.0),
@@ -113,27 +123,17 @@ class Places(Ball):
         left = painted & ~undone
         order = 1 + self._draw(at.fold("where")) + (~painted).to(z.dtype)
         fresh = solve.largest(torch.where(left, 0.0, order), (most - left.sum(1)).clamp_min(0))
-        z = torch.where(self._numbers(undone), self.x, z)
-        return torch.where(self._numbers(fresh), self._colours(at), z)
+        z = torch.where(self.numbers(undone), self.x, z)
+        return torch.where(self.numbers(fresh), self._colours(at), z)
 
     def _colours(self, at: Rng) -> Tensor:
         """Return a random corner of the range at every place, never what is there already."""
         low, high = self.x.new_tensor(self.range)
         up = at.fold("colour").sign(tuple(self.x.shape[1:])) > 0
-        same = self._by_place(torch.where(up, high, low) == self.x).all(1)
-        return torch.where(up ^ self._numbers(same), high, low)
+        same = self.by_place(torch.where(up, high, low) == self.x).all(1)
+        return torch.where(up ^ self.numbers(same), high, low)
 
     def _draw(self, at: Rng) -> Tensor:
         """Return (B, places): uniform numbers."""
         _, rows, columns = self.grid
         return at.uniform((rows * columns,))
-
-    def _by_place(self, values: Tensor) -> Tensor:
-        """View (B, ...) as (B, channels, places)."""
-        channels, rows, columns = self.grid
-        return values.reshape(len(values), channels, rows * columns)
-
-    def _numbers(self, per_place: Tensor) -> Tensor:
-        """Return (B, places) at every number of each place, (B, ...)."""
-        wide = per_place[:, None].expand(-1, self.grid[0], -1)
-        return wide.reshape(self.x.shape)
