@@ -269,10 +269,11 @@ class Finite(Protocol):
 class Placed(Region, Protocol):
     """A region whose points are a place in the image and what is put there.
 
-    sides: how many rows and columns are covered.
+    sides: how many rows and columns are covered. range: (low, high) of valid inputs.
     """
 
     sides: tuple[int, int]
+    range: tuple[float, float]
 
     def places(self) -> Tensor:
         """Return (P, 2): every place, as first row and column."""

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from holdfast import load_data
-from holdfast.attacks import PGD, Grid, Leap, PlaceSearch, StAdv, WorstOf
+from holdfast.attacks import PGD, Grid, Leap, Pasted, PlaceSearch, StAdv, WorstOf
 from holdfast.claims import Claim, write_claim
 from holdfast.errors import VerificationError
 from holdfast.evaluation import Member, Suite, evaluate, verify
@@ -23,6 +23,7 @@ CASES = {
         Patch(height=0.4, width=0.4),
         PlaceSearch(attack=PGD(steps=5), places=1, heats=2, probes=8),
     ),
+    "pasted": (Patch(height=0.5, width=0.5), Pasted(places=5)),
     "masked": (Masked(shapes=(Rectangle(top=0.25, left=0.25),)), WorstOf(queries=20)),
 }
 

@@ -39,6 +39,7 @@ from holdfast.attacks.nes import NES
 from holdfast.attacks.nifgsm import NIFGSM
 from holdfast.attacks.odi import ODI, MultiTargeted
 from holdfast.attacks.one_pixel import OnePixel
+from holdfast.attacks.pasted import Pasted
 from holdfast.attacks.perturbation import Pattern, Perturbation, Waves
 from holdfast.attacks.pgd import PGD
 from holdfast.attacks.place_search import PlaceSearch
@@ -62,6 +63,7 @@ from holdfast.attacks.surfree import SurFree
 from holdfast.attacks.tifgsm import TIFGSM
 from holdfast.attacks.uap import UAP
 from holdfast.attacks.universal import Universal, fit
+from holdfast.attacks.universal_patch import UniversalPatch
 from holdfast.attacks.views import Blur, Scales, Shrink, View
 from holdfast.attacks.vmifgsm import VMIFGSM
 from holdfast.attacks.vnifgsm import VNIFGSM
@@ -125,6 +127,7 @@ __all__ = [
     "Nesterov",
     "NoiseImages",
     "OnePixel",
+    "Pasted",
     "Pattern",
     "Perturbation",
     "Pixels",
@@ -154,6 +157,7 @@ __all__ = [
     "Unchanged",
     "Uniform",
     "Universal",
+    "UniversalPatch",
     "View",
     "Waves",
     "WorstOf",

@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.limits import at_least, positive
-from holdfast.attacks.universal import Fitting, Universal
+from holdfast.attacks.universal import Fitting, Universal, best_of_epochs
 from holdfast.data import Batch
 from holdfast.losses import CrossEntropy, Loss
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import spread
-from holdfast.threat import Normed
 
 
 @register("universal")
@@ -36,26 +35,31 @@ class Ascent(Universal):
 
     def search(self, fitting: Fitting) -> Tensor:
         free = fitting.free()
-        delta, best, most = free.center(), free.center(), -1.0
-        for epoch in range(self.epochs):
-            fraction = self.step_size * (1 - 0.9 * epoch / max(self.epochs - 1, 1))
-            for batch in fitting.batches(epoch):
-                grad = self._gradient(fitting, free, delta, batch)
-                delta = free.project(free.step(delta, grad, fraction))
-            with torch.no_grad():
-                rate = fitting.fooled(delta)
-            if rate >= most:
-                best, most = delta, rate
-        return best
 
-    def _gradient(self, fitting: Fitting, free: Normed, delta: Tensor, batch: Batch) -> Tensor:
-        """Return (groups, ...): the gradient of the summed capped loss at each change."""
-        group = fitting.group(batch.y)
-        objective = fitting.objective(batch).using(self.loss)
-        own = delta[group].requires_grad_(True)
-        with torch.enable_grad():
-            x_adv = (batch.x + own).clamp(*fitting.threat.space.range)
-            score, grad = objective.climb(x_adv, own, Rng(fitting.seed, batch.ids))
-        pulls = (score.loss.detach() < self.cap) & fitting.threat.goal.applies(batch.y)
-        grad = torch.where(spread(pulls, grad), grad, 0.0)
-        return torch.zeros_like(free.x).index_add_(0, group, grad)
+        def advance(delta: Tensor, batch: Batch, epoch: int) -> Tensor:
+            own = delta[fitting.group(batch.y)].requires_grad_(True)
+            with torch.enable_grad():
+                x_adv = (batch.x + own).clamp(*fitting.threat.space.range)
+                grad = slope(fitting, batch, own, x_adv, loss=self.loss, cap=self.cap)
+            return free.project(free.step(delta, grad, falling(self.step_size, epoch, self.epochs)))
+
+        return best_of_epochs(fitting, free.center(), self.epochs, advance)
+
+
+def falling(step_size: float, epoch: int, epochs: int) -> float:
+    """Return the step size of an epoch: it falls linearly to a tenth."""
+    return step_size * (1 - 0.9 * epoch / max(epochs - 1, 1))
+
+
+def slope(
+    fitting: Fitting, batch: Batch, own: Tensor, x_adv: Tensor, *, loss: Loss, cap: float
+) -> Tensor:
+    """Return (groups, ...): the gradient of the summed loss below `cap`, at each group's change.
+
+    own: (B, ...) each example's copy of its change, of which x_adv is made.
+    """
+    group, objective = fitting.group(batch.y), fitting.objective(batch).using(loss)
+    score, grad = objective.climb(x_adv, own, Rng(fitting.seed, batch.ids))
+    pulls = (score.loss.detach() < cap) & fitting.threat.goal.applies(batch.y)
+    grad = torch.where(spread(pulls, grad), grad, 0.0)
+    return grad.new_zeros(fitting.groups, *grad.shape[1:]).index_add_(0, group, grad)

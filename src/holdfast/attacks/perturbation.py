@@ -22,7 +22,7 @@ from holdfast.registry import register
 from holdfast.spaces.ball import spread
 from holdfast.spaces.squares import as_image
 from holdfast.storage import guarded, read_json, write_atomic, write_json
-from holdfast.threat import Normed
+from holdfast.threat import Normed, Placed
 
 SCHEMA = "holdfast-perturbation-1"
 TENSORS, ABOUT = "perturbation.safetensors", "perturbation.json"
@@ -35,6 +35,10 @@ class Pattern:
 
     def change(self, region: Normed, y: Tensor) -> Tensor:
         """Return (B, ...): what is added to each input of the region, of the region's radius."""
+        raise NotImplementedError
+
+    def content(self, region: Placed, y: Tensor) -> Tensor:
+        """Return (B, C, h, w): what is put on the window of each input."""
         raise NotImplementedError
 
     def refuse(self, x: Tensor) -> None:
@@ -58,13 +62,22 @@ class Waves(Pattern):
     def change(self, region: Normed, y: Tensor) -> Tensor:
         x = region.x
         channels, height, width = as_image(x)
+        stripes = self._stripes(height, width).to(x)
+        wide = stripes.expand(len(x), channels, height, width).reshape(x.shape)
+        return scaled(region, wide)
+
+    def content(self, region: Placed, y: Tensor) -> Tensor:
+        low, high = region.range
+        stripes = torch.where(self._stripes(*region.sides) > 0, high, low).to(region.x)
+        return stripes.expand(len(region.x), as_image(region.x)[0], -1, -1)
+
+    def _stripes(self, height: int, width: int) -> Tensor:
+        """Return (height, width) of 1 and -1."""
         place = torch.tensor(self.degrees * pi / 180, dtype=torch.float64)
         rows = torch.arange(height, dtype=torch.float64)[:, None] * place.cos()
         columns = torch.arange(width, dtype=torch.float64) * place.sin()
         phase = 2 * pi * self.periods * (rows + columns) / max(height, width) + pi / 4
-        stripes = torch.where(phase.sin() >= 0, 1.0, -1.0).to(x)
-        wide = stripes.expand(len(x), channels, height, width).reshape(x.shape)
-        return scaled(region, wide)
+        return torch.where(phase.sin() >= 0, 1.0, -1.0)
 
 
 @register("pattern")
@@ -79,16 +92,24 @@ class Perturbation(Pattern):
     digest: str = ""  # sha256 of its tensors, hex; empty: whatever lies there
 
     def change(self, region: Normed, y: Tensor) -> Tensor:
-        delta, about = self.tensors["delta"], self.about
-        if delta.shape[1:] != region.x.shape[1:]:
-            raise InputError(
-                f"the perturbation in {self.path} is for inputs of shape "
-                f"{tuple(delta.shape[1:])}, got {tuple(region.x.shape[1:])}"
-            )
-        chosen = delta.to(region.x)[y if len(delta) > 1 else torch.zeros_like(y)]
+        chosen = self._chosen(y, tuple(region.x.shape[1:]), "inputs").to(region.x)
         if region.counts:
             return chosen
-        return chosen * spread(region.radius / about["radius"], chosen)
+        return chosen * spread(region.radius / self.about["radius"], chosen)
+
+    def content(self, region: Placed, y: Tensor) -> Tensor:
+        shape = (as_image(region.x)[0], *region.sides)
+        return self._chosen(y, shape, "windows").to(region.x)
+
+    def _chosen(self, y: Tensor, shape: tuple[int, ...], what: str) -> Tensor:
+        """Return each label's change (B, *shape); InputError for one of another shape."""
+        delta = self.tensors["delta"]
+        if delta.shape[1:] != shape:
+            raise InputError(
+                f"the perturbation in {self.path} is for {what} of shape "
+                f"{tuple(delta.shape[1:])}, got {shape}"
+            )
+        return delta.to(y.device)[y if len(delta) > 1 else torch.zeros_like(y)]
 
     def refuse(self, x: Tensor) -> None:
         both = sum(mark in self.marks for mark in marks(x))

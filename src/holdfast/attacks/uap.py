@@ -10,7 +10,7 @@ from torch import Tensor
 from holdfast.attacks.base import Attack, worst
 from holdfast.attacks.deepfool import DeepFool
 from holdfast.attacks.limits import at_least, positive
-from holdfast.attacks.universal import Fitting, Universal
+from holdfast.attacks.universal import Fitting, Universal, best_of_epochs
 from holdfast.data import Batch
 from holdfast.objective import Objective
 from holdfast.registry import register
@@ -40,19 +40,14 @@ class UAP(Universal):
 
     def search(self, fitting: Fitting) -> Tensor:
         free = fitting.free()
-        delta, best, most = free.center(), free.center(), -1.0
-        for epoch in range(self.epochs):
-            for batch in fitting.batches(epoch):
-                for idx in torch.arange(len(batch), device=batch.y.device).split(self.together):
-                    part = Batch(batch.x[idx], batch.y[idx], batch.ids[idx])
-                    delta = self._extended(fitting, free, delta, part)
-            with torch.no_grad():
-                rate = fitting.fooled(delta)
-            if rate >= most:
-                best, most = delta, rate
-            if rate >= self.fooled:
-                break
-        return best
+
+        def advance(delta: Tensor, batch: Batch, _: int) -> Tensor:
+            for idx in torch.arange(len(batch), device=batch.y.device).split(self.together):
+                part = Batch(batch.x[idx], batch.y[idx], batch.ids[idx])
+                delta = self._extended(fitting, free, delta, part)
+            return delta
+
+        return best_of_epochs(fitting, free.center(), self.epochs, advance, enough=self.fooled)
 
     def _extended(self, fitting: Fitting, free: Normed, delta: Tensor, batch: Batch) -> Tensor:
         """Return the change with what the inputs of a batch still need."""

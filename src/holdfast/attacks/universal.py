@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,7 +18,7 @@ from holdfast.models import Model, frozen, wrap
 from holdfast.objective import Objective
 from holdfast.plain import describe
 from holdfast.rng import Rng
-from holdfast.threat import Knowledge, Normed, ThreatModel
+from holdfast.threat import Knowledge, Normed, Placed, ThreatModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,14 @@ class Fitting:
         return y if self.groups > 1 else torch.zeros_like(y)
 
     def moved(self, delta: Tensor, batch: Batch) -> Tensor:
-        """Return the changed inputs of a batch (B, ...), within the range."""
+        """Return the changed inputs of a batch (B, ...), within the range.
+
+        A patch comes to a random place of each, the same one every time.
+        """
+        region = self.threat.space.around(batch.x)
+        if isinstance(region, Placed):
+            at = Rng(self.seed, batch.ids).fold("place")
+            return region.realize(region.pasted(delta[self.group(batch.y)], at), at)
         return (batch.x + delta[self.group(batch.y)]).clamp(*self.threat.space.range)
 
     def objective(self, batch: Batch) -> Objective:
@@ -74,6 +82,30 @@ class Fitting:
             right += int(concerned.sum())
             reached += int((concerned & (score.harm > score.tie)).sum())
         return reached / max(right, 1)
+
+
+def best_of_epochs(
+    fitting: Fitting,
+    delta: Tensor,
+    epochs: int,
+    advance: Callable[[Tensor, Batch, int], Tensor],
+    enough: float = inf,
+) -> Tensor:
+    """Advance a change batch by batch; return that of the epoch that fools most of the split.
+
+    enough: the rate at which to stop.
+    """
+    best, most = delta, -1.0
+    for epoch in range(epochs):
+        for batch in fitting.batches(epoch):
+            delta = advance(delta, batch, epoch)
+        with torch.no_grad():
+            rate = fitting.fooled(delta)
+        if rate >= most:
+            best, most = delta, rate
+        if rate >= enough:
+            break
+    return best
 
 
 class Universal:
@@ -103,7 +135,8 @@ def fit(
     result is reported on other examples: those of `data` are refused. The threat model's knowledge
     and query budget do not bind the fit, which uses a model that the attacker has at hand.
 
-    Raises InputError for a set that is no norm ball, and for ranges that do not agree.
+    Raises InputError for a set that does not fit the method (a norm ball, or a patch), and for
+    ranges that do not agree.
     """
     wrapped = wrap(model)
     if not tuple(wrapped.range) == tuple(threat.space.range) == tuple(data.range):

@@ -23,6 +23,7 @@ class Transform:
     """The interface of every transformation; subclasses are frozen dataclasses."""
 
     kind: ClassVar[str] = "transform"
+    moves: ClassVar[bool] = False  # pixels from place to place, whatever their values
 
     def __call__(self, x: Tensor, at: Rng) -> Tensor:
         """Return x (B, C, H, W) as it may be seen, one draw for each example."""
@@ -39,6 +40,8 @@ def _check(value: float, name: str, most: float) -> None:
 class Rotated(Transform):
     """Turned about the centre by up to `degrees` either way."""
 
+    moves: ClassVar[bool] = True
+
     degrees: float = 20.0
 
     def __post_init__(self) -> None:
@@ -53,6 +56,8 @@ class Rotated(Transform):
 @dataclass(frozen=True, kw_only=True)
 class Resized(Transform):
     """Seen from nearer or farther: larger or smaller by a factor of at most 1 + `share`."""
+
+    moves: ClassVar[bool] = True
 
     share: float = 0.2
 
@@ -71,6 +76,8 @@ class Resized(Transform):
 class Shifted(Transform):
     """Moved by up to `share` of the image's sides, by parts of pixels too."""
 
+    moves: ClassVar[bool] = True
+
     share: float = 0.1
 
     def __post_init__(self) -> None:
@@ -86,6 +93,8 @@ class Shifted(Transform):
 @dataclass(frozen=True, kw_only=True)
 class Tilted(Transform):
     """Seen at a slant: one side up to `share` nearer than the middle, in perspective."""
+
+    moves: ClassVar[bool] = True
 
     share: float = 0.2
 

@@ -87,6 +87,7 @@ class PatchRegion:
         self.x = x
         self.radius = radius
         self.space = space
+        self.range = space.range
         self.image = x.reshape(len(x), *as_image(x))  # (B, C, H, W)
         self.window = space.window(x)  # (h, w) bool
         self.sides = (self.window.shape[0], self.window.shape[1])
