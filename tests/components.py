@@ -33,6 +33,7 @@ REQUIRED: dict[str, Callable[[], Any]] = {
 SMALL: dict[str, dict[str, Any]] = {
     "acg": {"steps": 12},
     "admix": {"steps": 5, "step_size": 0.25, "images": NoiseImages(), "mixed": 2, "copies": 2},
+    "alma": {"steps": 40, "top": 3},
     "apgd": {"steps": 12},
     "bandits": {"queries": 61},
     "cw": {"steps": 20, "searches": 3, "step_size": 0.1, "weight": 0.1},

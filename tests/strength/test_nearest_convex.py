@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.attacks import FAB, SuperDeepFool
+from holdfast.attacks import ALMA, FAB, SuperDeepFool
 from least_distance import SPACES, on_linear, on_tiny, run
 from small_nets import digits
 
 CONVEX = ["l1", "l2", "linf"]
-SHORT = [FAB(steps=30), SuperDeepFool()]
+SHORT = [FAB(steps=30), SuperDeepFool(), ALMA(steps=100)]
 
-# Median distance of 40 digits with adv-lib 0.2.8 and as many steps; its SuperDeepFool is for L2.
+# Median distance of 40 digits with adv-lib 0.2.8 and as many steps; its SuperDeepFool is for L2. Of
+# its ALMA the better of two ways to begin: a step size of 0.1, or a first step of 0.1 (L1: 0.5).
 REFERENCE = [
     (FAB(steps=30), "l1", 1.2694),
     (FAB(steps=30), "l2", 0.5757),
     (FAB(steps=30), "linf", 0.1390),
     (SuperDeepFool(), "l2", 0.5763),
+    (ALMA(steps=100), "l1", 1.2954),
+    (ALMA(steps=100), "l2", 0.6107),
+    (ALMA(steps=300), "l1", 1.2447),
+    (ALMA(steps=300), "l2", 0.5815),
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from holdfast.attacks.acg import ACG
 from holdfast.attacks.admix import Admix
+from holdfast.attacks.alma import ALMA
 from holdfast.attacks.apgd import APGD
 from holdfast.attacks.applied import Applied
 from holdfast.attacks.ascent import Ascent
@@ -71,6 +72,7 @@ from holdfast.attacks.zoo import ZOO
 
 __all__ = [
     "ACG",
+    "ALMA",
     "APGD",
     "BIM",
     "CW",

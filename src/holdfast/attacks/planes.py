@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from holdfast.attacks.deepfool import boundaries
 from holdfast.attacks.points import Point, Scored, Unscored, look
 from holdfast.objective import Objective
 from holdfast.rng import Rng
@@ -14,7 +16,8 @@ from holdfast.spaces.ball import norm, spread
 from holdfast.threat import Normed, Region
 
 LOOKS = 3  # along the way from x to the nearest success
-NUDGE = 1e-3  # of the way at least: where logits are small, a tie is less than their rounding
+BEYOND = 1e-4  # of the loss of x: where logits are small, a tie is less than their rounding
+ROUNDS = 3  # of a polish; each has two forward and one backward pass
 
 
 def onto(region: Normed, p: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
@@ -62,6 +65,18 @@ def foot(region: Region, z: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
     return torch.where(spread(peak > 0, z), p, z)
 
 
+def nearest_foot(region: Region, z: Tensor, gaps: Tensor, grads: Tensor) -> Tensor:
+    """Return the valid point nearest to x on any of the planes gap + <grad, p - z> = 0.
+
+    gaps: (B, C); grads: (C, B, ...). Planes that have x beyond them do not count.
+    """
+    assert isinstance(region, Normed), "require() has checked this"
+    x = region.center()
+    at_x = gaps + torch.stack([along(grad, x - z) for grad in grads], dim=1)
+    at_x = torch.where(at_x > 0, -torch.inf, at_x)
+    return nearest_plane(region, x, at_x, grads)[0]
+
+
 def along(normal: Tensor, change: Tensor) -> Tensor:
     """Return (B,): the scalar product."""
     return (normal * change).flatten(1).sum(1)
@@ -79,8 +94,10 @@ class Bracket:
         self.outer, self.inner = first.z, region.center()
         self.outer_loss = first.loss
         unchanged = region.size(first.z) == 0  # else the loss of x is not known, only its sign
-        self.inner_loss = torch.where(unchanged, first.loss, -first.loss.abs())
-        self.size, self.tie = torch.full_like(first.loss, torch.inf), first.tie
+        self.first_loss = torch.where(unchanged, first.loss, -first.loss.abs())
+        self.inner_loss = self.first_loss
+        self.size = torch.full_like(first.loss, torch.inf)
+        self.goal = 2 * first.tie + BEYOND * self.first_loss.abs()
 
     def see(self, here: Scored) -> None:
         """Take one more point of the search into account."""
@@ -91,9 +108,8 @@ class Bracket:
     def between(self) -> Tensor:
         """Return the next point to look at on the way."""
         rise = self.outer_loss - self.inner_loss
-        goal = 2 * self.tie - self.inner_loss
-        share = (goal / torch.where(rise > 0, rise, 1.0)).nan_to_num(1.0)
-        share = torch.where(self.size.isfinite(), share.clamp(NUDGE, 1), 1.0)
+        share = ((self.goal - self.inner_loss) / torch.where(rise > 0, rise, 1.0)).nan_to_num(1.0)
+        share = torch.where(self.size.isfinite(), share.clamp(0, 1), 1.0)
         way = self.outer - self.inner
         return self.region.project(self.inner + spread(share, way) * way)
 
@@ -106,6 +122,18 @@ class Bracket:
         self.inner = torch.where(spread(inward, self.inner), here.z, self.inner)
         self.inner_loss = torch.where(inward, here.loss, self.inner_loss)
 
+    def aim(self, p: Scored) -> None:
+        """Take p for the nearest success where it is one that is nearer, else look towards it.
+
+        A point that is farther away than the nearest success is no news.
+        """
+        nearer = self.region.size(p.z) < self.size
+        beyond = p.harm > p.tie
+        self.see(p)
+        short = nearer & ~beyond & self.size.isfinite()
+        self.inner = torch.where(spread(short, p.z), p.z, self.region.center())
+        self.inner_loss = torch.where(short, p.loss, self.first_loss)
+
     def _move_outer(self, here: Scored, which: Tensor) -> None:
         self.outer = torch.where(spread(which, self.outer), here.z, self.outer)
         self.outer_loss = torch.where(which, here.loss, self.outer_loss)
@@ -117,4 +145,49 @@ def narrowed(objective: Objective, region: Region, best: Bracket, at: Rng) -> It
         here = look(objective, region, best.between(), at.at(at.step + k))
         yield here
         best.narrow(here)
+    yield Unscored(best.between())
+
+
+class Outset(NamedTuple):
+    """What a search for the nearest counterexample by descent begins with."""
+
+    z: Tensor  # (B, ...) half of the way to the nearest boundary as it seems from x, or the start
+    distance: Tensor  # (B,) to that boundary; never zero
+    scale: Tensor  # (B,) slope of that boundary's gap: the margin over it is a length
+
+
+def outset(
+    objective: Objective, region: Region, start: Tensor | None, at: Rng, top: int
+) -> tuple[Scored, Outset]:
+    """Look at x, or at the start, and at the boundaries around it."""
+    assert isinstance(region, Normed), "require() has checked this"
+    z = region.center() if start is None else start
+    here, gaps, grads = boundaries(objective, region, z, at, top)
+    near, gap, grad = nearest_plane(region, z, gaps, grads)
+    distance, steep = region.norms(near - z), region.dual_norm(grad)
+    distance = torch.where(distance > 0, distance, 1.0)
+    flat = gap.abs().clamp_min(1e-30).nan_to_num(1.0, 1.0, 1.0)
+    half = (z + near) / 2 if start is None else z
+    return here, Outset(half, distance, torch.where(steep > 0, steep, flat))
+
+
+def polish(
+    objective: Objective, region: Region, best: Bracket, at: Rng, top: int
+) -> Iterator[Point]:
+    """Bring each nearest success nearer still, as if the boundaries were planes there.
+
+    Each round takes the planes where the way to the success crosses the boundary, and looks at the
+    point on one of them that is nearest to x; the next way is from there, or from x if that is a
+    success.
+    """
+    for k in range(ROUNDS):
+        here, gaps, grads = boundaries(
+            objective, region, best.between(), at.at(at.step + 2 * k), top
+        )
+        yield here
+        best.narrow(here)
+        near = nearest_foot(region, here.z, gaps - best.goal[:, None], grads)
+        here = look(objective, region, near, at.at(at.step + 2 * k + 1))
+        yield here
+        best.aim(here)
     yield Unscored(best.between())
