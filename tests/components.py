@@ -38,6 +38,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "bandits": {"queries": 61},
     "cw": {"steps": 20, "searches": 3, "step_size": 0.1, "weight": 0.1},
     "cw_l0": {"steps": 20, "searches": 20},
+    "jsma": {"steps": 20},
     "ddn": {"steps": 30},
     "deepfool": {"steps": 8, "top": 3},
     "fmn": {"steps": 25},

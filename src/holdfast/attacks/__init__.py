@@ -31,6 +31,7 @@ from holdfast.attacks.gama import GAMA, Corner
 from holdfast.attacks.genattack import GenAttack
 from holdfast.attacks.geoda import GeoDA
 from holdfast.attacks.hopskipjump import HopSkipJump
+from holdfast.attacks.jsma import JSMA
 from holdfast.attacks.leap import Leap
 from holdfast.attacks.malt import MALT, ToNearest
 from holdfast.attacks.md import MD
@@ -84,6 +85,7 @@ __all__ = [
     "FGSM",
     "FMN",
     "GAMA",
+    "JSMA",
     "MALT",
     "MD",
     "MIFGSM",
