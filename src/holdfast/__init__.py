@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         L1,
         L2,
         Circle,
+        Corrupted,
         Flow,
         Frame,
         Linf,
@@ -68,7 +69,7 @@ _HOMES = {
     "errors": "ConfigError HoldfastError InputError StorageError Unsupported VerificationError",
     "evaluation": "Suite export_png",
     "models": "wrap",
-    "spaces": "Circle Flow Frame L0 L1 L2 Linf Masked Patch PixelL0 Recolor Rectangle "
+    "spaces": "Circle Corrupted Flow Frame L0 L1 L2 Linf Masked Patch PixelL0 Recolor Rectangle "
     "RotationTranslation",
     "threat": "Knowledge Targeted ThreatModel Untargeted",
     "training": "MTLIBP NFGSM SGD TRADES Adam Cosine Cyclic FastAT Madry NoiseAugmented OneCycle "
@@ -90,6 +91,7 @@ __all__ = [
     "Circle",
     "Claim",
     "ConfigError",
+    "Corrupted",
     "Cosine",
     "Cyclic",
     "Examples",

@@ -11,7 +11,7 @@ from holdfast.attacks import PGD, Grid, Leap, Pasted, PlaceSearch, StAdv, WorstO
 from holdfast.claims import Claim, write_claim
 from holdfast.errors import VerificationError
 from holdfast.evaluation import Member, Suite, evaluate, verify
-from holdfast.spaces import Flow, Masked, Patch, Recolor, Rectangle, RotationTranslation
+from holdfast.spaces import Corrupted, Flow, Masked, Patch, Recolor, Rectangle, RotationTranslation
 from holdfast.threat import ThreatModel
 from small_nets import digits
 
@@ -24,6 +24,7 @@ CASES = {
         PlaceSearch(attack=PGD(steps=5), places=1, heats=2, probes=8),
     ),
     "pasted": (Patch(height=0.5, width=0.5), Pasted(places=5)),
+    "corrupted": (Corrupted(eps=5), WorstOf(queries=20)),
     "masked": (Masked(shapes=(Rectangle(top=0.25, left=0.25),)), WorstOf(queries=20)),
 }
 

@@ -22,7 +22,7 @@ from holdfast.attacks.deepfool import DeepFool
 from holdfast.attacks.difgsm import DIFGSM
 from holdfast.attacks.diverse import Diverse, Momentum, Neighbours, Nesterov, Running
 from holdfast.attacks.eot import EOT
-from holdfast.attacks.exhaustive import Grid, WorstOf
+from holdfast.attacks.exhaustive import Exhaustive, Grid, WorstOf
 from holdfast.attacks.fab import FAB
 from holdfast.attacks.fgsm import FGSM
 from holdfast.attacks.fmn import FMN
@@ -115,6 +115,7 @@ __all__ = [
     "DeepFool",
     "Diverse",
     "EachTarget",
+    "Exhaustive",
     "FrankWolfe",
     "Gaussian",
     "GenAttack",

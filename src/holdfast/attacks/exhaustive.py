@@ -10,10 +10,11 @@ from torch import Tensor
 
 from holdfast.attacks.base import Attack, Capability, Point, ask
 from holdfast.attacks.limits import at_least
+from holdfast.errors import ConfigError
 from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
-from holdfast.threat import Knowledge, Lattice, Region
+from holdfast.threat import Finite, Knowledge, Lattice, Region
 
 
 @register("attack")
@@ -43,6 +44,43 @@ class Grid(Attack):
 
     def passes(self) -> tuple[int, int]:
         return self.angles * self.shifts**2, 0
+
+
+@register("attack")
+@dataclass(frozen=True, kw_only=True)
+class Exhaustive(Attack):
+    """Try every choice of a finite set, as often as asked (Hendrycks and Dietterich, 2019).
+
+    arXiv:1903.12261 takes the mean over corruptions; this is the worst of them for each example.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Finite,)
+    knowledge: ClassVar[Knowledge] = Knowledge.DECISION
+
+    draws: int = 1  # of each choice, where chance has a part in it
+    choices: int = 61  # at most, the unchanged input among them: a set of more is refused
+
+    def __post_init__(self) -> None:
+        at_least(self.draws, 1, "draws")
+        at_least(self.choices, 1, "choices")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        assert isinstance(region, Finite), "require() has checked this"
+        for i in range(self.draws):
+            for k, z in enumerate(region.choices(rng.fold("draw", i))):
+                if k == self.choices:
+                    raise ConfigError(
+                        f"the set has more than {self.choices} choices: write Exhaustive(choices=n)"
+                    )
+                yield ask(objective, region, z, rng.at(k))[0]
+
+    def cost(self) -> str:
+        return "at most draws x (choices forward, 0 backward)"
+
+    def passes(self) -> tuple[int, int]:
+        return self.draws * self.choices, 0
 
 
 @register("attack")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from holdfast.spaces.corrupted import Corrupted
 from holdfast.spaces.flow import Flow
 from holdfast.spaces.l0 import L0
 from holdfast.spaces.l1 import L1
@@ -18,6 +19,7 @@ __all__ = [
     "L1",
     "L2",
     "Circle",
+    "Corrupted",
     "Flow",
     "Frame",
     "Linf",
