@@ -17,10 +17,12 @@ from holdfast.attacks.chain import Chain
 from holdfast.attacks.compose import EachTarget, Restart, Restarts, ToRank
 from holdfast.attacks.cw import CW
 from holdfast.attacks.cw_l0 import CWL0
+from holdfast.attacks.cw_linf import CWLinf
 from holdfast.attacks.ddn import DDN
 from holdfast.attacks.deepfool import DeepFool
 from holdfast.attacks.difgsm import DIFGSM
 from holdfast.attacks.diverse import Diverse, Momentum, Neighbours, Nesterov, Running
+from holdfast.attacks.ead import EAD
 from holdfast.attacks.eot import EOT
 from holdfast.attacks.exhaustive import Exhaustive, Grid, WorstOf
 from holdfast.attacks.fab import FAB
@@ -80,6 +82,7 @@ __all__ = [
     "CWL0",
     "DDN",
     "DIFGSM",
+    "EAD",
     "EOT",
     "FAB",
     "FGSM",
@@ -109,6 +112,7 @@ __all__ = [
     "Basis",
     "Blur",
     "Boundary",
+    "CWLinf",
     "Chain",
     "Corner",
     "Cosines",
