@@ -64,6 +64,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "nifgsm": {"steps": 5, "step_size": 0.25},
     "odi": {"attack": PGD(steps=6, step_size=0.3)},
     "place_search": {"attack": PGD(steps=4), "places": 1, "heats": 2, "probes": 3},
+    "pdpgd": {"steps": 40, "top": 3},
     "pgd": {"steps": 6, "step_size": 0.25},
     "sinifgsm": {"steps": 4, "step_size": 0.3, "copies": 2},
     "square": {"queries": 30},

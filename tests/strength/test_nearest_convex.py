@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.attacks import ALMA, FAB, SuperDeepFool
+from holdfast.attacks import ALMA, FAB, PDPGD, SuperDeepFool
 from least_distance import SPACES, on_linear, on_tiny, run
 from small_nets import digits
 
 CONVEX = ["l1", "l2", "linf"]
-SHORT = [FAB(steps=30), SuperDeepFool(), ALMA(steps=100)]
+SHORT = [FAB(steps=30), SuperDeepFool(), ALMA(steps=100), PDPGD(steps=100)]
 
 # Median distance of 40 digits with adv-lib 0.2.8 and as many steps; its SuperDeepFool is for L2. Of
 # its ALMA the better of two ways to begin: a step size of 0.1, or a first step of 0.1 (L1: 0.5).
@@ -22,6 +22,9 @@ REFERENCE = [
     (ALMA(steps=100), "l2", 0.6107),
     (ALMA(steps=300), "l1", 1.2447),
     (ALMA(steps=300), "l2", 0.5815),
+    (PDPGD(steps=300), "l1", 1.2745),
+    (PDPGD(steps=300), "l2", 0.6210),
+    (PDPGD(steps=300), "linf", 0.1398),
 ]
 
 
@@ -53,3 +56,10 @@ def test_as_near_as_the_reference(attack, name, reference):
     assert bool(found.reached.all())
     print(f"{type(attack).__name__} {name}: {found.size.median():.4f}, adv-lib {reference}")
     assert float(found.size.median()) <= 1.005 * reference
+
+
+def test_more_steps_of_pdpgd_are_not_weaker_in_l1():
+    net, x, y = digits(40)
+    few, many = (run(PDPGD(steps=n), SPACES["l1"], net, x, y).size for n in (40, 160))
+    assert float(many.median()) <= 1.001 * float(few.median())
+    assert float(many.mean()) <= float(few.mean())

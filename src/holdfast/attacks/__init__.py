@@ -44,6 +44,7 @@ from holdfast.attacks.nifgsm import NIFGSM
 from holdfast.attacks.odi import ODI, MultiTargeted
 from holdfast.attacks.one_pixel import OnePixel
 from holdfast.attacks.pasted import Pasted
+from holdfast.attacks.pdpgd import PDPGD
 from holdfast.attacks.perturbation import Pattern, Perturbation, Waves
 from holdfast.attacks.pgd import PGD
 from holdfast.attacks.place_search import PlaceSearch
@@ -95,6 +96,7 @@ __all__ = [
     "NES",
     "NIFGSM",
     "ODI",
+    "PDPGD",
     "PGD",
     "RFGSM",
     "SINIFGSM",

@@ -1,0 +1,101 @@
+"""Primal-dual proximal gradient descent: the norm's proximal step against a weight that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import log
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.base import Attack, Capability, Point, Scored, climb
+from holdfast.attacks.descent import Moments, leveled
+from holdfast.attacks.limits import at_least, positive
+from holdfast.attacks.planes import ROUNDS, Bracket, outset, polish
+from holdfast.losses import Margin
+from holdfast.objective import Objective
+from holdfast.registry import register
+from holdfast.rng import Rng
+from holdfast.spaces.ball import norm, spread
+from holdfast.threat import Convex, Normed, Region, Vector
+
+AVERAGE = 0.9  # weight of the past in the weights that the primal step uses
+BOUND = -log(1e-6)  # of the logarithm of the weights' ratio
+
+
+@register("attack", name="pdpgd")
+@dataclass(frozen=True, kw_only=True)
+class PDPGD(Attack):
+    """Descend weighted norm and constraint; the weight grows until the boundary is crossed.
+
+    Matyasko and Chau, 2021, arXiv:2106.01538: Adam on the constraint, the proximal step of the
+    norm, a step up of the constraint's weight. The end is brought nearer along planes.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed, Convex)
+    nearest: ClassVar[bool] = True
+
+    steps: int = 500
+    step_size: float = 1.0  # of Adam at first, in distances to the boundary as it seems from x
+    last_step_size: float = 0.01  # and at the end
+    ratio: float = 0.5  # weight of the norm over that of the constraint, at first
+    rate: float = 20.0  # speed of the logarithm of this ratio at first, per run
+    last_rate: float = 2.0  # and at the end
+    top: int = 9  # wrong classes whose boundaries are looked at, first and last
+
+    def __post_init__(self) -> None:
+        at_least(self.steps, 1, "steps")
+        at_least(self.top, 1, "top")
+        for name in ("step_size", "last_step_size", "ratio", "rate", "last_rate"):
+            positive(getattr(self, name), name)
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        assert isinstance(region, Normed), "require() has checked this"
+        objective = objective.using(Margin())
+        here, view = outset(objective, region, start, rng.fold("outset"), self.top)
+        yield here
+        z, best, moments = view.z, Bracket(region, here), Moments(view.z)
+        weights, unit = _Weights(view.scale, self.ratio), view.distance
+        for k in range(self.steps):
+            at = rng.at(k, of=self.steps)
+            here, grad = climb(objective, region, z, at)
+            yield here
+            best.see(here)
+            if k == 0:
+                unit = unit / region.norms(leveled(grad)).clamp_min(1e-30)
+            pull = (-here.loss / view.scale).sigmoid().nan_to_num(1.0) / view.scale
+            mean, root = moments.see(-grad * spread(pull, grad))
+            pace = self.step_size * (self.last_step_size / self.step_size) ** at.progress
+            length = pace * unit / norm(root, torch.inf)
+            z = region.shrink(z - spread(length, z) * mean, weights.ratio() * length)
+            rate = self.rate + (self.last_rate - self.rate) * at.progress
+            weights.follow(here, rate / self.steps)
+        yield from polish(objective, region, best, rng.at(self.steps), self.top)
+
+    def cost(self) -> str:
+        return "at most steps + 8 forward, steps + 4 x top backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.steps + 2 * ROUNDS + 2, self.steps + (ROUNDS + 1) * self.top
+
+
+class _Weights:
+    """Each example's weights of norm and constraint, which sum to one, averaged over the steps."""
+
+    def __init__(self, like: Tensor, ratio: float) -> None:
+        self.log = torch.full_like(like, -log(ratio))  # of constraint over norm
+        self.constraint = self.log.sigmoid()
+
+    def follow(self, here: Scored, rate: float) -> None:
+        """Raise the constraint's weight before the boundary, lower it beyond."""
+        reached = here.harm > here.tie
+        self.log = (self.log + torch.where(reached, -rate, rate)).clamp(-BOUND, BOUND)
+        self.constraint = AVERAGE * self.constraint + (1 - AVERAGE) * self.log.sigmoid()
+
+    def ratio(self) -> Tensor:
+        """Return (B,): the weight of the norm over that of the constraint."""
+        return (1 - self.constraint) / self.constraint
