@@ -22,6 +22,7 @@ from holdfast.units import Number
 from holdfast.warp import sample
 
 _MOVES = 4  # one proposal in so many moves the patch, the others change its content
+_FARTHEST = 0.75  # share of the image by which the first moves go, less and less
 
 
 @register("space")
@@ -181,14 +182,21 @@ class PatchRegion:
             content = clean + covers * (content - clean)
         return self.project(_join(place, content))
 
-    def propose_start(self, at: Rng) -> Tensor:
-        """Return a random place with content at the ends of what is allowed."""
+    def paint(self, at: Rng) -> Tensor:
+        """Return a random place with vertical stripes at the ends of what is allowed."""
         place = self._anywhere(at)
-        signs = at.fold("content").sign(self._content_shape).to(self.x.dtype)
+        channels, _, width = self._content_shape
+        signs = at.fold("content").sign((channels, 1, width)).to(self.x.dtype)
         content = self._cut(place, self.image) + signs * spread(self.radius, signs)
         return self.project(_join(place, content))
 
+    def propose_start(self, at: Rng) -> Tensor:
+        return self.paint(at)
+
     def propose(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
+        return self.repaint(z, at, fraction)
+
+    def repaint(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
         """Move the patch, once in a while, or give a square of it one extreme colour.
 
         Sparse-RS on patches (Croce et al., 2022, arXiv:2006.12834, sec. 5).
@@ -197,7 +205,7 @@ class PatchRegion:
         place = self._whole(place)
         if at.step % _MOVES == _MOVES - 1:
             room = torch.tensor(self.counts, dtype=z.dtype, device=z.device) - 1
-            reach = (room * fraction).ceil().clamp_min(1)
+            reach = (room * (_FARTHEST * (1 - at.progress))).floor().clamp_min(1)
             move = (at.fold("move").uniform((2,), -1.0, 1.0).to(z.dtype) * (reach + 0.5)).round()
             return self.project(_join(place + move, content))
         square = draw(at, self.sides[0], self.sides[1], fraction).mask(*self.sides)[:, None]
