@@ -41,7 +41,7 @@ if TYPE_CHECKING:
         Rectangle,
         RotationTranslation,
     )
-    from holdfast.threat import Knowledge, Targeted, ThreatModel, Untargeted
+    from holdfast.threat import Knowledge, Targeted, ThreatModel, Undetected, Untargeted
     from holdfast.training import (
         NFGSM,
         SGD,
@@ -71,7 +71,7 @@ _HOMES = {
     "models": "wrap",
     "spaces": "Circle Corrupted Flow Frame L0 L1 L2 Linf Masked Patch PixelL0 Recolor Rectangle "
     "RotationTranslation",
-    "threat": "Knowledge Targeted ThreatModel Untargeted",
+    "threat": "Knowledge Targeted ThreatModel Undetected Untargeted",
     "training": "MTLIBP NFGSM SGD TRADES Adam Cosine Cyclic FastAT Madry NoiseAugmented OneCycle "
     "Piecewise Standard TrainPlan TrainResult",
 }
@@ -122,6 +122,7 @@ __all__ = [
     "ThreatModel",
     "TrainPlan",
     "TrainResult",
+    "Undetected",
     "Unsupported",
     "Untargeted",
     "VerificationError",

@@ -37,6 +37,13 @@ class Loss:
         """Return (B,): larger is nearer to `target`, away from `rival`."""
         raise NotImplementedError
 
+    def merge(self, label: Tensor, reject: Tensor, classes: Tensor) -> Tensor:
+        """Return (B,): what stands for the label where a model may also reject: the larger of both.
+
+        label, reject: (B,) logits. classes: (B, K) those of all classes.
+        """
+        return torch.maximum(label, reject)
+
 
 def of_class(logits: Tensor, y: Tensor) -> Tensor:
     """Return (B,): each row's logit of class `y`."""
@@ -95,6 +102,59 @@ class Margin(Loss):
         self, logits: Tensor, rival: Tensor, target: Tensor, reference: Tensor | None = None
     ) -> Tensor:
         return of_class(logits, target) - of_class(logits, rival)
+
+
+@register("loss")
+@dataclass(frozen=True, kw_only=True)
+class JointMargin(Loss):
+    """The margin over label and rejection at once, for models that may reject.
+
+    The larger of the two (Carlini and Wagner, 2017, arXiv:1705.07263, sec. 3) has the gradient of
+    one of them; a soft maximum that of both, so that a search does not go back and forth between
+    classifier and detector. Where nothing can be rejected it is the margin.
+    """
+
+    softness: float = 0.1  # of the maximum, as a share of the spread of the classes' logits
+
+    def away(self, logits: Tensor, y: Tensor, reference: Tensor | None = None) -> Tensor:
+        return Margin().away(logits, y, reference)
+
+    def towards(
+        self, logits: Tensor, rival: Tensor, target: Tensor, reference: Tensor | None = None
+    ) -> Tensor:
+        return Margin().towards(logits, rival, target, reference)
+
+    def merge(self, label: Tensor, reject: Tensor, classes: Tensor) -> Tensor:
+        spread = (classes.amax(1) - classes.amin(1)).detach()
+        largest = torch.maximum(label.abs(), reject.abs()).detach()
+        scale = torch.maximum(self.softness * spread, 1e-6 * largest).clamp_min(1e-30)
+        return scale * torch.logaddexp(label / scale, reject / scale)
+
+
+@register("loss")
+@dataclass(frozen=True, kw_only=True)
+class LogitMatch(Loss):
+    """Imitate the logits that another class would have (Tramer et al., 2020, arXiv:2002.08347).
+
+    The guide is the unchanged input's own logits with label and target, or best other class,
+    exchanged: a detector that looks at logits sees an ordinary input of that class. The loss is
+    minus the mean squared distance to it.
+    """
+
+    needs_reference: ClassVar[bool] = True
+
+    def away(self, logits: Tensor, y: Tensor, reference: Tensor | None = None) -> Tensor:
+        assert reference is not None, "the objective supplies the reference"
+        other = reference.scatter(1, y[:, None], -torch.inf).argmax(1)
+        return self.towards(logits, y, other, reference)
+
+    def towards(
+        self, logits: Tensor, rival: Tensor, target: Tensor, reference: Tensor | None = None
+    ) -> Tensor:
+        assert reference is not None, "the objective supplies the reference"
+        pair, turned = (torch.stack(two, 1) for two in ((rival, target), (target, rival)))
+        guide = reference.scatter(1, pair, reference.gather(1, turned))
+        return -(logits - guide).square().mean(1)
 
 
 @register("loss")

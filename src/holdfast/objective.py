@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from holdfast.errors import Unsupported
+from holdfast.errors import InputError, Unsupported
 from holdfast.losses import Loss
 from holdfast.models.adapter import Model, frozen
 from holdfast.models.draws import Draws
@@ -109,6 +109,13 @@ class Objective:
         loss: Loss | None = None,
         judge: nn.Module | None = None,
     ) -> None:
+        for asked in (model, judge or model) if threat.goal.rejects else ():
+            if not (isinstance(asked, Model) and asked.rejects):
+                raise InputError(
+                    f"the goal {type(threat.goal).__name__} needs a model that may reject, to "
+                    "search and to judge: holdfast.models.Rejecting(classifier, detector, "
+                    "threshold)"
+                )
         self.threat = threat
         self.search = model
         self.judge = judge or model
@@ -165,11 +172,12 @@ class Objective:
         logits = _as_one(logits)
         gaps = loss[:, None]
         if self._steer is None and self.targets is None:
-            others = logits.detach().scatter(1, self.y[:, None], -torch.inf)
+            classes = self.threat.goal.classes(logits, self.y)
+            others = classes.detach().scatter(1, self.y[:, None], -torch.inf)
             rivals = (
-                others.nan_to_num(-torch.inf).topk(min(top, logits.shape[1] - 1), dim=1).indices
+                others.nan_to_num(-torch.inf).topk(min(top, classes.shape[1] - 1), dim=1).indices
             )
-            gaps = logits.gather(1, rivals) - logits.gather(1, self.y[:, None])
+            gaps = classes.gather(1, rivals) - classes.gather(1, self.y[:, None])
         grads = []
         for gap in gaps.unbind(1):
             grad: Tensor | None = None
@@ -211,7 +219,8 @@ class Objective:
         self._allow(Knowledge.SCORE, "scores")
         if not self._reference:
             with torch.no_grad():
-                self._reference.append(_as_one(self._ask(self.search, self.x)))
+                logits = _as_one(self._ask(self.search, self.x))
+                self._reference.append(self.threat.goal.classes(logits, self.y))
         return self._reference[0]
 
     def recall(self, name: str, compute: Callable[[], Tensor]) -> Tensor:

@@ -390,6 +390,7 @@ class Goal:
     """What counts as harm; subclasses are frozen dataclasses registered as "goal"."""
 
     kind: ClassVar[str] = "goal"
+    rejects: ClassVar[bool] = False  # whether the last logit is a score to reject by, not a class
 
     def harm(self, logits: Tensor, y: Tensor, targets: Tensor | None) -> Tensor:
         """Return (B,): what the attacker wants, positive where the goal is reached."""
@@ -407,6 +408,14 @@ class Goal:
         """Return (B,) bool: which examples the attacker cares about."""
         return torch.ones_like(y, dtype=torch.bool)
 
+    def classes(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Return (B, K): a logit for each class, of which the label's must be exceeded."""
+        return logits
+
+    def sentence(self) -> str:
+        """Return the goal in words, for claims and reports."""
+        raise NotImplementedError
+
 
 @register("goal")
 @dataclass(frozen=True, kw_only=True)
@@ -420,6 +429,45 @@ class Untargeted(Goal):
         if aim.steer is None:
             return loss.away(logits, aim.y, aim.reference)
         return loss.towards(logits, aim.y, aim.steer, aim.reference)
+
+    def sentence(self) -> str:
+        return "untargeted"
+
+
+@register("goal")
+@dataclass(frozen=True, kw_only=True)
+class Undetected(Goal):
+    """Any wrong class that the model does not reject; for a model that may (`models.Rejecting`).
+
+    The last logit is what it rejects by, where it is the largest. What must be exceeded is the
+    label's logit and that one: the larger of the two stands for the label, so every loss and every
+    attack serves this goal (Carlini and Wagner, 2017, arXiv:1705.07263, sec. 3).
+    """
+
+    rejects: ClassVar[bool] = True
+
+    def harm(self, logits: Tensor, y: Tensor, targets: Tensor | None) -> Tensor:
+        seen = self.classes(logits, y)
+        return best_other(seen, y) - of_class(seen, y)
+
+    def loss(self, loss: Loss, logits: Tensor, aim: Aim) -> Tensor:
+        seen = self._merged(loss, logits, aim.y)
+        if aim.steer is None:
+            return loss.away(seen, aim.y, aim.reference)
+        return loss.towards(seen, aim.y, aim.steer, aim.reference)
+
+    def classes(self, logits: Tensor, y: Tensor) -> Tensor:
+        return self._merged(DEFAULT_LOSS, logits, y)
+
+    def sentence(self) -> str:
+        return "wrong and not rejected"
+
+    @staticmethod
+    def _merged(loss: Loss, logits: Tensor, y: Tensor) -> Tensor:
+        """Return (B, K): in the label's place what stands for label and rejection."""
+        classes, reject = logits[:, :-1], logits[:, -1]
+        merged = loss.merge(of_class(classes, y), reject, classes)
+        return classes.scatter(1, y[:, None], merged[:, None])
 
 
 @register("goal")
@@ -443,6 +491,9 @@ class Targeted(Goal):
 
     def applies(self, y: Tensor) -> Tensor:
         return torch.ones_like(y, dtype=torch.bool) if self.to is None else y != self.to
+
+    def sentence(self) -> str:
+        return "targeted" if self.to is None else f"targeted at class {self.to}"
 
     def _wanted(self, targets: Tensor | None) -> Tensor:
         if targets is None:
@@ -486,12 +537,9 @@ class ThreatModel:
 
     def sentence(self) -> str:
         """Return the threat model in words: set, range, goal, knowledge, budget."""
-        goal = "untargeted"
-        if isinstance(self.goal, Targeted):
-            goal = "targeted" if self.goal.to is None else f"targeted at class {self.goal.to}"
         sees = "white box (gradient)" if self.knowledge is Knowledge.GRADIENT else self.knowledge
         limit = "" if self.queries is None else f", at most {self.queries} queries"
-        return f"{self.space.sentence()}, {goal}, {sees}{limit}"
+        return f"{self.space.sentence()}, {self.goal.sentence()}, {sees}{limit}"
 
 
 register("threat", name="threat_model")(ThreatModel)

@@ -7,7 +7,17 @@ import math
 import pytest
 import torch
 
-from holdfast.losses import DLR, KL, CrossEntropy, Margin, ScaledCrossEntropy, best_other, of_class
+from holdfast.losses import (
+    DLR,
+    KL,
+    CrossEntropy,
+    JointMargin,
+    LogitMatch,
+    Margin,
+    ScaledCrossEntropy,
+    best_other,
+    of_class,
+)
 from holdfast.registry import known
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.5, 1.0], [-7.0, -3.0, -9.0, -4.0], [0.0, 5.0, 5.0, -2.0]])
@@ -112,6 +122,8 @@ def test_every_loss_moves_the_prediction_the_right_way(loss, classes, shift):
     away = loss.away(logits, y, reference)
     assert away.shape == y.shape
     assert bool(away.isfinite().all())
+    if isinstance(loss, LogitMatch):  # towards logits of its own, whatever the prediction
+        return
     if not isinstance(loss, KL):
         grad = gradient(away, logits)
         assert bool((of_class(grad, y) <= 0).all())
@@ -174,3 +186,22 @@ def test_rows_do_not_mix_and_doubles_stay_doubles(loss):
         one = slice(i, i + 1)
         assert torch.equal(loss.away(logits[one], y[one], reference[one]), away[one])
     assert loss.towards(logits, y, target, reference).shape == (8,)
+
+
+def test_logit_match_is_highest_where_label_and_target_have_changed_places():
+    reference = torch.tensor([[3.0, 1.0, -2.0]])
+    y, target = torch.tensor([0]), torch.tensor([2])
+    assert LogitMatch().away(torch.tensor([[1.0, 3.0, -2.0]]), y, reference).item() == 0
+    turned = torch.tensor([[-2.0, 1.0, 3.0]])
+    assert LogitMatch().towards(turned, y, target, reference).item() == 0
+    assert LogitMatch().away(turned, y, reference).item() == pytest.approx(-(9 + 4 + 25) / 3)
+
+
+def test_what_stands_for_label_and_rejection():
+    classes = torch.tensor([[2.0, 0.0], [2.0, 0.0], [2.0, 0.0]])
+    label, reject = torch.tensor([2.0, 2.0, 0.0]), torch.tensor([-9.0, 2.0, 5.0])
+    assert torch.equal(Margin().merge(label, reject, classes), torch.maximum(label, reject))
+    soft = JointMargin(softness=0.1).merge(label, reject, classes)
+    assert soft.tolist() == pytest.approx([2.0, 2 + 0.2 * math.log(2), 5.0], abs=1e-5)
+    flat = torch.zeros(3, 2)
+    assert bool(JointMargin().merge(label, reject, flat).isfinite().all())

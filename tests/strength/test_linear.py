@@ -28,23 +28,8 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.spaces import L2, Linf
 from holdfast.threat import ThreatModel
+from linear_optimum import best_l2, best_linf
 from small_nets import linear
-
-
-def best_linf(x, gradient, radius):
-    """Per coordinate: the end of the allowed interval that the gradient points to."""
-    low, high = (x - radius).clamp(0, 1), (x + radius).clamp(0, 1)
-    return torch.where(gradient > 0, high, low)
-
-
-def best_l2(x, gradient, radius):
-    """clip(x + t g) with the t at which the change is as long as the radius, by bisection."""
-    least, most = torch.zeros(len(x), 1).double(), torch.full((len(x), 1), 1e6).double()
-    for _ in range(200):
-        middle = (least + most) / 2
-        inside = ((x + middle * gradient).clamp(0, 1) - x).norm(dim=1, keepdim=True) <= radius
-        least, most = torch.where(inside, middle, least), torch.where(inside, most, middle)
-    return (x + least * gradient).clamp(0, 1)
 
 
 def optimum(net, x, y, space):

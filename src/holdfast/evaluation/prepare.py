@@ -171,7 +171,7 @@ def _num_classes(model: Model, x: Tensor) -> int:
     """Return K; InputError for a model that cannot take x."""
     try:
         with torch.no_grad(), frozen(model):
-            return int(model(x).shape[1])
+            return int(model(x).shape[1]) - model.rejects
     except HoldfastError:
         raise
     except Exception as error:  # whatever somebody's network raises

@@ -18,6 +18,7 @@ from holdfast.models.networks import (
     WideResNet,
     build_network,
 )
+from holdfast.models.rejecting import Rejecting, reject_at
 from holdfast.models.targets import (
     BlackBox,
     Endpoint,
@@ -57,6 +58,7 @@ __all__ = [
     "Onnx",
     "PreActResNet18",
     "Printed",
+    "Rejecting",
     "Resized",
     "Rotated",
     "Shifted",
@@ -82,5 +84,6 @@ __all__ = [
     "load_user_model",
     "load_weights",
     "logit_gaps",
+    "reject_at",
     "wrap",
 ]

@@ -74,6 +74,11 @@ class Model(nn.Module):
         return inner if isinstance(inner, BlackBox) else None
 
     @property
+    def rejects(self) -> bool:
+        """Say whether the last logit is a score to reject an input by, and no class."""
+        return isinstance(self.module, Model) and self.module.rejects
+
+    @property
     def title(self) -> str:
         """Return what claims call the network."""
         inner = self.module

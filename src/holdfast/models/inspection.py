@@ -15,6 +15,7 @@ from holdfast.inputs import check_input, check_labels
 from holdfast.losses import CrossEntropy, Loss, Margin
 from holdfast.models.adapter import Model, frozen
 from holdfast.models.finding import Finding, Verdict, failed, passed, warned
+from holdfast.models.rejecting import Rejecting, suspicion
 from holdfast.models.targets.base import BlackBox
 
 _SUM_SLACK = 1e-5  # how far a row of probabilities may be from 1
@@ -42,7 +43,7 @@ def inspect(
             logits = _logits(model, x)
             if not logits.isfinite().all():
                 return [_not_finite(logits)]
-            check_labels(y, logits.shape[1])
+            check_labels(y, logits.shape[1] - model.rejects)
             findings = [passed("finite-outputs", "every logit is finite")]
             findings.append(_outputs(model, logits, y))
             findings.append(_repeatable(model, x))
@@ -50,6 +51,7 @@ def inspect(
             findings += [] if box is None else [_black_box(box)]
             for network in (model,) if searched is None else searched:
                 findings += _gradients(network, x, y) if network.box is None else []
+                findings += [_detector(network, x)] if isinstance(network, Rejecting) else []
         if findings[2].status is Verdict.PASS:  # a random model differs from itself, always
             findings.append(_batch_independent(model, x, logits))
             if box is None:  # a target outside of PyTorch has no modes
@@ -67,12 +69,12 @@ def check_logits(model: Model, x: Tensor, y: Tensor) -> int:
     finding = _outputs(model, logits, y)
     if finding.status is Verdict.FAIL:
         raise InputError(f"{finding.message}: {finding.remedy}")
-    return logits.shape[1]
+    return logits.shape[1] - model.rejects
 
 
 def count_classes(model: Model, x: Tensor) -> int:
     """Return K after one forward pass of x (N, ...); InputError for a model that cannot take x."""
-    return _first_logits(model, x).shape[1]
+    return _first_logits(model, x).shape[1] - model.rejects
 
 
 def _first_logits(model: Model, x: Tensor) -> Tensor:
@@ -101,6 +103,7 @@ def _not_finite(logits: Tensor) -> Finding:
 def _outputs(model: Model, logits: Tensor, y: Tensor) -> Finding:
     """Judge what a network returns; of a target that does not return logits, what it was said."""
     box = model.box
+    logits = logits[:, :-1] if model.rejects else logits
     if box is None or box.target.outputs == "logits":
         found = _probabilities(logits, y)
         if box is None or found.status is not Verdict.FAIL:
@@ -197,11 +200,32 @@ def _zero_gradient(margin: float, entropy: float) -> Finding:
     return passed(name, "the examples have input gradients")
 
 
+def _detector(model: Rejecting, x: Tensor) -> Finding:
+    """Judge the gradient of the detector alone, which the classifier's would hide."""
+    name = "detector-gradient"
+    with torch.enable_grad():
+        leaf = x.detach().clone().requires_grad_(True)
+        scores = suspicion(model.detector, leaf).sum()
+        grad = torch.zeros_like(x)
+        if scores.requires_grad:
+            (grad,) = torch.autograd.grad(scores, leaf, materialize_grads=True)
+    still = _zero_rows(grad.flatten(1))
+    if still <= _FEW:
+        return passed(name, "the detector has input gradients")
+    return failed(
+        name,
+        f"the detector's input gradient is exactly zero for {still:.1%} of the examples: gradient "
+        "attacks cannot see how to evade it",
+        "search with a twin whose detector can be differentiated (search=)",
+    )
+
+
 def _input_gradient(model: Model, x: Tensor, y: Tensor, loss: Loss) -> Tensor:
     """Return (N, D): each example's gradient; zero where nothing connects it to the loss."""
     with torch.enable_grad():
         leaf = x.detach().clone().requires_grad_(True)
-        value = loss.away(model(leaf), y).sum()
+        logits = model(leaf)
+        value = loss.away(logits[:, :-1] if model.rejects else logits, y).sum()
         if not value.requires_grad:
             return torch.zeros_like(x).flatten(1)
         (grad,) = torch.autograd.grad(value, leaf, materialize_grads=True)

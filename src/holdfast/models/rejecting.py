@@ -1,0 +1,78 @@
+"""A classifier with a detector that may reject an input, as one model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from holdfast.errors import InputError
+from holdfast.models.adapter import Model, wrap
+
+
+class Rejecting(Model):
+    """Rejects x where `detector(x)` exceeds `threshold`; else answers what the classifier does.
+
+    Returns logits (N, K + 1). The last is max_k z_k + scale * (detector(x) - threshold), the
+    largest exactly where x is rejected; it has the gradient of the detector, for attacks that must
+    evade it (after Carlini and Wagner, 2017, arXiv:1705.07263, sec. 3). detector: a module, from x
+    in the classifier's range to (N,) or (N, 1), larger for what is more suspicious. scale: logits
+    for a unit of its score; no verdict depends on it, only how a search weighs the two.
+    """
+
+    def __init__(
+        self, classifier: nn.Module, detector: nn.Module, threshold: float, scale: float = 1.0
+    ) -> None:
+        inner = wrap(classifier)
+        super().__init__(inner, None, None, inner.range)
+        if not scale > 0:
+            raise InputError(f"scale must be above 0, got {scale}")
+        self.detector = detector
+        self.threshold = float(threshold)
+        self.scale = float(scale)
+
+    @property
+    def rejects(self) -> bool:
+        return True
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return logits (N, K + 1) of x (N, ...)."""
+        logits: Tensor = self.module(x)
+        over = suspicion(self.detector, x).to(logits.dtype) - self.threshold
+        return torch.cat([logits, (logits.amax(1) + self.scale * over)[:, None]], 1)
+
+    def around(self, module: nn.Module) -> Model:
+        """Refuse: the detector has no low-precision twin of its own."""
+        raise InputError("a model that rejects is searched in float32: leave precision out")
+
+    def extra_repr(self) -> str:
+        """Show what the digest of the model must see."""
+        return f"threshold={self.threshold}, scale={self.scale}"
+
+
+def reject_at(
+    classifier: nn.Module, detector: nn.Module, x: Tensor, share: float = 0.05
+) -> Rejecting:
+    """Return a model that rejects `share` of the inputs x (N, ...), which should be clean.
+
+    Use a held-out set. The scale makes the detector's spread over x that of the winning logits.
+    """
+    if not 0 < share < 1:
+        raise InputError(f"share must be between 0 and 1, got {share}")
+    with torch.no_grad():
+        scores, logits = suspicion(detector, x), wrap(classifier)(x)
+    threshold = float(scores.double().quantile(1 - share))
+    gap = logits.topk(2, dim=1).values
+    wide, narrow = float((gap[:, 0] - gap[:, 1]).std()), float(scores.std())
+    scale = wide / narrow if wide > 0 and narrow > 0 else 1.0
+    return Rejecting(classifier, detector, threshold, scale)
+
+
+def suspicion(detector: nn.Module, x: Tensor) -> Tensor:
+    """Return (N,): a detector's scores; InputError where it does not return one for each input."""
+    scores: Any = detector(x)
+    if not isinstance(scores, Tensor) or scores.shape not in ((len(x),), (len(x), 1)):
+        got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+        raise InputError(f"a detector must return one score per example, (N,) or (N, 1), got {got}")
+    return scores.reshape(len(x))
