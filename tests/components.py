@@ -68,6 +68,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "pgd": {"steps": 6, "step_size": 0.25},
     "sinifgsm": {"steps": 4, "step_size": 0.3, "copies": 2},
     "square": {"queries": 30},
+    "narrowing": {"attack": APGD(steps=12)},
     "stadv": {"steps": 10},
     "sparse_rs": {"queries": 100},
     "one_pixel": {"queries": 60, "population": 10},

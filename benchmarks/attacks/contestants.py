@@ -17,7 +17,7 @@ from counting import Counted
 from torch import Tensor
 
 import holdfast as hf
-from holdfast.attacks import APGD, Attack, EachTarget
+from holdfast.attacks import APGD, Attack, EachTarget, Narrowing
 from holdfast.losses import DLR, CrossEntropy, Margin
 from holdfast.objective import Objective
 from holdfast.registry import known
@@ -161,7 +161,11 @@ def our_pool() -> list[Contestant]:
         elif _searchable(name, cls):
             settings = _losses() if name == "apgd" else [("", {})]
             found += [_search(f"{name}{label}", cls, given) for label, given in settings]
-    return [*found, Contestant("holdfast", "apgd-t", _norms(APGD), searched(_targeted), "search")]
+    made_of = {"apgd-t": _targeted, "narrowing": _narrowing}
+    found += [
+        Contestant("holdfast", n, _norms(APGD), searched(r), "search") for n, r in made_of.items()
+    ]
+    return found
 
 
 def _searchable(name: str, cls: type[Attack]) -> bool:
@@ -198,3 +202,9 @@ def _search(label: str, cls: type[Attack], given: dict[str, Any]) -> Contestant:
 def _targeted(task: Task, radius: Tensor, budget: int) -> Tensor:
     attack = fitted(APGD, budget // CLASSES, loss=DLR())
     return ours(EachTarget(attack=attack, top=CLASSES), task, radius)
+
+
+def _narrowing(task: Task, radius: Tensor, budget: int) -> Tensor:
+    runs = len(Narrowing().radii)  # each has one look more than gradients
+    steps = max((budget - runs) // 2, 1)
+    return ours(Narrowing(attack=APGD(steps=steps, loss=Margin())), task, radius)

@@ -229,13 +229,15 @@ def test_no_operation_notices_batch_mates(space, operation):
         assert torch.equal(alone, together[i : i + 1])
 
 
-def test_a_sparse_step_moves_the_largest_gradients_that_can_move():
+def test_a_sparse_step_moves_the_largest_gradients_and_some_that_can_move():
     x = torch.tensor([[0.0, 0.5, 1.0, 0.5, 0.5]])
     grad = torch.tensor([[-9.0, 1.0, 8.0, -3.0, 2.0]])
     region = L1(eps=1).around(x)
-    assert (region.sparse_step(x, grad, 0.5, 0.2) - x).tolist() == [[0, 0, 0, -0.5, 0]]
-    moved = region.sparse_step(x, grad, 0.5, torch.tensor([0.4])) - x
-    assert moved.tolist() == [[0, 0, 0, -0.25, 0.25]]
+    assert (region.sparse_step(x, grad, 0.5, 0.2) - x).tolist() == [[-0.25, 0, 0, -0.25, 0]]
+    moved = region.sparse_step(x, grad, 0.75, torch.tensor([0.4])) - x
+    assert moved.tolist() == [[-0.25, 0, 0.25, -0.25, 0]]
+    # PGD's own step leaves out what is at the end of the range.
+    assert (region.step(x, grad, 0.5) - x).tolist() == [[0, 0, 0, -0.5, 0]]
     assert torch.equal(region.sparse_step(x, 0 * grad, 0.5, 0.4), x)
 
 
@@ -261,9 +263,18 @@ def test_what_the_set_makes_passes_the_audit_and_wastes_nothing(shape, dtype, sp
     assert bool((size > space.radius * (1 - 1e-3)).all())
 
 
-def test_starts_are_uniform_in_the_l1_ball():
+def test_a_start_in_l1_changes_few_coordinates_by_all_that_the_ball_allows():
+    region = L1(eps=12).around(Rng(1, torch.arange(8)).uniform((784,)))
+    z = region.init(rng(8))
+    assert torch.allclose(region.size(z), region.radius)
+    changed = (z != region.x).sum(1)
+    assert bool((changed < 784 / 5).all())
+    assert bool((changed > 12).all())
+
+
+def test_draws_are_uniform_in_the_l1_ball():
     x = torch.full((4000, 3), 0.5)
-    z = (L1(eps=0.2).around(x).init(rng(4000)) - x).double() / 0.2
+    z = (L1(eps=0.2).around(x).scatter(rng(4000)) - x).double() / 0.2
     assert z.mean(0).abs().max() < 0.03
     volume = z.abs().sum(1) ** 3  # uniform in [0, 1] when the draw is uniform in the ball
     assert float(volume.mean()) == pytest.approx(0.5, abs=0.02)

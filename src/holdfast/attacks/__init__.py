@@ -39,6 +39,7 @@ from holdfast.attacks.malt import MALT, ToNearest
 from holdfast.attacks.md import MD
 from holdfast.attacks.mifgsm import MIFGSM
 from holdfast.attacks.mix import ImagePool, Images, Mix, NoiseImages
+from holdfast.attacks.narrowing import Narrowing
 from holdfast.attacks.nes import NES
 from holdfast.attacks.nifgsm import NIFGSM
 from holdfast.attacks.odi import ODI, MultiTargeted
@@ -134,6 +135,7 @@ __all__ = [
     "Mix",
     "Momentum",
     "MultiTargeted",
+    "Narrowing",
     "Neighbours",
     "Nesterov",
     "NoiseImages",

@@ -50,7 +50,8 @@ class APGD(Attack):
         objective = objective.using(self.loss)
         z = self.start(region, rng) if start is None else start
         if isinstance(region, Sparse):
-            yield from sparse_ascent(objective, region, z, rng, self.steps)
+            given = start is not None
+            yield from sparse_ascent(objective, region, z, rng, steps=self.steps, given=given)
             return
         here, grad = climb(objective, region, z, rng.at(0, of=self.steps))
         yield here

@@ -21,16 +21,19 @@ SHORTER, SHORTEST = 1.5, 10.0  # what the step is divided by at a check, and in 
 
 
 def sparse_ascent(
-    objective: Objective, region: Region, z: Tensor, rng: Rng, steps: int
+    objective: Objective, region: Region, z: Tensor, rng: Rng, *, steps: int, given: bool
 ) -> Iterator[Point]:
     """Climb from z in steps that follow the sparsity of the best point.
 
     Croce and Hein, 2021, arXiv:2103.01208, sec. 3.2 and algorithm 1 (APGD in L1, one radius).
+    given: whether z is what another search found, whose sparsity the first steps follow.
     """
     assert isinstance(region, Sparse), "the caller has looked"
     here, grad = climb(objective, region, z, rng.at(0, of=steps))
     yield here
     pace = SparsePace(region, here, grad, steps)
+    if given:
+        pace.follow(here.z)
     z = here.z
     for k in range(1, steps + 1):
         z = region.project(region.sparse_step(z, grad, pace.fraction, pace.share))
@@ -54,6 +57,13 @@ class SparsePace:
         self.best_z, self.best_grad, self.best_loss = here.z, grad, here.loss
         self.window, self.since = max(int(WINDOW * steps), 1), 0
 
+    def follow(self, z: Tensor) -> None:
+        """Take the sparsity of z for that of the steps to come, where it has changed at all."""
+        changed = (z != self.x).flatten(1).sum(1).to(self.share.dtype)
+        moved = changed > 0
+        self.share = torch.where(moved, changed / self.width / FEWER, self.share)
+        self.changed = torch.where(moved, changed, self.changed)
+
     def check(self, here: Scored, grad: Tensor) -> tuple[Tensor, Tensor]:
         """Record a step; at the end of a window set share and step size anew.
 
@@ -68,9 +78,9 @@ class SparsePace:
         if self.since < self.window:
             return here.z, grad
         self.since = 0
-        changed = (self.best_z != self.x).flatten(1).sum(1).to(self.share.dtype)
-        sparser = changed < STEADY * self.changed
-        self.share, self.changed = changed / self.width / FEWER, changed
+        before = self.changed
+        self.follow(self.best_z)
+        sparser = self.changed < STEADY * before
         shorter = (self.fraction / SHORTER).clamp_min(1 / SHORTEST)
         self.fraction = torch.where(sparser, 1.0, shorter)
         back = spread(sparser, grad)

@@ -59,6 +59,16 @@ class L1Region(Ball):
         sign = at.fold("sign").sign(shape).to(self.x.dtype)
         return self.x + sign * mass * spread(self.radius * reach, mass)
 
+    def init(self, at: Rng) -> Tensor:
+        """Return Gaussian noise as wide as the range, projected: few coordinates, changed visibly.
+
+        A uniform draw from the ball changes all of many coordinates by next to nothing, and a walk
+        is long in finding the few that matter (Croce and Hein, 2021, start elsewhere, too).
+        """
+        width = self.range[1] - self.range[0]
+        noise = at.fold("noise").normal(tuple(self.x.shape[1:])).to(self.x.dtype)
+        return self.project(self.x + width * noise)
+
     def project(self, z: Tensor) -> Tensor:
         """Return the nearest point of ball and range together.
 
@@ -83,24 +93,27 @@ class L1Region(Ball):
         """Move the coordinates of largest gradient alike, by fraction x radius in all.
 
         As many as take the whole radius at the full width of the range, or as would take the step
-        at half of it, which is the room that they have in the mean.
+        at half of it, which is the room that they have in the mean. Coordinates that are at the end
+        of the range already are left out (SLIDE; Tramer and Boneh, 2019, arXiv:1904.13000, 2.4).
         """
         least = self.radius / (self.range[1] - self.range[0])
         count = torch.maximum(least, 2 * least * fraction)
-        return self.sparse_step(z, grad, fraction, count / prod(grad.shape[1:]))
+        usable = torch.where(self._room(z, grad) > 0, grad.flatten(1), 0.0)
+        return self.sparse_step(z, usable, fraction, count / prod(grad.shape[1:]))
 
     def sparse_step(
         self, z: Tensor, grad: Tensor, fraction: float | Tensor, share: float | Tensor
     ) -> Tensor:
         """Move the `share` of coordinates of largest gradient alike, by fraction x radius in all.
 
-        Coordinates that are at the end of the range already are left out (SLIDE; Tramer and Boneh,
-        2019, arXiv:1904.13000, sec. 2.4).
+        Those at the end of the range move too: against what the projection takes off every
+        coordinate, that keeps them there. At least half as many as `share` says can move on.
         """
         flat = grad.flatten(1)
-        strength = torch.where(self._room(z, flat) > 0, flat.abs(), 0.0)
-        count = torch.as_tensor(share * flat.shape[1], device=z.device).round().clamp_min(1)
-        chosen = solve.largest(strength, count.expand(len(z)))
+        wanted = torch.as_tensor(share * flat.shape[1], device=z.device)
+        count = wanted.round().clamp_min(1).expand(len(z))
+        free = torch.where(self._room(z, flat) > 0, flat.abs(), 0.0)
+        chosen = solve.largest(flat.abs(), count) | solve.largest(free, (count / 2).ceil())
         each = self.radius * fraction / chosen.sum(1).clamp_min(1)
         move = torch.where(chosen, flat.sign() * each[:, None], 0.0)
         return z + move.reshape(z.shape)
