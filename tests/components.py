@@ -46,6 +46,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "fmn": {"steps": 25},
     "fab": {"steps": 8, "top": 3},
     "superdeepfool": {"steps": 12, "top": 3},
+    "trust_region": {"steps": 12, "top": 3, "radius": 0.3},
     "sigma_zero": {"steps": 60},
     "bim": {"steps": 5, "step_size": 0.25},
     "difgsm": {"steps": 4, "step_size": 0.3},

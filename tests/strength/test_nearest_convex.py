@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast.attacks import ALMA, FAB, PDPGD, SuperDeepFool
+from holdfast.attacks import ALMA, FAB, PDPGD, SuperDeepFool, TrustRegion
 from least_distance import SPACES, on_linear, on_tiny, run
 from small_nets import digits
 
 CONVEX = ["l1", "l2", "linf"]
-SHORT = [FAB(steps=30), SuperDeepFool(), ALMA(steps=100), PDPGD(steps=100)]
+SHORT = [FAB(steps=30), SuperDeepFool(), ALMA(steps=100), PDPGD(steps=100), TrustRegion()]
 
 # Median distance of 40 digits with adv-lib 0.2.8 and as many steps; its SuperDeepFool is for L2. Of
 # its ALMA the better of two ways to begin: a step size of 0.1, or a first step of 0.1 (L1: 0.5).
+# Its trust region is the adaptive one with 100 steps.
 REFERENCE = [
     (FAB(steps=30), "l1", 1.2694),
     (FAB(steps=30), "l2", 0.5757),
@@ -22,6 +23,8 @@ REFERENCE = [
     (ALMA(steps=100), "l2", 0.6107),
     (ALMA(steps=300), "l1", 1.2447),
     (ALMA(steps=300), "l2", 0.5815),
+    (TrustRegion(), "l2", 0.5759),
+    (TrustRegion(), "linf", 0.1386),
     (PDPGD(steps=300), "l1", 1.2745),
     (PDPGD(steps=300), "l2", 0.6210),
     (PDPGD(steps=300), "linf", 0.1398),

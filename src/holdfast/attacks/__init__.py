@@ -67,6 +67,7 @@ from holdfast.attacks.starts import Gaussian, Scatter, Start, Unchanged, Uniform
 from holdfast.attacks.superdeepfool import SuperDeepFool
 from holdfast.attacks.surfree import SurFree
 from holdfast.attacks.tifgsm import TIFGSM
+from holdfast.attacks.trust_region import TrustRegion
 from holdfast.attacks.uap import UAP
 from holdfast.attacks.universal import Universal, fit
 from holdfast.attacks.universal_patch import UniversalPatch
@@ -167,6 +168,7 @@ __all__ = [
     "SurFree",
     "ToNearest",
     "ToRank",
+    "TrustRegion",
     "Unchanged",
     "Uniform",
     "Universal",
