@@ -11,7 +11,7 @@ import torch
 from evaluation_setup import TINY, examples, network
 from holdfast.attacks import APGD, HopSkipJump, Square
 from holdfast.claims import Withheld
-from holdfast.errors import InputError, Unsupported, VerificationError
+from holdfast.errors import InputError, TargetError, Unsupported, VerificationError
 from holdfast.evaluation import Member, Suite, verify
 from holdfast.models import Function, wrap
 from holdfast.spaces import Linf
@@ -128,3 +128,25 @@ def test_every_member_of_the_tiny_suite_needs_a_gradient_but_one():
     kinds = [m.attack.demands().knowledge for m in TINY.members]
     assert kinds.count(Knowledge.GRADIENT) == len(kinds) - 1
     assert len(examples()) == 90
+
+
+def test_a_target_that_goes_away_ends_the_run_and_the_same_call_continues_it(run, tmp_path):
+    """An outage is one error: nothing is counted, least of all as robust."""
+    left = 60
+
+    def target(x):
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise TargetError("the endpoint does not answer")
+        return ask(x)
+
+    model = wrap(Function(target, "logits"))
+    with pytest.raises(TargetError, match="does not answer"):
+        run(model, threat=SCORES, suite=BLIND)
+    assert not (tmp_path / "claim" / "claim.json").exists()
+    left = 10**6
+    claim = run(model, threat=SCORES, suite=BLIND)
+    whole = run(model, threat=SCORES, suite=BLIND, out=tmp_path / "whole")
+    assert claim.document["counts"] == whole.document["counts"]
+    assert claim.document["counts"]["failed"] == 0

@@ -36,9 +36,9 @@ def warnings(document: Mapping[str, Any]) -> list[str]:
         )
     if other := document.get("search"):
         notes.append(
-            f"SEARCH MODEL: gradients were those of {other['name']} "
-            f"(digest {other['digest'][:12]}), verdicts the model's own; a better search model may "
-            "break more."
+            "SEARCH MODEL: gradients, and scores that the model does not give, were those of "
+            f"{other['name']} (digest {other['digest'][:12]}), verdicts the model's own; a better "
+            "search model may break more."
         )
     for check in document["checks"]:
         if check["id"] == "zero-gradient" and check["status"] in ("warn", "fail"):
