@@ -43,7 +43,8 @@ class Leap(Attack):
         assert isinstance(region, Separable), "require() has checked this"
         objective = objective.using(self.loss)
         z = region.center() if start is None else start
-        best_z, best_loss, best_grad = z, torch.full_like(region.radius, -torch.inf), region.x
+        best_z, best_grad = z, torch.zeros_like(region.x)
+        best_loss = torch.full_like(region.radius, -torch.inf)
         share = torch.ones_like(region.radius)
         for k in range(self.steps):
             here, grad = _climb(objective, region, z, rng.at(k, of=self.steps))

@@ -110,5 +110,6 @@ class PlaceSearch(Attack):
 
 
 def _best(merit: Tensor, count: int) -> Tensor:
-    """Return (B, n): where the largest of merit (B, P) are, at most `count` of them."""
+    """Return (B, n): where the largest of merit (B, P) are, at most `count`; what is NaN last."""
+    merit = torch.where(merit.isnan(), -torch.inf, merit)
     return merit.argsort(dim=1, descending=True, stable=True)[:, :count]

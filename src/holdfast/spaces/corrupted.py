@@ -11,7 +11,7 @@ from torch import Tensor
 from holdfast.errors import InputError
 from holdfast.registry import register
 from holdfast.rng import Rng
-from holdfast.spaces.ball import as_float, spread
+from holdfast.spaces.ball import as_float
 from holdfast.spaces.corruptions import EVERY, SEVERITIES, Corruption
 from holdfast.spaces.witness import SAME, same
 from holdfast.threat import Space, check_ball, radii
@@ -140,15 +140,20 @@ class CorruptedRegion:
         return at.fold("draw").integers(0, _SEEDS).to(self.x.dtype)
 
     def _made(self, x: Tensor, z: Tensor) -> Tensor:
-        """Return x (B, C, H, W) as the choices z make it; every one of them for the whole batch."""
+        """Return x (B, C, H, W) as the choices z make it."""
         low, high = self.space.range
         which, severity, draw = (part.round().long() for part in z.unbind(1))
         at, out = Rng(0, draw), x
         unit = (x - low) / (high - low)
         present = set(zip(which.tolist(), severity.tolist(), strict=True))
         for k, level in sorted(pair for pair in present if pair[1] > 0):
-            corruption = self.space.corruptions[k]
-            made = corruption(unit, level, at.fold(type(corruption).__name__, level))
-            made = (low + (high - low) * made).clamp(low, high)
-            out = torch.where(spread((which == k) & (severity == level), x), made, out)
+            corruption, idx = self.space.corruptions[k], _where((which == k) & (severity == level))
+            own = at.fold(type(corruption).__name__, level).take(idx)
+            made = low + (high - low) * corruption(unit[idx], level, own)
+            out = out.index_copy(0, idx, made.clamp(low, high))
         return out
+
+
+def _where(chosen: Tensor) -> Tensor:
+    """Return the positions at which `chosen` (B,) bool holds."""
+    return chosen.nonzero().flatten()

@@ -1,7 +1,8 @@
 """Common corruptions at five severities (Hendrycks and Dietterich, 2019, arXiv:1903.12261).
 
 Constants after those of their code for images of 32 x 32. What draws takes its draws from the rng
-it is given, each example its own. Images are (B, C, H, W) in 0..1.
+it is given, each example its own. Images are (B, C, H, W) in 0..1; no example's result depends on
+how many others there are, so sums run over shifted images and not through matrix products.
 """
 
 from __future__ import annotations
@@ -92,14 +93,17 @@ class DefocusBlur(Corruption):
 
     def __call__(self, x: Tensor, severity: int, at: Rng) -> Tensor:
         radius, soft = ((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1.0, 0.2), (1.5, 0.1))[severity - 1]
-        place = torch.arange(-3, 4, dtype=x.dtype, device=x.device)
-        disc = (place[:, None] ** 2 + place**2 <= radius**2).to(x.dtype)[None, None]
-        near = torch.arange(-1, 2, dtype=x.dtype, device=x.device)
-        bell = torch.exp(-0.5 * (near / soft) ** 2)
+        place = torch.arange(-3, 4, dtype=torch.float64)
+        disc = (place[:, None] ** 2 + place**2 <= radius**2).double()[None, None]
+        bell = torch.exp(-0.5 * (torch.arange(-1, 2, dtype=torch.float64) / soft) ** 2)
         bell = bell[:, None] * bell
-        kernel = F.conv2d(disc / disc.sum(), (bell / bell.sum())[None, None], padding=1)
-        flat = F.pad(x.flatten(0, 1)[:, None], (3, 3, 3, 3), mode="replicate")
-        return F.conv2d(flat, kernel).reshape(x.shape)
+        kernel = F.conv2d(disc / disc.sum(), (bell / bell.sum())[None, None], padding=1)[0, 0]
+        wide, (height, width) = F.pad(x, (3, 3, 3, 3), mode="replicate"), x.shape[2:]
+        total = torch.zeros_like(x)
+        for i, j in kernel.nonzero().tolist():
+            part = wide[:, :, i : i + height, j : j + width]
+            total = total + float(kernel[i, j]) * part
+        return total
 
 
 @register("corruption")
@@ -185,7 +189,7 @@ class Pixelate(Corruption):
 
     def __call__(self, x: Tensor, severity: int, at: Rng) -> Tensor:
         share = (0.95, 0.90, 0.85, 0.75, 0.65)[severity - 1]
-        return _coarse(x.shape[2], share, x) @ x @ _coarse(x.shape[3], share, x).mT
+        return _coarse(_coarse(x.mT, share).mT, share)
 
 
 @register("corruption")
@@ -212,16 +216,26 @@ def _through_jpeg(pixels: np.ndarray, quality: int) -> Tensor:
     return torch.from_numpy(found).permute(2, 0, 1)
 
 
-def _coarse(n: int, share: float, like: Tensor) -> Tensor:
-    """Return (n, n): means over windows of n / m values, each shown over its own share of n."""
+def _coarse(x: Tensor, share: float) -> Tensor:
+    """Return x with means over windows along its last axis, each shown over its own share of it."""
+    n = x.shape[-1]
     m = max(int(n * share), 1)
-    means = np.zeros((m, n))
-    for i in range(m):
-        low, high = i * n / m, (i + 1) * n / m
-        for j in range(floor(low), ceil(high)):
-            means[i, j] = max(min(high, j + 1) - max(low, j), 0) * m / n
-    shown = means[[min(int((i + 0.5) * m / n), m - 1) for i in range(n)]]
-    return torch.from_numpy(shown).to(like)
+    windows = [min(int((i + 0.5) * m / n), m - 1) for i in range(n)]  # the one that i shows
+    total = torch.zeros_like(x)
+    for k in range(ceil(n / m) + 1):  # the k-th pixel of each window, by how much of it is inside
+        pixel = [min(floor(w * n / m) + k, n - 1) for w in windows]
+        inside = [
+            max(
+                min((w + 1) * n / m, floor(w * n / m) + k + 1)
+                - max(w * n / m, floor(w * n / m) + k),
+                0,
+            )
+            for w in windows
+        ]
+        weight = torch.tensor(inside, dtype=torch.float64) * (m / n)
+        index = torch.tensor(pixel, device=x.device)
+        total = total + weight.to(x) * x.index_select(-1, index)
+    return total
 
 
 EVERY: tuple[Corruption, ...] = (
