@@ -36,7 +36,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "alma": {"steps": 40, "top": 3},
     "apgd": {"steps": 12},
     "bandits": {"queries": 61},
-    "cw": {"steps": 20, "searches": 3, "step_size": 0.1, "weight": 0.1},
+    "cw": {"steps": 20, "searches": 3, "step_size": 0.1, "weight": 0.1, "top": 3},
     "cw_linf": {"steps": 20, "searches": 6, "step_size": 0.1, "top": 3},
     "ead": {"steps": 20, "searches": 4, "top": 3},
     "cw_l0": {"steps": 20, "searches": 20},

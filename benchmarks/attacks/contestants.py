@@ -33,7 +33,13 @@ CLASSES = 3  # that a targeted attack tries, here and at the peers
 # What is made of other attacks is left out, too.
 NOT_SEARCHED = {"admix", "bim", "difgsm", "diverse", "mifgsm", "nifgsm", "sinifgsm", "tifgsm"}
 NOT_SEARCHED |= {"vmifgsm", "vnifgsm", "fgsm", "rfgsm", "chain"}
-SEARCHES = {"cw": {"searches": 6}}  # settings other than steps that the budget calls for
+# Settings other than steps that the budget calls for.
+SEARCHES: dict[str, dict[str, Any]] = {
+    "cw": {"searches": 6},
+    "cw_l0": {"searches": 20},
+    "cw_linf": {"searches": 10, "step_size": 0.1},
+    "ead": {"searches": 3},
+}
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from torch import Tensor
 from holdfast.attacks.base import Attack, Capability, Point, climb
 from holdfast.attacks.descent import slope
 from holdfast.attacks.limits import at_least, not_negative, positive
+from holdfast.attacks.planes import ROUNDS, Bracket, polish
 from holdfast.attacks.weighed import Inside, Weights
 from holdfast.losses import Margin
 from holdfast.objective import Objective
@@ -30,7 +31,8 @@ class CW(Attack):
     """Minimise |change|^2 + c * max(-margin, -confidence), for the smallest c that works.
 
     Carlini and Wagner, 2017, arXiv:1608.04644, sec. VI (L2). The range is kept by a change of
-    variables, Adam takes the steps, each example has a c of its own.
+    variables, Adam takes the steps, each example has a c of its own; at the end a few steps lead
+    along the boundary towards x.
     """
 
     needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed, Euclidean)
@@ -39,8 +41,9 @@ class CW(Attack):
     steps: int = 1000  # of each search
     searches: int = 9  # values of c
     step_size: float = 0.01  # Adam's, in the coordinates of the search
-    weight: float = 1e-3  # the first c; the margin is taken over its slope at x, a length
+    weight: float = 0.1  # the first c; the margin is taken over its slope at x, a length
     confidence: float = 0.0  # how far beyond the boundary, as such a length
+    top: int = 9  # wrong classes whose boundaries are looked at, at last
 
     def __post_init__(self) -> None:
         at_least(self.steps, 1, "steps")
@@ -48,6 +51,7 @@ class CW(Attack):
         positive(self.step_size, "step_size")
         positive(self.weight, "weight")
         not_negative(self.confidence, "confidence")
+        at_least(self.top, 1, "top")
 
     def iterate(
         self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
@@ -57,7 +61,7 @@ class CW(Attack):
         x = region.center()
         here, grad = climb(objective, region, x, rng.fold("slope"))
         yield here
-        steep = slope(region, here, grad)
+        best, steep = Bracket(region, here), slope(region, here, grad)
         weights = Weights(torch.full_like(steep, self.weight))
         for i in range(self.searches):
             reached = torch.zeros_like(steep, dtype=torch.bool)
@@ -66,6 +70,7 @@ class CW(Attack):
             for k in range(self.steps):
                 here, grad = climb(objective, region, inside.z, rng.fold("search", i).at(k))
                 yield here
+                best.see(here)
                 reached = reached | (here.loss > self.confidence * steep)
                 reached = reached | ((here.harm > here.tie) & (self.confidence == 0))
                 short = self.confidence - here.loss / steep  # a length
@@ -75,12 +80,14 @@ class CW(Attack):
                 pull = torch.where(short > 0, weights.c, 0.0) / steep
                 inside.step(2 * (here.z - x) - spread(pull, grad) * grad, progress.settled)
             weights.update(reached)
+        yield from polish(objective, region, best, rng.fold("polish"), self.top)
 
     def cost(self) -> str:
-        return "at most searches x steps + 1 forward, searches x steps + 1 backward"
+        return "at most searches x steps + 8 forward, searches x steps + 1 + 3 x top backward"
 
     def passes(self) -> tuple[int, int]:
-        return self.searches * self.steps + 1, self.searches * self.steps + 1
+        steps = self.searches * self.steps + 1
+        return steps + 2 * ROUNDS + 1, steps + ROUNDS * self.top
 
 
 class _Progress:
