@@ -1,0 +1,52 @@
+"""The threat model: what the attacker may change, wants, sees and may spend."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from holdfast.errors import InputError
+from holdfast.plain import digest
+from holdfast.registry import register
+from holdfast.threat.goal import Goal, Untargeted
+from holdfast.threat.knowledge import Knowledge
+from holdfast.threat.space import Space
+from holdfast.units import Number
+
+
+@dataclass(frozen=True)
+class ThreatModel:
+    """What the attacker may change, wants, sees and may spend; eps is written here alone."""
+
+    space: Space
+    goal: Goal = field(default_factory=Untargeted, kw_only=True)
+    knowledge: Knowledge = field(default=Knowledge.GRADIENT, kw_only=True)
+    queries: int | None = field(default=None, kw_only=True)  # per example; None: not limited
+    kind: ClassVar[str] = "threat"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.space, Space):
+            raise InputError(f"space must be a set such as Linf(eps='8/255'), got {self.space!r}")
+        object.__setattr__(self, "knowledge", Knowledge(self.knowledge))
+        if self.queries is not None and self.queries < 1:
+            raise InputError(f"queries must be at least 1 or None, got {self.queries}")
+
+    @property
+    def digest(self) -> str:
+        """Return the sha256 of this threat model's canonical JSON."""
+        return digest(self)
+
+    def with_eps(self, eps: Number) -> ThreatModel:
+        """Return the same threat model with another eps."""
+        space: Any = self.space
+        return dataclasses.replace(self, space=dataclasses.replace(space, eps=eps))
+
+    def sentence(self) -> str:
+        """Return the threat model in words: set, range, goal, knowledge, budget."""
+        sees = "white box (gradient)" if self.knowledge is Knowledge.GRADIENT else self.knowledge
+        limit = "" if self.queries is None else f", at most {self.queries} queries"
+        return f"{self.space.sentence()}, {self.goal.sentence()}, {sees}{limit}"
+
+
+register("threat", name="threat_model")(ThreatModel)

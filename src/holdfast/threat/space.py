@@ -1,0 +1,69 @@
+"""The interface of every set that an attacker may choose from."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.errors import InputError
+from holdfast.plain import digest
+from holdfast.threat.region import Region
+from holdfast.units import Number, number
+
+
+class Space:
+    """One family of allowed changes; owns the valid range; never sees a model.
+
+    Subclasses are frozen dataclasses with at least `eps` (as written) and `range`.
+    """
+
+    kind: ClassVar[str] = "space"
+    eps: Number
+    range: tuple[float, float]
+
+    @property
+    def radius(self) -> float:
+        """Return eps as a number, in the units of the data."""
+        return number(self.eps)
+
+    @property
+    def digest(self) -> str:
+        """Return the sha256 of this space's canonical JSON."""
+        return digest(self)
+
+    def around(self, x: Tensor, radius: float | Tensor | None = None) -> Region:
+        """Return the set around a batch; radius per example (B,), or one number, or eps."""
+        raise NotImplementedError
+
+    def sentence(self) -> str:
+        """Return the set in words, for claims and reports."""
+        raise NotImplementedError
+
+
+def check_ball(space: Space, name: str, widest: float, fix: str) -> None:
+    """Refuse an eps that is not positive or that spans more than the whole range."""
+    low, high = space.range
+    if not low < high:
+        raise InputError(f"range must be (low, high) with low < high, got {space.range}")
+    if not 0 < space.radius <= widest:
+        raise InputError(
+            f"{name}: eps must be in (0, {widest:g}], got {space.eps}; inputs are in "
+            f"{low:g}..{high:g}: {fix}"
+        )
+
+
+def radii(radius: float | Tensor | None, space: Space, x: Tensor) -> Tensor:
+    """Return (B,) radii in x's dtype from one number, one per example, or the space's eps."""
+    if radius is None:
+        radius = space.radius
+    values = torch.as_tensor(radius, dtype=x.dtype, device=x.device)
+    if values.ndim > 1 or (values.ndim == 1 and len(values) != len(x)):
+        raise InputError(
+            f"radius must be one number or one per example ({len(x)}), got shape "
+            f"{tuple(values.shape)}"
+        )
+    if not bool((values >= 0).all()):
+        raise InputError(f"radius must be 0 or more, got {float(values.min()):g}")
+    return values.expand(len(x))
