@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import torch
+from torch import nn
 
 from holdfast.attacks import SigmaZero
+from holdfast.spaces import PixelL0
 from least_distance import SPACES, on_linear, on_tiny, run
 from small_nets import digits
 
@@ -31,3 +34,23 @@ def test_as_few_coordinates_as_the_reference():
     print(f"SigmaZero: {found.size.median():.1f}, mean {found.size.mean():.3f}")
     assert float(found.size.median()) <= 2
     assert float(found.size.mean()) <= 2.03
+
+
+class Grey(nn.Module):
+    """A network for grey images that is shown colours."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x):
+        return self.net((x * torch.tensor([0.2, 0.3, 0.5]).view(1, 3, 1, 1)).sum(1, keepdim=True))
+
+
+def test_pixels_of_three_channels_are_as_few_as_grey_ones():
+    """Grey 2.15 in the mean, in colours 2.23; counting coordinates in place of pixels, 2.97."""
+    net, x, y = digits(100)
+    grey = run(SigmaZero(steps=300), PixelL0(eps=3), net, x, y)
+    coloured = run(SigmaZero(steps=300), PixelL0(eps=3), Grey(net), x.expand(-1, 3, -1, -1), y)
+    assert bool(coloured.reached.all())
+    assert float(coloured.size.mean()) <= float(grey.size.mean()) + 0.15

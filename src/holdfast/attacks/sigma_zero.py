@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import prod
 from typing import ClassVar
 
 import torch
@@ -53,6 +52,7 @@ class SigmaZero(Attack):
         self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
     ) -> Iterator[Point]:
         assert isinstance(region, Normed), "require() has checked this"
+        assert isinstance(region, Counting), "require() has checked this"
         objective = objective.using(Margin())
         x, width = region.center(), region.range[1] - region.range[0]
         z, moments = x if start is None else start, Moments(x)
@@ -63,12 +63,13 @@ class SigmaZero(Attack):
             yield here
             reached = here.harm > here.tie
             push = torch.where(spread(reached, grad), 0.0, leveled(grad))
-            mean, root = moments.see(leveled(self._count_grad((z - x) / width) - push))
+            mean, root = moments.see(leveled(self._count_grad(region, (z - x) / width) - push))
             pace = self.step_size * cosine(1.0, LAST, at)
             z = region.project(z - width * pace * mean / root)
             move = torch.where(reached, self.adapt * pace, -self.adapt * pace)
             threshold = (threshold + move).clamp(0, 1)
-            small = (z - x).abs() < width * spread(threshold, z)
+            size = region.together((z - x).square())  # of a place: a coordinate, or a pixel
+            small = size < (width * spread(threshold, z)).square()
             z = torch.where(small, x, z)
         yield Unscored(z)
 
@@ -78,7 +79,8 @@ class SigmaZero(Attack):
     def passes(self) -> tuple[int, int]:
         return self.steps + 1, self.steps
 
-    def _count_grad(self, change: Tensor) -> Tensor:
-        """Return the gradient of the mean over coordinates of change^2 / (change^2 + sigma)."""
-        share = 2 * self.sigma / prod(change.shape[1:])
-        return share * change / (change.square() + self.sigma).square()
+    def _count_grad(self, region: Counting, change: Tensor) -> Tensor:
+        """Return the gradient of the mean over places of size^2 / (size^2 + sigma)."""
+        _, rows, columns = region.grid
+        share = 2 * self.sigma / (rows * columns)
+        return share * change / (region.together(change.square()) + self.sigma).square()
