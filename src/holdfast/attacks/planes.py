@@ -17,7 +17,7 @@ from holdfast.threat import Normed, Region
 
 LOOKS = 3  # along the way from x to the nearest success
 BEYOND = 1e-4  # of the loss of x: where logits are small, a tie is less than their rounding
-ROUNDS = 3  # of a polish; each has two forward and one backward pass
+ROUNDS = 3  # of a polish; each has two forward passes and one backward pass a boundary
 
 
 def onto(region: Normed, p: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
