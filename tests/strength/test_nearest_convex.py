@@ -58,7 +58,7 @@ def test_within_two_percent_of_the_optimum_on_tiny_networks(attack, name):
     ("attack", "name"), named(*((a, n) for a in (ALMA(), PDPGD()) for n in CONVEX[:2]))
 )
 def test_a_descent_finds_what_one_look_at_planes_does_not(attack, name):
-    """Nine tenths are at the optimum; ten steps and the planes bring at most three quarters there."""
+    """Nine tenths are at the optimum; ten steps and planes bring at most three quarters there."""
     excess = on_tiny(replace(attack, steps=300), name)
     assert float((excess < 0.02).float().mean()) >= 0.9
 
