@@ -17,7 +17,7 @@ from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
-from holdfast.spaces.ball import spread
+from holdfast.spaces.ball import choose
 from holdfast.threat import Region, Sparse, Vector
 
 FIRST, LESS, LEAST = 0.22, 0.03, 0.06  # windows between checks, as fractions of the steps
@@ -110,8 +110,8 @@ class Pace:
         self.raised = torch.zeros_like(self.raised)
         self.since = 0
         self.window = max(self.window - max(int(LESS * self.steps), 1), int(LEAST * self.steps), 1)
-        z = torch.where(spread(stalled, here.z), self.best_z, here.z)
-        return z, torch.where(spread(stalled, grad), self.best_grad, grad)
+        z = choose(stalled, self.best_z, here.z)
+        return z, choose(stalled, self.best_grad, grad)
 
     def _stalled(self) -> Tensor:
         few_raised = self.raised <= ENOUGH * self.window
@@ -120,6 +120,6 @@ class Pace:
 
     def _keep_best(self, here: Scored, grad: Tensor) -> None:
         better = here.loss > self.best_loss
-        self.best_z = torch.where(spread(better, here.z), here.z, self.best_z)
-        self.best_grad = torch.where(spread(better, grad), grad, self.best_grad)
+        self.best_z = choose(better, here.z, self.best_z)
+        self.best_grad = choose(better, grad, self.best_grad)
         self.best_loss = torch.where(better, here.loss, self.best_loss)

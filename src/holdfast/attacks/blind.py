@@ -11,7 +11,7 @@ from torch import Tensor
 from holdfast.attacks.base import Scored, look
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces.ball import spread
+from holdfast.spaces.ball import choose, spread
 from holdfast.threat import Dense, Region
 
 Draw = Callable[[Tensor, Rng], Tensor]  # a random direction of the shape of z
@@ -43,7 +43,7 @@ class Held(NamedTuple):
     def or_better(self, here: Scored) -> Held:
         """Return each example's point of the larger loss."""
         better = here.loss > self.loss
-        z = torch.where(spread(better, here.z), here.z, self.z)
+        z = choose(better, here.z, self.z)
         return Held(z, torch.where(better, here.loss, self.loss))
 
 
@@ -65,7 +65,7 @@ def random_search(
         yield here
         better = here.loss > loss
         if bool(better.any()):  # late in a search few queries help: touch nothing then
-            z = torch.where(spread(better, z), here.z, z)
+            z = choose(better, here.z, z)
             loss = torch.where(better, here.loss, loss)
 
 

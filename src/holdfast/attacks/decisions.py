@@ -18,7 +18,7 @@ from holdfast.attacks.base import Point, ask
 from holdfast.attacks.blind import normal
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces.ball import norm, spread
+from holdfast.spaces.ball import choose, norm, spread
 from holdfast.spaces.squares import as_image
 from holdfast.threat import Normed, Region
 
@@ -63,9 +63,9 @@ def hunt(
         z = region.center()
         if k and not bool((open_ | home).all()):
             first = start if k == 1 and start is not None else noise(region, at.fold("start"), k)
-            z = torch.where(spread(home, z), z, first)
+            z = choose(home, z, first)
         if bool(open_.any()):
-            z = torch.where(spread(open_, z), search.propose(at, search.queries - k - 1), z)
+            z = choose(open_, search.propose(at, search.queries - k - 1), z)
         point, reached = ask(objective, region, z, at)
         yield point
         search.learn(z, reached, open_)
@@ -99,7 +99,7 @@ def unit(direction: Tensor) -> Tensor:
 
 def pick(where: Tensor, one: Tensor, other: Tensor) -> Tensor:
     """Return `one` for the examples in `where` (B,), `other` for the rest."""
-    return torch.where(spread(where, one), one, other)
+    return choose(where, one, other)
 
 
 def last_share(wanted: Tensor | float, left: int) -> Tensor:

@@ -9,13 +9,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from holdfast.attacks.base import Attack, Capability, Point, Scored, Unscored
+from holdfast.attacks.base import Attack, Capability, Point, Unscored
 from holdfast.attacks.limits import at_least, not_negative
+from holdfast.attacks.tangents import boundaries, nearest_crossing
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
-from holdfast.spaces.ball import norm, spread
+from holdfast.spaces.ball import spread
 from holdfast.threat import Normed, Region, Vector
 
 
@@ -64,38 +65,3 @@ class DeepFool(Attack):
 
     def passes(self) -> tuple[int, int]:
         return self.steps + 1, self.steps * self.top
-
-
-def boundaries(
-    objective: Objective, region: Region, z: Tensor, at: Rng, top: int
-) -> tuple[Scored, Tensor, Tensor]:
-    """Score z; return by how much it is beyond each boundary, (B, C), and (C, B, ...) gradients."""
-    z = z.detach().requires_grad_(True)
-    with torch.enable_grad():
-        x_adv = region.lift(z, at)
-        score, gaps, grads = objective.gaps(x_adv, z, at, top)
-    point = z.detach()
-    shown = point if x_adv is z else x_adv.detach()
-    return Scored(point, shown, score, grads.abs().amax(0)), gaps, grads
-
-
-def nearest_crossing(region: Normed, z: Tensor, gaps: Tensor, grads: Tensor) -> Tensor:
-    """Return the valid point nearest to z on any of the planes gap + <grad, p - z> = 0.
-
-    A plane that no valid point reaches counts only where that holds of all.
-    """
-    best, best_size = z, torch.full_like(gaps[:, 0], torch.inf)
-    for gap, grad in zip(gaps.unbind(1), grads, strict=True):
-        peak = norm(grad, torch.inf)
-        usable = peak > 0
-        scale = torch.where(usable, peak, 1.0)
-        goal = (-gap / scale).clamp_min(0).nan_to_num(0.0, 0.0, 0.0)
-        normal = grad / spread(scale, grad)
-        p = region.reach(z, normal, goal)
-        gained = (normal * (p - z)).flatten(1).sum(1)
-        size = region.norms(p - z)
-        size = torch.where(gained < goal * (1 - 1e-3), 1e6 + size, size)
-        nearer = usable & (size < best_size)
-        best = torch.where(spread(nearer, z), p, best)
-        best_size = torch.where(nearer, size, best_size)
-    return best

@@ -16,7 +16,7 @@ from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
-from holdfast.spaces.ball import norm, spread
+from holdfast.spaces.ball import choose, norm, spread
 from holdfast.threat import Normed, Region, Vector
 
 
@@ -162,4 +162,4 @@ def _or_anywhere(running: Tensor, at: Rng) -> Tensor:
     if bool(known.all()):
         return running
     anywhere = at.fold("anywhere").sign(tuple(running.shape[1:])).to(running.dtype)
-    return torch.where(spread(known, running), running, anywhere)
+    return choose(known, running, anywhere)

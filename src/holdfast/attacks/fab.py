@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.base import Attack, Capability, Point, look
-from holdfast.attacks.deepfool import boundaries
 from holdfast.attacks.limits import at_least, positive
-from holdfast.attacks.planes import LOOKS, Bracket, foot, narrowed, nearest_plane
+from holdfast.attacks.planes import LOOKS, Bracket, foot, narrowed
+from holdfast.attacks.tangents import boundaries, nearest_plane
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.registry import register

@@ -15,7 +15,7 @@ from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
-from holdfast.spaces.ball import spread
+from holdfast.spaces.ball import choose
 from holdfast.threat import Region, Separable
 
 
@@ -50,8 +50,8 @@ class Leap(Attack):
             here, grad = _climb(objective, region, z, rng.at(k, of=self.steps))
             yield here
             better = here.loss > best_loss
-            best_z = torch.where(spread(better, z), z, best_z)
-            best_grad = torch.where(spread(better, grad), grad, best_grad)
+            best_z = choose(better, z, best_z)
+            best_grad = choose(better, grad, best_grad)
             best_loss = torch.where(better, here.loss, best_loss)
             share = torch.where(better, share, share / 2)
             goal, promise = region.leap(best_z, best_grad)

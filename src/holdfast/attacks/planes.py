@@ -8,48 +8,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from holdfast.attacks.deepfool import boundaries
 from holdfast.attacks.points import Point, Scored, Unscored, look
+from holdfast.attacks.tangents import along, boundaries, nearest_plane, onto
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces.ball import norm, spread
+from holdfast.spaces.ball import choose, norm, spread
 from holdfast.threat import Normed, Region
 
 LOOKS = 3  # along the way from x to the nearest success
 BEYOND = 1e-4  # of the loss of x: where logits are small, a tie is less than their rounding
 ROUNDS = 3  # of a polish; each has two forward passes and one backward pass a boundary
-
-
-def onto(region: Normed, p: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
-    """Return the valid point nearest to p with gap + <normal, point - p> = 0, from either side."""
-    peak = norm(normal, torch.inf)
-    scale = torch.where(gap > 0, -1.0, 1.0).to(peak.dtype) * torch.where(peak > 0, peak, 1.0)
-    goal = (gap / scale).abs().nan_to_num(0.0, 0.0, 0.0)
-    return region.reach(p, normal / spread(scale, normal), goal)
-
-
-def nearest_plane(
-    region: Normed, z: Tensor, gaps: Tensor, grads: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the point nearest to z on any of the planes gap + <grad, p - z> = 0, and that plane.
-
-    gaps: (B, C); grads: (C, B, ...). A plane that no valid point reaches counts only where that
-    holds of all. The plane is its gap (B,) and its gradient.
-    """
-    best, plane, offset = z, grads[0], gaps[:, 0]
-    nearest = torch.full_like(offset, torch.inf)
-    for gap, grad in zip(gaps.unbind(1), grads, strict=True):
-        p = onto(region, z, grad, gap)
-        peak = norm(grad, torch.inf)
-        gained = along(grad / spread(torch.where(peak > 0, peak, 1.0), grad), p - z).abs() * peak
-        size = region.norms(p - z)
-        size = torch.where(gained < gap.abs() * (1 - 1e-3), 1e6 + size, size)
-        nearer = (peak > 0) & (size < nearest)
-        wide = spread(nearer, z)
-        best, plane = torch.where(wide, p, best), torch.where(wide, grad, plane)
-        offset = torch.where(nearer, gap, offset)
-        nearest = torch.where(nearer, size, nearest)
-    return best, offset, plane
 
 
 def foot(region: Region, z: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
@@ -62,7 +30,7 @@ def foot(region: Region, z: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
     scale = torch.where(peak > 0, peak, 1.0)
     unit = normal / spread(scale, normal)
     p = onto(region, x, unit, gap / scale + along(unit, x - z))
-    return torch.where(spread(peak > 0, z), p, z)
+    return choose(peak > 0, p, z)
 
 
 def nearest_foot(region: Region, z: Tensor, gaps: Tensor, grads: Tensor) -> Tensor:
@@ -75,11 +43,6 @@ def nearest_foot(region: Region, z: Tensor, gaps: Tensor, grads: Tensor) -> Tens
     at_x = gaps + torch.stack([along(grad, x - z) for grad in grads], dim=1)
     at_x = torch.where(at_x > 0, -torch.inf, at_x)
     return nearest_plane(region, x, at_x, grads)[0]
-
-
-def along(normal: Tensor, change: Tensor) -> Tensor:
-    """Return (B,): the scalar product."""
-    return (normal * change).flatten(1).sum(1)
 
 
 class Bracket:
@@ -119,7 +82,7 @@ class Bracket:
         self._move_outer(here, beyond & found)
         self.size = torch.where(beyond & found, self.region.size(here.z), self.size)
         inward = ~beyond & found
-        self.inner = torch.where(spread(inward, self.inner), here.z, self.inner)
+        self.inner = choose(inward, here.z, self.inner)
         self.inner_loss = torch.where(inward, here.loss, self.inner_loss)
 
     def aim(self, p: Scored) -> None:
@@ -135,7 +98,7 @@ class Bracket:
         self.inner_loss = torch.where(short, p.loss, self.first_loss)
 
     def _move_outer(self, here: Scored, which: Tensor) -> None:
-        self.outer = torch.where(spread(which, self.outer), here.z, self.outer)
+        self.outer = choose(which, here.z, self.outer)
         self.outer_loss = torch.where(which, here.loss, self.outer_loss)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from holdfast.objective import Cost, Score
-from holdfast.spaces.ball import spread
+from holdfast.spaces.ball import choose
 from holdfast.threat import Status
 from holdfast.tree import take
 
@@ -93,7 +93,7 @@ def beats(harm: Tensor, tie: Tensor, best_harm: Tensor, best_tie: Tensor) -> Ten
 def _merge(one: Result, other: Result, better: Tensor) -> Result:
     def pick(name: str) -> Tensor:
         a, b = getattr(one, name), getattr(other, name)
-        return torch.where(spread(better, a), b, a)
+        return choose(better, b, a)
 
     fields = {name: pick(name) for name in ("x_adv", "z", "harm", "tie", "loss", "size", "inside")}
     lost = one.lost | other.lost

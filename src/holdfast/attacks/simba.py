@@ -17,7 +17,7 @@ from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
-from holdfast.spaces.ball import spread
+from holdfast.spaces.ball import choose
 from holdfast.threat import Dense, Knowledge, Region, Vector
 
 
@@ -56,7 +56,7 @@ class SimBA(Attack):
         for k in range(1, self.queries):
             which = order.gather(1, (turn % order.shape[1])[:, None]).squeeze(1)
             move = length * self.basis.direction(region.x, which)
-            z = best.z + torch.where(spread(against, move), -move, move)
+            z = best.z + choose(against, -move, move)
             here = look(objective, region, region.project(z), rng.at(k))
             yield here
             done = against | (here.loss > best.loss)

@@ -10,7 +10,7 @@ from torch import Tensor
 from holdfast.attacks.points import Point, Scored, Unscored, climb
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces.ball import spread
+from holdfast.spaces.ball import choose
 from holdfast.threat import Region, Sparse
 
 SHARE = 0.2  # of the coordinates that the first steps move
@@ -70,9 +70,8 @@ class SparsePace:
         While the best point still grows sparser the step starts over, from there, at full length.
         """
         better = here.loss > self.best_loss
-        wide = spread(better, grad)
-        self.best_z = torch.where(wide, here.z, self.best_z)
-        self.best_grad = torch.where(wide, grad, self.best_grad)
+        self.best_z = choose(better, here.z, self.best_z)
+        self.best_grad = choose(better, grad, self.best_grad)
         self.best_loss = torch.where(better, here.loss, self.best_loss)
         self.since += 1
         if self.since < self.window:
@@ -83,5 +82,4 @@ class SparsePace:
         sparser = self.changed < STEADY * before
         shorter = (self.fraction / SHORTER).clamp_min(1 / SHORTEST)
         self.fraction = torch.where(sparser, 1.0, shorter)
-        back = spread(sparser, grad)
-        return torch.where(back, self.best_z, here.z), torch.where(back, self.best_grad, grad)
+        return choose(sparser, self.best_z, here.z), choose(sparser, self.best_grad, grad)

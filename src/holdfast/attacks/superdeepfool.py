@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.base import Attack, Capability, Point
-from holdfast.attacks.deepfool import boundaries, nearest_crossing
 from holdfast.attacks.limits import at_least, not_negative
 from holdfast.attacks.planes import LOOKS, Bracket, foot, narrowed
+from holdfast.attacks.tangents import boundaries, nearest_crossing
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
-from holdfast.spaces.ball import spread
+from holdfast.spaces.ball import choose
 from holdfast.threat import Convex, Normed, Region, Vector
 
 
@@ -59,8 +59,8 @@ class SuperDeepFool(Attack):
                 break
             onward = self._onward(region, here.z, gaps - 2 * here.tie[:, None], grads)
             through = foot(region, here.z, grads[0], torch.zeros_like(here.loss))
-            ahead = torch.where(spread(beyond, z), through, onward)
-            z, turned = torch.where(spread(done, z), here.z, ahead), beyond
+            ahead = choose(beyond, through, onward)
+            z, turned = choose(done, here.z, ahead), beyond
         assert best is not None, "there is a step"
         yield from narrowed(objective, region, best, rng.at(self.steps))
 

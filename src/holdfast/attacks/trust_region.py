@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.base import Attack, Capability, Point, Scored
-from holdfast.attacks.deepfool import boundaries
 from holdfast.attacks.limits import at_least, positive
-from holdfast.attacks.planes import ROUNDS, Bracket, along, nearest_plane, onto, polish
+from holdfast.attacks.planes import ROUNDS, Bracket, polish
+from holdfast.attacks.tangents import along, boundaries, nearest_plane, onto
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.registry import register

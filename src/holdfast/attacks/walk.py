@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from holdfast.rng import Rng
-from holdfast.spaces.ball import norm, spread
+from holdfast.spaces.ball import choose, norm, spread
 from holdfast.threat import Normed
 
 
@@ -27,7 +27,7 @@ def unit(region: Normed, grad: Tensor, at: Rng) -> Tensor:
     flat = peak == 0
     if bool(flat.any()):
         noise = at.fold("escape").normal(tuple(grad.shape[1:])).to(grad.dtype)
-        grad = torch.where(spread(flat, grad), noise, grad)
+        grad = choose(flat, noise, grad)
         peak = norm(grad, torch.inf)
     scaled = grad / spread(peak.clamp_min(1e-38), grad)  # squares of 1e-30 underflow
     return scaled / spread(torch.minimum(norm(scaled, 2), region.norms(scaled)), grad)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.descent import Moments
-from holdfast.spaces.ball import spread
+from holdfast.spaces.ball import choose
 from holdfast.threat import Normed
 
 EDGE = 1e-6  # how far from the range's ends a search begins at least, in halves of its width
@@ -50,4 +50,4 @@ class Inside:
         slack = self.half * (1 - self.w.tanh().square())
         mean, root = self.moments.see(down * slack)
         moved = self.w - self.step_size * mean / root
-        self.w = torch.where(spread(stay, moved), self.w, moved)
+        self.w = choose(stay, self.w, moved)

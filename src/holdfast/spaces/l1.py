@@ -12,7 +12,7 @@ from torch import Tensor
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces import solve, squares
-from holdfast.spaces.ball import Ball, as_float, norm, spread, towards
+from holdfast.spaces.ball import Ball, as_float, choose, norm, spread, towards
 from holdfast.threat import Space, check_ball, radii
 from holdfast.units import Number
 
@@ -83,11 +83,11 @@ class L1Region(Ball):
         change = (z - self.x).flatten(1).double()
         size, room = change.abs(), self._room(self.x, change).double()
         t = solve.threshold(size, room, self.radius.double() * _INSIDE)
-        left = torch.minimum((size - t[:, None]).clamp_min(0), room)
-        left = torch.where(self.radius[:, None] > 0, left, 0.0)
-        shrunk = (left * change.sign()).to(z.dtype).reshape(z.shape)
+        left = torch.minimum((size - t[:, None]).clamp_min_(0), room)
+        left.mul_((self.radius > 0)[:, None].to(left.dtype))
+        shrunk = left.mul_(change.sign()).to(z.dtype).reshape(z.shape)
         moved = towards(self.x, self.x + shrunk, shrunk)
-        return torch.where(spread(inside, z), valid, moved).clamp(low, high)
+        return choose(inside, valid, moved.clamp_(low, high))
 
     def step(self, z: Tensor, grad: Tensor, fraction: float | Tensor) -> Tensor:
         """Move the coordinates of largest gradient alike, by fraction x radius in all.

@@ -85,8 +85,8 @@ class LinfRegion(Ball):
         """Move all coordinates alike, each at most to the end of the range, exactly `gap` far."""
         flat = normal.flatten(1)
         room, size = self._room(z, flat), flat.abs()
-        t = solve.level(torch.where(size > 0, room, 0.0), size, gap)
-        return self._moved(z, torch.minimum(t[:, None], room) * flat.sign())
+        t = solve.level(room, size, gap)
+        return self._moved(z, torch.minimum(t[:, None], room).mul_(flat.sign()))
 
     def cube(self) -> Tensor:
         """Return (B,): the radius; the ball is the cube."""

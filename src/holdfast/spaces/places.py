@@ -12,7 +12,7 @@ from torch import Tensor
 from holdfast.errors import InputError
 from holdfast.rng import Rng
 from holdfast.spaces import solve
-from holdfast.spaces.ball import Ball, norm, spread
+from holdfast.spaces.ball import Ball, flags, norm, spread
 from holdfast.threat import Space, check_ball
 
 LENGTH = 20.0  # mean change of a step of 1, in widths of the range
@@ -51,8 +51,8 @@ class Places(Ball):
         change, kept = z - self.x, valid - self.x
         beyond = change - kept  # what the range takes away in any case
         worth = (change.abs() - beyond.abs()) * (change.abs() + beyond.abs())
-        chosen = solve.largest(self.by_place(worth).sum(1), self.radius)
-        return torch.where(self.numbers(chosen), valid, self.x)
+        chosen = solve.among_largest(self._sums(worth), self.radius)
+        return torch.lerp(self.x, valid, self.numbers(chosen))
 
     def step(self, z: Tensor, grad: Tensor, fraction: float | Tensor) -> Tensor:
         """Move along the gradient, by 20 x fraction x range in the mean over the coordinates.
@@ -67,11 +67,12 @@ class Places(Ball):
         return z + unit * spread(LENGTH * length.to(z.device).expand(len(z)), z)
 
     def norms(self, delta: Tensor) -> Tensor:
-        return self.by_place(delta != 0).any(1).sum(1).to(delta.dtype)
+        changed = self.by_place(flags(torch.ne, delta.detach(), 0))
+        return changed.amax(1).sum(1) if self.grid[0] > 1 else changed[:, 0].sum(1)
 
     def dual_norm(self, grad: Tensor) -> Tensor:
         """Return (B,): what changing one place by one in every channel can gain at most."""
-        return self.by_place(grad.abs()).sum(1).amax(1)
+        return self._sums(grad.abs()).amax(1)
 
     def together(self, values: Tensor) -> Tensor:
         """Return values (B, ...) summed over the numbers of each place, at each of them."""
@@ -99,7 +100,7 @@ class Places(Ball):
         """Move the places that can gain most as far as the range goes, the last in part."""
         flat = normal.flatten(1)
         room = self._room(z, flat)
-        gains = self.by_place(flat.abs() * room).sum(1)
+        gains = self._sums(flat.abs() * room)
         share = self.numbers(solve.fill(gains, gains, gap)).flatten(1)
         return self._moved(z, share * room * flat.sign())
 
@@ -137,3 +138,8 @@ class Places(Ball):
         """Return (B, places): uniform numbers."""
         _, rows, columns = self.grid
         return at.uniform((rows * columns,))
+
+    def _sums(self, values: Tensor) -> Tensor:
+        """Return (B, places): values (B, ...) summed over the numbers of each place."""
+        parts = self.by_place(values)
+        return parts.sum(1) if self.grid[0] > 1 else parts[:, 0]

@@ -20,11 +20,12 @@ def threshold(size: Tensor, room: Tensor, goal: Tensor) -> Tensor:
     """
     low, high = torch.zeros_like(goal), size.amax(1)
     t = low
+    rest, left = torch.empty_like(size), torch.empty_like(size)
     for _ in range(_ROUNDS):
-        rest = (size - t[:, None]).clamp_min_(0)
-        left = torch.minimum(rest, room)
+        torch.sub(size, t[:, None], out=rest).clamp_min_(0)
+        torch.minimum(rest, room, out=left)
         excess = left.sum(1) - goal
-        free = (left.sign() * (1 - (rest - left).sign_())).sum(1)  # 0 < rest <= room
+        free = rest.eq_(left).mul_(left.sign_()).sum(1)  # 0 < rest <= room
         low, high = torch.where(excess > 0, t, low), torch.where(excess < 0, t, high)
         newton = t + excess / free.clamp_min(1)
         usable = (free > 0) & (newton > low) & (newton < high)
@@ -44,10 +45,12 @@ def level(knots: Tensor, slopes: Tensor, goal: Tensor) -> Tensor:
     """
     t = (goal / slopes.sum(1).clamp_min(1e-30)).clamp_min(0)
     full = slopes * knots
+    stuck, taken = torch.empty_like(slopes), torch.empty_like(slopes)
     for _ in range(_ROUNDS):
-        stuck = (knots <= t[:, None]).to(slopes.dtype)
-        free = (slopes * (1 - stuck)).sum(1)
-        better = (goal - (full * stuck).sum(1)) / torch.where(free > 0, free, 1.0)
+        torch.le(knots, t[:, None], out=stuck)
+        torch.mul(full, stuck, out=taken)
+        free = stuck.neg_().add_(1).mul_(slopes).sum(1)
+        better = (goal - taken.sum(1)) / torch.where(free > 0, free, 1.0)
         better = torch.where(free > 0, torch.maximum(t, better), t)
         if torch.equal(better, t):
             break
@@ -73,12 +76,19 @@ def largest(values: Tensor, count: Tensor) -> Tensor:
 
     count: whole numbers, 0 or more; infinity takes all.
     """
+    return among_largest(values, count).bool()
+
+
+def among_largest(values: Tensor, count: Tensor) -> Tensor:
+    """Return the same as 1 or 0 in the type of the values, which is quicker."""
     width = values.shape[1]
     most = count.clamp(0, width).long()
     top = values.topk(max(int(most.max()), 1) if len(most) else 1, dim=1).values
     least = top.gather(1, (most - 1).clamp_min(0)[:, None])
-    above = values > least
-    ties = values == least
-    missing = most[:, None] - above.sum(1, keepdim=True)
-    chosen = above | (ties & (ties.cumsum(1) <= missing))
-    return chosen & (values > 0) & (most > 0)[:, None]
+    chosen = torch.ge(values, least, out=torch.empty_like(values))
+    chosen.mul_(torch.gt(values, 0, out=torch.empty_like(values))).mul_((most > 0)[:, None])
+    if bool((chosen.sum(1) > most).any()):  # some are as large as the last that may be taken
+        above, ties = values > least, values == least
+        missing = most[:, None] - above.sum(1, keepdim=True)
+        chosen.mul_(above | (ties & (ties.cumsum(1) <= missing)))
+    return chosen
