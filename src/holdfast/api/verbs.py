@@ -12,13 +12,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from holdfast import data as data_room
 from holdfast import evaluation, reporting, training
+from holdfast.api.arguments import (
+    as_tensor,
+    check_ranges,
+    check_threat,
+    checked_plan,
+    component,
+    device_of,
+    dtype_of,
+    examples_of,
+    per_example,
+    search_model,
+    training_parts,
+)
 from holdfast.attacks import PGD, Attack, Result
 from holdfast.claims import Claim
-from holdfast.data import Examples, Splits, Stream, as_examples, as_training_data
 from holdfast.errors import InputError
 from holdfast.evaluation import Suite, Verification
 from holdfast.evaluation.provenance import provenance_of, remember
@@ -26,18 +37,15 @@ from holdfast.inputs import check_input, check_labels
 from holdfast.models import Model, check_logits, wrap
 from holdfast.models.adapter import Channel
 from holdfast.objective import Objective
-from holdfast.plain import build
-from holdfast.registry import name_of
 from holdfast.rng import Rng
 from holdfast.runtime import deterministic
 from holdfast.storage import write_atomic
-from holdfast.threat import Space, Targeted, ThreatModel
+from holdfast.threat import Targeted, ThreatModel
 from holdfast.training import Method, TrainPlan, TrainResult
 from holdfast.training.setup import NetworkLike
 from holdfast.units import Number
 
 LOOKED_AT = 32  # examples on which a model's outputs are checked before an attack
-PARTS = ("train", "validation", "test")
 
 
 def train(
@@ -69,11 +77,11 @@ def train(
     Raises InputError, ConfigError or StorageError before anything is written.
     """
     check_threat(threat)
-    method = None if method is None else _component("method", method, Method)
-    plan = TrainPlan() if plan is None else _plan(plan)
+    method = None if method is None else component("method", method, Method)
+    plan = TrainPlan() if plan is None else checked_plan(plan)
     result = training.train(
         model,
-        _training_parts(train_data, validation, threat.space.range),
+        training_parts(train_data, validation, threat.space.range),
         threat=threat,
         method=method,
         plan=plan if epochs is None else replace(plan, epochs=epochs),
@@ -201,26 +209,26 @@ def attack(
     what cannot be attacked and Unsupported where attack and threat model do not fit.
     """
     check_threat(threat)
-    chosen = PGD() if attack is None else _component("attack", attack, Attack)
+    chosen = PGD() if attack is None else component("attack", attack, Attack)
     model = wrap(model)
     check_ranges(model, threat)
-    device = _device_of(model)
-    x, y = _tensor(x, "x", device), _tensor(y, "y", device)
+    device = device_of(model)
+    x, y = as_tensor(x, "x", device), as_tensor(y, "y", device)
     check_input(x, y, model.range)
-    x, y = x.to(_dtype_of(model)), y.long()
+    x, y = x.to(dtype_of(model)), y.long()
     num_classes = check_logits(model, x[:LOOKED_AT], y[:LOOKED_AT])
     check_labels(y, num_classes)
     if targets is not None:
-        targets = _per_example(targets, "targets", y, num_classes)
+        targets = per_example(targets, "targets", y, num_classes)
         if bool((targets == y).any()):
             raise InputError(
                 f"a target must differ from the label: {int((targets == y).sum())} of {len(y)} "
                 "do not; leave those examples out, or aim them at another class"
             )
         threat = threat if isinstance(threat.goal, Targeted) else replace(threat, goal=Targeted())
-    ids = torch.arange(len(y), device=device) if ids is None else _per_example(ids, "ids", y)
+    ids = torch.arange(len(y), device=device) if ids is None else per_example(ids, "ids", y)
     with deterministic():
-        twin = None if search is None else _twin(search, model)
+        twin = None if search is None else search_model(search, model)
         objective = Objective(threat, twin or model, x, y, targets=targets, judge=model)
         region = threat.space.around(x)
         return chosen(objective, region, Rng(seed, ids))
@@ -245,135 +253,3 @@ def report(
         raise InputError(f"a report is a .html or .md file, got {out}: name it so")
     write_atomic(out, reporting.to_markdown(loaded).encode())
     return out
-
-
-def load_data(name: str | Path) -> Splits:
-    """Return the training, validation and test parts of a set: a name ("digits") or a path."""
-    return data_room.load(name)
-
-
-def examples_of(data: Any, part: str, range: tuple[float, float] = (0.0, 1.0)) -> Examples:
-    """Return data as examples; a name or path may say which part it means, as in "digits:train"."""
-    if isinstance(data, str):
-        name, _, said = data.rpartition(":")
-        if name and said in PARTS:
-            data, part = name, said
-    return as_examples(data, part=part, range=range)
-
-
-def check_threat(threat: Any) -> None:
-    """Raise InputError for what is no threat model; a set alone is the usual slip."""
-    if isinstance(threat, ThreatModel):
-        return
-    if isinstance(threat, Space):
-        label = type(threat).__name__
-        raise InputError(
-            f"threat must be a threat model, got the set alone: write ThreatModel({label}(...))"
-        )
-    raise InputError(
-        f"threat must be a threat model, got {_short(threat)}: write ThreatModel(Linf(eps='8/255'))"
-    )
-
-
-def check_ranges(model: Model, threat: ThreatModel) -> None:
-    """Raise InputError unless model and set speak of the same range of inputs."""
-    if tuple(model.range) != tuple(threat.space.range):
-        raise InputError(
-            f"the model takes inputs in {tuple(model.range)} and the threat model's set in "
-            f"{tuple(threat.space.range)}: give both the same range"
-        )
-
-
-def _twin(search: Any, model: Model) -> Model:
-    """Return the search network on the device of the model that judges, in the same range."""
-    wrapped = wrap(search)
-    if tuple(wrapped.range) != tuple(model.range):
-        raise InputError(
-            f"the search model takes inputs in {tuple(wrapped.range)} and the model in "
-            f"{tuple(model.range)}: wrap both with the same range"
-        )
-    if _device_of(wrapped) != _device_of(model) and any(True for _ in wrapped.parameters()):
-        raise InputError(
-            f"the search model is on {_device_of(wrapped)} and the model on {_device_of(model)}: "
-            "move both to one device"
-        )
-    return wrapped
-
-
-def _component(kind: str, value: Any, base: type) -> Any:
-    """Return a component, or the one of that name with its defaults."""
-    if isinstance(value, str):
-        return build(kind, value)
-    if isinstance(value, base):
-        return value
-    if isinstance(value, type) and issubclass(value, base):
-        raise InputError(
-            f"{kind} must be made, got the class {value.__name__}: write {value.__name__}(), "
-            f"or {name_of(value)!r}"
-        )
-    raise InputError(f"{kind} must be a {base.__name__} or its name, got {_short(value)}")
-
-
-def _plan(value: Any) -> TrainPlan:
-    if isinstance(value, TrainPlan):
-        return value
-    raise InputError(f"plan must be a TrainPlan, got {_short(value)}: write TrainPlan(epochs=30)")
-
-
-def _short(value: Any) -> str:
-    text = f"{type(value).__name__} {str(value).splitlines()[0] if str(value) else ''}".strip()
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _training_parts(
-    data: Any, validation: Any, range: tuple[float, float]
-) -> Splits | tuple[Examples | Stream, Examples]:
-    """Return the training part and the one that chooses the checkpoint."""
-    fraction = validation if isinstance(validation, float) else None
-    if isinstance(data, str | Path):
-        data = data_room.load(data, fraction or 0.1)
-    if isinstance(data, Splits) and fraction is not None:
-        return data
-    examples = as_training_data(data, range=range)
-    if fraction is None:
-        count = examples.num_classes if isinstance(examples, Examples) else None
-        return examples, as_examples(validation, part="validation", num_classes=count, range=range)
-    if isinstance(examples, Stream):
-        raise InputError(
-            f"{examples.name} can only be read in order, so no validation part can be held out of "
-            "it: pass validation=examples"
-        )
-    return data_room.split(examples, fraction)
-
-
-def _device_of(model: nn.Module) -> torch.device:
-    devices = [tensor.device for tensor in (*model.parameters(), *model.buffers())]
-    return devices[0] if devices else torch.device("cpu")
-
-
-def _dtype_of(model: nn.Module) -> torch.dtype:
-    """Return float64 for a model that computes in it, else float32: a search needs no less."""
-    kinds = (p.dtype for p in model.parameters() if p.is_floating_point())
-    return torch.float64 if next(kinds, torch.float32) is torch.float64 else torch.float32
-
-
-def _tensor(value: Any, name: str, device: torch.device) -> Tensor:
-    """Return tensors and arrays as a tensor on `device`."""
-    try:
-        return torch.as_tensor(value, device=device)
-    except (TypeError, ValueError, RuntimeError):
-        raise InputError(
-            f"{name} must be a tensor or an array, got {type(value).__name__}"
-        ) from None
-
-
-def _per_example(value: Any, name: str, y: Tensor, num_classes: int | None = None) -> Tensor:
-    """Return one integer per example, below `num_classes` where that is given."""
-    numbers = _tensor(value, name, y.device)
-    if numbers.shape != y.shape:
-        raise InputError(
-            f"{name} must be one number per example, shape {tuple(y.shape)}, "
-            f"got {tuple(numbers.shape)}"
-        )
-    check_labels(numbers, num_classes)
-    return numbers.long()

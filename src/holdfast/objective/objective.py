@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,73 +18,11 @@ from holdfast.errors import InputError, Unsupported
 from holdfast.losses import Loss
 from holdfast.models.adapter import Model, frozen
 from holdfast.models.draws import Draws
-from holdfast.models.targets import BlackBox
+from holdfast.objective.offer import offered, refusal
+from holdfast.objective.score import BudgetSpent, Cost, Score
 from holdfast.rng import Rng
 from holdfast.threat import DEFAULT_LOSS, Aim, Knowledge, ThreatModel, tolerance
 from holdfast.tree import take
-
-Judge = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""From logits (M, B, K) of M looks at one batch to harm and tie, (M, B) each."""
-
-
-class Score:
-    """What one forward pass says about each example.
-
-    loss: (B,) what the attack climbs, differentiable. logits: (B, K) what `judge` makes harm and
-    tie of, once and only if somebody asks: a search inside training never does.
-    """
-
-    def __init__(self, loss: Tensor, logits: Tensor, judge: Judge) -> None:
-        self.loss = loss
-        self.logits = logits
-        self.judge = judge
-
-    @classmethod
-    def known(cls, loss: Tensor, harm: Tensor, tie: Tensor) -> Score:
-        """Return a score whose harm and tie (B,) are there already."""
-        score = cls(loss, harm, lambda _: (harm[None], tie[None]))
-        score.__dict__["verdict"] = (harm, tie)
-        return score
-
-    @property
-    def harm(self) -> Tensor:
-        """Return (B,): what the attacker wants, detached; NaN where the logits say nothing."""
-        return self.verdict[0]
-
-    @property
-    def tie(self) -> Tensor:
-        """Return (B,): how large a harm must be to count."""
-        return self.verdict[1]
-
-    @staticmethod
-    def verdicts(scores: Sequence[Score]) -> tuple[Tensor, Tensor]:
-        """Return harm and tie, (M, B) each, of M looks at one batch, asked together if possible."""
-        judge = scores[0].judge
-        if all(score.judge == judge and "verdict" not in vars(score) for score in scores):
-            return judge(torch.stack([score.logits for score in scores]))
-        harms, ties = zip(*[score.verdict for score in scores], strict=True)
-        return torch.stack(harms), torch.stack(ties)
-
-    @cached_property
-    def verdict(self) -> tuple[Tensor, Tensor]:
-        """Return harm and tie."""
-        harm, tie = self.judge(self.logits[None])
-        return harm[0], tie[0]
-
-
-class Cost(NamedTuple):
-    """Passes per example, each (B,) int64.
-
-    A query is a forward pass that the attacker asks of the judged model.
-    """
-
-    forward: Tensor
-    backward: Tensor
-    queries: Tensor
-
-
-class BudgetSpent(Exception):
-    """The threat model's query budget is used up; the search ends with what it has."""
 
 
 class Objective:
@@ -378,25 +314,6 @@ class Objective:
         view = copy.copy(self)
         view.__dict__.update(changes)
         return view
-
-
-def offered(model: nn.Module) -> Knowledge:
-    """Return what a model can answer to at most: a black box has no gradient, perhaps no scores."""
-    if isinstance(model, Model | BlackBox):
-        return Knowledge(model.offers)
-    return Knowledge.GRADIENT
-
-
-def refusal(model: nn.Module) -> str:
-    """Return in words what a model gives."""
-    return f"the model gives {_GIVES[offered(model)]}"
-
-
-_GIVES = {
-    Knowledge.GRADIENT: "scores and gradients",
-    Knowledge.SCORE: "scores and no gradient",
-    Knowledge.DECISION: "labels alone",
-}
 
 
 def _as_one(logits: Tensor) -> Tensor:

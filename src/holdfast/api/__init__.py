@@ -1,0 +1,17 @@
+"""The Python surface: the verbs that `import holdfast as hf` offers."""
+
+from __future__ import annotations
+
+from holdfast.api.arguments import examples_of, load_data
+from holdfast.api.verbs import attack, evaluate, load, report, train, verify
+
+__all__ = [
+    "attack",
+    "evaluate",
+    "examples_of",
+    "load",
+    "load_data",
+    "report",
+    "train",
+    "verify",
+]

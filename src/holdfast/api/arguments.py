@@ -1,0 +1,157 @@
+"""From what a user has to what the rooms below take, each mistake named with its cure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from holdfast import data as data_room
+from holdfast.data import Examples, Splits, Stream, as_examples, as_training_data
+from holdfast.errors import InputError
+from holdfast.inputs import check_labels
+from holdfast.models import Model, wrap
+from holdfast.plain import build
+from holdfast.registry import name_of
+from holdfast.threat import Space, ThreatModel
+from holdfast.training import TrainPlan
+
+PARTS = ("train", "validation", "test")
+
+
+def load_data(name: str | Path) -> Splits:
+    """Return the training, validation and test parts of a set: a name ("digits") or a path."""
+    return data_room.load(name)
+
+
+def examples_of(data: Any, part: str, range: tuple[float, float] = (0.0, 1.0)) -> Examples:
+    """Return data as examples; a name or path may say which part it means, as in "digits:train"."""
+    if isinstance(data, str):
+        name, _, said = data.rpartition(":")
+        if name and said in PARTS:
+            data, part = name, said
+    return as_examples(data, part=part, range=range)
+
+
+def check_threat(threat: Any) -> None:
+    """Raise InputError for what is no threat model; a set alone is the usual slip."""
+    if isinstance(threat, ThreatModel):
+        return
+    if isinstance(threat, Space):
+        label = type(threat).__name__
+        raise InputError(
+            f"threat must be a threat model, got the set alone: write ThreatModel({label}(...))"
+        )
+    raise InputError(
+        f"threat must be a threat model, got {in_short(threat)}: "
+        "write ThreatModel(Linf(eps='8/255'))"
+    )
+
+
+def check_ranges(model: Model, threat: ThreatModel) -> None:
+    """Raise InputError unless model and set speak of the same range of inputs."""
+    if tuple(model.range) != tuple(threat.space.range):
+        raise InputError(
+            f"the model takes inputs in {tuple(model.range)} and the threat model's set in "
+            f"{tuple(threat.space.range)}: give both the same range"
+        )
+
+
+def search_model(search: Any, model: Model) -> Model:
+    """Return the search network on the device of the model that judges, in the same range."""
+    wrapped = wrap(search)
+    if tuple(wrapped.range) != tuple(model.range):
+        raise InputError(
+            f"the search model takes inputs in {tuple(wrapped.range)} and the model in "
+            f"{tuple(model.range)}: wrap both with the same range"
+        )
+    if device_of(wrapped) != device_of(model) and any(True for _ in wrapped.parameters()):
+        raise InputError(
+            f"the search model is on {device_of(wrapped)} and the model on {device_of(model)}: "
+            "move both to one device"
+        )
+    return wrapped
+
+
+def component(kind: str, value: Any, base: type) -> Any:
+    """Return a component, or the one of that name with its defaults."""
+    if isinstance(value, str):
+        return build(kind, value)
+    if isinstance(value, base):
+        return value
+    if isinstance(value, type) and issubclass(value, base):
+        raise InputError(
+            f"{kind} must be made, got the class {value.__name__}: write {value.__name__}(), "
+            f"or {name_of(value)!r}"
+        )
+    raise InputError(f"{kind} must be a {base.__name__} or its name, got {in_short(value)}")
+
+
+def checked_plan(value: Any) -> TrainPlan:
+    """Return the plan; raise InputError for what is none."""
+    if isinstance(value, TrainPlan):
+        return value
+    raise InputError(f"plan must be a TrainPlan, got {in_short(value)}: write TrainPlan(epochs=30)")
+
+
+def in_short(value: Any) -> str:
+    """Return a value's type and first line, for an error message."""
+    text = f"{type(value).__name__} {str(value).splitlines()[0] if str(value) else ''}".strip()
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def training_parts(
+    data: Any, validation: Any, range: tuple[float, float]
+) -> Splits | tuple[Examples | Stream, Examples]:
+    """Return the training part and the one that chooses the checkpoint."""
+    fraction = validation if isinstance(validation, float) else None
+    if isinstance(data, str | Path):
+        data = data_room.load(data, fraction or 0.1)
+    if isinstance(data, Splits) and fraction is not None:
+        return data
+    examples = as_training_data(data, range=range)
+    if fraction is None:
+        count = examples.num_classes if isinstance(examples, Examples) else None
+        return examples, as_examples(validation, part="validation", num_classes=count, range=range)
+    if isinstance(examples, Stream):
+        raise InputError(
+            f"{examples.name} can only be read in order, so no validation part can be held out of "
+            "it: pass validation=examples"
+        )
+    return data_room.split(examples, fraction)
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Return where a model's weights lie; a model without any is on the CPU."""
+    devices = [tensor.device for tensor in (*model.parameters(), *model.buffers())]
+    return devices[0] if devices else torch.device("cpu")
+
+
+def dtype_of(model: nn.Module) -> torch.dtype:
+    """Return float64 for a model that computes in it, else float32: a search needs no less."""
+    kinds = (p.dtype for p in model.parameters() if p.is_floating_point())
+    return torch.float64 if next(kinds, torch.float32) is torch.float64 else torch.float32
+
+
+def as_tensor(value: Any, name: str, device: torch.device) -> Tensor:
+    """Return tensors and arrays as a tensor on `device`."""
+    try:
+        return torch.as_tensor(value, device=device)
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(
+            f"{name} must be a tensor or an array, got {type(value).__name__}"
+        ) from None
+
+
+def per_example(value: Any, name: str, y: Tensor, num_classes: int | None = None) -> Tensor:
+    """Return one integer per example, below `num_classes` where that is given."""
+    numbers = as_tensor(value, name, y.device)
+    if numbers.shape != y.shape:
+        raise InputError(
+            f"{name} must be one number per example, shape {tuple(y.shape)}, "
+            f"got {tuple(numbers.shape)}"
+        )
+    check_labels(numbers, num_classes)
+    return numbers.long()

@@ -1,0 +1,9 @@
+"""The objective of an attack: one threat model bound to one model and one batch."""
+
+from __future__ import annotations
+
+from holdfast.objective.objective import Objective
+from holdfast.objective.offer import offered, refusal
+from holdfast.objective.score import BudgetSpent, Cost, Score
+
+__all__ = ["BudgetSpent", "Cost", "Objective", "Score", "offered", "refusal"]
