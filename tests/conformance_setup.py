@@ -1,0 +1,69 @@
+"""Every attack in every set that fits it, and how one is run on a small network."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from components import SPACES, small_attacks
+from holdfast.attacks.base import walk_of
+from holdfast.losses import Margin
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.spaces import PixelL0
+from holdfast.threat import Counting, Knowledge, Paintable, ThreatModel, tolerance
+
+ATTACKS = small_attacks()
+
+
+SHAPE = (2, 4, 5)
+
+
+def fits(attack, space):
+    """Say whether to run it there: pixels are L0 to an attack that knows nothing of places."""
+    if isinstance(space, PixelL0) and not {Counting, Paintable} & set(attack.demands().needs):
+        return False
+    region = space.around(torch.rand(1, *SHAPE))
+    return all(isinstance(region, need) for need in attack.demands().needs)
+
+
+def each_of(attacks):
+    """Run a test for the attacks in every space that their `needs` allow."""
+    pairs = [
+        pytest.param(attack.values[0], space, id=f"{attack.id}-{name}")
+        for attack in attacks
+        for name, space in SPACES.items()
+        if fits(attack.values[0], space)
+    ]
+    return pytest.mark.parametrize(("attack", "space"), pairs)
+
+
+every_attack = each_of(ATTACKS)
+
+
+def run(attack, space, net, x, y, ids=None, **more):
+    threat = ThreatModel(space, goal=more.pop("goal", ThreatModel(space).goal))
+    objective = Objective(threat, net, x, y, **more)
+    rng = Rng(0, torch.arange(len(x)) if ids is None else ids)
+    return attack(objective, space.around(x), rng)
+
+
+def same(one, other, rows=slice(None), others=slice(None)):
+    for name in ("x_adv", "harm", "loss", "size", "failed", "lost"):
+        a, b = getattr(one, name)[rows], getattr(other, name)[others]
+        assert torch.equal(a, b), name
+
+
+def judged(net, x_adv, y):
+    with torch.no_grad():
+        logits = net(x_adv)
+        return Margin().away(logits, y), tolerance(logits)
+
+
+def uses_gradients(attack):
+    return attack.knowledge is Knowledge.GRADIENT
+
+
+def allowed(attack, space, x):
+    """Return the set that an attack's points are in: every valid input, if it seeks the nearest."""
+    return walk_of(attack, space.around(x))
