@@ -87,7 +87,101 @@ def nearest() -> list[Pair]:
             adv_lib(lambda lib, t, k: lib.sigma_zero(t.net, t.x, t.y, num_steps=k)),
         ),
         carlini_wagner(),
+        *weighed(),
+        *constrained(),
+        _nearest(
+            "superdeepfool",
+            2.0,
+            ours(named("superdeepfool"), 2.0),
+            adv_lib(lambda lib, t, k: lib.sdf(t.net, t.x, t.y, steps=k)),
+        ),
+        *(trust_region(norm) for norm in (2.0, INF)),
+        _nearest(
+            "jsma",
+            0.0,
+            ours(named("jsma"), 0.0),
+            ta(lambda lib, t, _: lib.JSMA(t.net, theta=1.0), images=FEW, alone=True),
+            art(
+                lambda lib, e, _, t: lib.SaliencyMapMethod(
+                    e, theta=1.0, gamma=0.1, batch_size=len(t.x), verbose=False
+                )
+            ),
+        ),
     ]
+
+
+def weighed() -> list[Pair]:
+    """Return what searches for a weight between margin and change."""
+    return [
+        _nearest(
+            "ead",
+            1.0,
+            ours(named("ead", searches=SEARCHES), 1.0),
+            ta(lambda lib, t, k: lib.EADL1(t.net, binary_search_steps=SEARCHES, max_iterations=k)),
+            foolbox(
+                lambda lib, k: lib.EADAttack(
+                    binary_search_steps=SEARCHES, steps=k, decision_rule="L1"
+                )
+            ),
+            art(
+                lambda lib, e, k, t: lib.ElasticNet(
+                    e,
+                    max_iter=k,
+                    binary_search_steps=SEARCHES,
+                    decision_rule="L1",
+                    batch_size=len(t.x),
+                    verbose=False,
+                )
+            ),
+        ),
+        _nearest(
+            "cw_linf",
+            INF,
+            ours(named("cw_linf", searches=SEARCHES), INF),
+            art(
+                lambda lib, e, k, t: lib.CarliniLInfMethod(
+                    e, max_iter=k, batch_size=len(t.x), verbose=False
+                ),
+                images=FEW,
+            ),
+            adv_lib(lambda lib, t, k: lib.carlini_wagner_linf(t.net, t.x, t.y, max_iterations=k)),
+        ),
+        _nearest(
+            "cw_l0",
+            0.0,
+            ours(named("cw_l0", searches=SEARCHES), 0.0),
+            art(
+                lambda lib, e, k, t: lib.CarliniL0Method(
+                    e,
+                    max_iter=max(k // 4, 1),
+                    binary_search_steps=1,
+                    batch_size=len(t.x),
+                    verbose=False,
+                ),
+                images=FEW,
+            ),
+        ),
+    ]
+
+
+def constrained() -> list[Pair]:
+    """Return what treats the boundary as a constraint with a multiplier."""
+
+    def pdpgd(norm: float) -> Pair:
+        theirs = adv_lib(lambda lib, t, k: lib.pdpgd(t.net, t.x, t.y, norm=norm, num_steps=k))
+        return _nearest("pdpgd", norm, ours(named("pdpgd"), norm), theirs)
+
+    def alma(norm: float) -> Pair:
+        name = LABELS[norm].lower()
+        theirs = adv_lib(lambda lib, t, k: lib.alma(t.net, t.x, t.y, num_steps=k, distance=name))
+        return _nearest("alma", norm, ours(named("alma"), norm), theirs)
+
+    return [*(pdpgd(norm) for norm in (1.0, 2.0, INF)), *(alma(norm) for norm in (1.0, 2.0))]
+
+
+def trust_region(norm: float) -> Pair:
+    theirs = adv_lib(lambda lib, t, k: lib.tr(t.net, t.x, t.y, iter=k, adaptive=True, p=norm))
+    return _nearest("trust_region", norm, ours(named("trust_region"), norm), theirs)
 
 
 def _nearest(name: str, norm: float, run: Run, *rivals: Rival) -> Pair:

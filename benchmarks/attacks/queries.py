@@ -17,7 +17,7 @@ from pairs import torchattacks as ta
 from torch import Tensor
 
 import holdfast as hf
-from holdfast.attacks import Attack, Grid
+from holdfast.attacks import Attack, Grid, OnePixel
 from holdfast.registry import known
 from holdfast.threat import Knowledge
 
@@ -30,7 +30,7 @@ DEGREES, SHIFT, PLACES = 30.0, 3.0, 5  # of the grid, along each of its three ax
 
 def by_queries() -> list[Pair]:
     """Return the attacks by scores or labels that another library has, too."""
-    return [*by_scores(), *by_labels(), grid()]
+    return [*by_scores(), *by_labels(), one_pixel(), grid()]
 
 
 def spends(name: str, **given: Any) -> Callable[[int], Attack]:
@@ -215,6 +215,34 @@ def _geoda(norm: float) -> Callable[[Target, int], Tensor]:
             return rival.run(t, q)
 
     return run
+
+
+def one_pixel() -> Pair:
+    """One pixel of any colour; its figure is success."""
+    population = 50
+
+    def mine(t: Target, q: int) -> Tensor:
+        threat = hf.ThreatModel(hf.PixelL0(eps=1), knowledge=Knowledge.SCORE)
+        attack = OnePixel(queries=q, population=population)
+        return hf.attack(t.net, t.x, t.y, threat=threat, attack=attack).x_adv
+
+    rivals = (
+        ta(
+            lambda lib, t, q: lib.OnePixel(
+                t.net, pixels=1, steps=max(q // population - 1, 1), popsize=population
+            ),
+            images=FEW,
+            alone=True,
+        ),
+        art(
+            lambda lib, e, q, _: lib.PixelAttack(
+                e, th=1, es=1, max_iter=max(q // 400 - 1, 1), verbose=False
+            ),
+            images=FEW,
+            alone=True,
+        ),
+    )
+    return Pair("one_pixel", None, "score", "success", mine, rivals)
 
 
 def grid() -> Pair:
