@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -16,6 +16,7 @@ from holdfast.threat import Region
 
 WAITING = 8  # points that wait to be judged together at most
 HELD = 1 << 22  # values that they may have, 16 MiB
+KEPT = -1  # stands for the point kept so far, the last among points
 
 
 class Looks(NamedTuple):
@@ -151,17 +152,16 @@ class _Kept:
         """Keep point number `which` (B,) where it is better (B,), and everywhere if it is first."""
         if not self.seen:
             self.seen, better = True, torch.ones_like(better)
-            self._place(points[0], None)
-        chosen = torch.where(better, which, -1)
-        winners = set(chosen.tolist())
-        if winners == {-1}:
+        elif not bool(better.any()):
             return
+        join = _either(better) if len(points) == 1 else _joined(torch.where(better, which, KEPT))
         for name in ("loss", "harm", "tie"):
             seen: Tensor = getattr(looks, name)
             worst = seen[0] if len(seen) == 1 else seen.gather(0, which[None])[0]
             setattr(self, name, torch.where(better, worst, getattr(self, name)))
-        for i in winners - {-1}:
-            self._place(points[i], None if len(winners) == 1 else chosen == i)
+        same = all(here.x_adv is here.z for here in points) and self.x_adv is self.z
+        self.z = join([*(here.z for here in points), self.z])
+        self.x_adv = self.z if same else join([*(here.x_adv for here in points), self.x_adv])
 
     def result(self, size: Tensor, inside: Tensor) -> Result:
         """Return what was found.
@@ -185,15 +185,33 @@ class _Kept:
             cost=spent(self.objective, self.before),
         )
 
-    def _place(self, here: Scored, mine: Tensor | None) -> None:
-        """Put the point where it is kept: at the examples `mine` (B,) bool, or at all."""
-        if mine is None:
-            self.z, self.x_adv = here.z, here.x_adv
-            return
-        same = here.x_adv is here.z and self.x_adv is self.z
-        self.z = torch.where(spread(mine, here.z), here.z, self.z)
-        like_x = spread(mine, here.x_adv)  # a point need not be shaped as an input
-        self.x_adv = self.z if same else torch.where(like_x, here.x_adv, self.x_adv)
+
+def _either(better: Tensor) -> Callable[[Sequence[Tensor]], Tensor]:
+    """Return what joins two batches: the first where it is better (B,), the second elsewhere."""
+    if bool(better.all()):
+        return lambda pair: pair[0]
+    return lambda pair: torch.where(spread(better, pair[0]), pair[0], pair[1])
+
+
+def _joined(chosen: Tensor) -> Callable[[Sequence[Tensor]], Tensor]:
+    """Return what joins batches: each example as the batch number `chosen` (B,) has it.
+
+    It copies each example once, however many batches there are.
+    """
+    rows: dict[int, list[int]] = {}
+    for row, number in enumerate(chosen.tolist()):
+        rows.setdefault(number, []).append(row)
+    parts = {number: torch.tensor(own, device=chosen.device) for number, own in rows.items()}
+
+    def join(batches: Sequence[Tensor]) -> Tensor:
+        if len(parts) == 1:
+            return batches[next(iter(parts))]
+        joined = torch.empty_like(batches[0])
+        for number, own in parts.items():
+            joined.index_copy_(0, own, batches[number].index_select(0, own))
+        return joined
+
+    return join
 
 
 def spent(objective: Objective, before: Cost) -> Cost:
