@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from holdfast.heap import hold_memory
 from holdfast.runtime import environment
 
 Work = Callable[[], object]
@@ -24,8 +25,11 @@ Work = Callable[[], object]
 def interleaved(works: Mapping[str, Work], repeats: int, warmup: int = 2) -> dict[str, Timing]:
     """Time each work `repeats` times, taking turns, so that a busy machine is busy for all alike.
 
-    The order turns by one place every round: nobody always runs after the same neighbour.
+    The order turns by one place every round: nobody always runs after the same neighbour. The
+    process keeps its memory, as the command line does: how often pages are cleared anew depends on
+    what else lies in the heap, and is a fifth of the time of some.
     """
+    hold_memory()
     names = list(works)
     timings = {name: Timing() for name in names}
     for _ in range(warmup):

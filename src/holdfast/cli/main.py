@@ -9,8 +9,8 @@ from typing import NoReturn
 import typer
 
 from holdfast.cli.app import app
-from holdfast.cli.heap import hold_memory
 from holdfast.errors import HoldfastError, VerificationError
+from holdfast.heap import hold_memory
 
 REFUTED = 1  # a claim does not hold, or the demo misses its figures
 MISUSED = 2  # bad input, configuration or storage
