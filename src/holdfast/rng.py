@@ -60,8 +60,8 @@ class Rng:
     def normal(self, shape: tuple[int, ...] = ()) -> Tensor:
         """Draw (B, *shape) float32 from the standard normal distribution (Box and Muller, 1958)."""
         bits = self._bits(shape, "normal")
-        radius = (_shift(bits, 40) + 1).to(torch.float32).mul_(2.0**-24)
-        angle = bits.bitwise_and(0xFFFFFF).to(torch.float32).mul_(2 * math.pi * 2.0**-24)
+        radius = _shift(bits, 40).add_(1).to(torch.float32).mul_(2.0**-24)
+        angle = bits.bitwise_and_(0xFFFFFF).to(torch.float32).mul_(2 * math.pi * 2.0**-24)
         return radius.log_().mul_(-2).sqrt_().mul_(angle.cos_())
 
     def sign(self, shape: tuple[int, ...] = ()) -> Tensor:
@@ -111,11 +111,11 @@ def _signed(word: int) -> int:
 
 
 def _shift(bits: Tensor, by: int) -> Tensor:
-    """Shift right without dragging the sign bit along."""
-    return bits.bitwise_right_shift(by).bitwise_and((1 << (64 - by)) - 1)
+    """Return the bits shifted right without dragging the sign bit along, in memory of their own."""
+    return bits.bitwise_right_shift(by).bitwise_and_((1 << (64 - by)) - 1)
 
 
 def _mix(bits: Tensor) -> Tensor:
-    bits = (bits ^ _shift(bits, 30)) * _signed(_MIX_1)
-    bits = (bits ^ _shift(bits, 27)) * _signed(_MIX_2)
-    return bits ^ _shift(bits, 31)
+    bits = _shift(bits, 30).bitwise_xor_(bits).mul_(_signed(_MIX_1))
+    bits = _shift(bits, 27).bitwise_xor_(bits).mul_(_signed(_MIX_2))
+    return _shift(bits, 31).bitwise_xor_(bits)

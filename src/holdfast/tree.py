@@ -23,3 +23,12 @@ def take(tree: Any, idx: Tensor) -> Any:
         make = getattr(type(tree), "_make", type(tree))  # named tuples do not take an iterable
         return make(take(value, idx) for value in tree)
     return tree.take(idx)
+
+
+def positions(which: Tensor) -> Tensor:
+    """Return the positions of the examples `which`, (B,) bool; a single one twice.
+
+    Sums over a single row may be split over threads, and then their last digits are others.
+    """
+    rows = which.nonzero().squeeze(1)
+    return rows.repeat(2) if len(rows) == 1 else rows

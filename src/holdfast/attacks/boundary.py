@@ -11,13 +11,14 @@ from torch import Tensor
 
 from holdfast.attacks.base import Attack, Capability, Point
 from holdfast.attacks.blind import normal
-from holdfast.attacks.decisions import Bracket, hunt, pick, unit
+from holdfast.attacks.decisions import Bracket, drawn_in, fill, hunt, pick, unit
 from holdfast.attacks.limits import at_least, positive
 from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
 from holdfast.threat import Euclidean, Knowledge, Normed, Region
+from holdfast.tree import take
 
 BACK, ASIDE, NEARER = range(3)
 PACE = 1.15  # by which a step grows where it succeeds; where it fails, it shrinks
@@ -74,24 +75,25 @@ class _Walk:
         self.cut.open(new, self.region.size(z))
 
     def propose(self, at: Rng, left: int) -> Tensor:
-        z = self.z
-        if bool((self.phase == BACK).any()):
-            z = pick(self.phase == BACK, self.region.at(self.cut.middle).project(self.far), z)
-        if bool((self.phase == ASIDE).any()):
-            z = pick(self.phase == ASIDE, self._along(at), z)
-        if bool((self.phase == NEARER).any()):
-            towards = self.there + spread(self.nearer, z) * (self.x - self.there)
-            z = pick(self.phase == NEARER, self.region.project(towards), z)
-        return z
+        z = drawn_in(self.region, self.phase == BACK, self.cut.middle, self.far, self.z)
+        z = fill(z, self.phase == ASIDE, lambda rows: self._along(rows, at.take(rows)))
+        return fill(z, self.phase == NEARER, self._towards)
 
-    def _along(self, at: Rng) -> Tensor:
-        """Return a random point at the same distance, a step away from z, (B, ...)."""
-        change = self.z - self.x
+    def _along(self, rows: Tensor, at: Rng) -> Tensor:
+        """Return a random point at the same distance, a step away from z, (n, ...)."""
+        region = self.region.take(rows)
+        change = take(self.z, rows) - region.center()
         length, along = norm(change, 2), unit(change)
         step = normal(change, at)
         across = unit(step - spread((step * along).flatten(1).sum(1), step) * along)
-        moved = unit(along + spread(self.aside, step) * across)
-        return self.region.project(self.x + spread(length, step) * moved)
+        moved = unit(along + spread(take(self.aside, rows), step) * across)
+        return region.project(region.center() + spread(length, step) * moved)
+
+    def _towards(self, rows: Tensor) -> Tensor:
+        """Return the point that was reached, a step nearer to x, (n, ...)."""
+        region, there = self.region.take(rows), take(self.there, rows)
+        nearer = spread(take(self.nearer, rows), there)
+        return region.project(there + nearer * (region.center() - there))
 
     def learn(self, z: Tensor, reached: Tensor, open_: Tensor) -> None:
         back, aside, nearer = (open_ & (self.phase == k) for k in (BACK, ASIDE, NEARER))

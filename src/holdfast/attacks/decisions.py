@@ -7,7 +7,7 @@ remembers, it remembers per example.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import pi
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from holdfast.rng import Rng
 from holdfast.spaces.ball import choose, norm, spread
 from holdfast.spaces.squares import as_image
 from holdfast.threat import Normed, Region
+from holdfast.tree import positions, take
 
 RESERVE = 12  # questions that a step and the way back to the boundary take, about
 FINEST = 1e-6  # no bracket is cut below this share of its first width
@@ -71,8 +72,9 @@ def hunt(
         search.learn(z, reached, open_)
         home = reached if k == 0 else home
         new = reached & ~open_ & ~home
-        search.begin(z, new)
-        open_ = open_ | new
+        if bool(new.any()):
+            search.begin(z, new)
+            open_ = open_ | new
 
 
 def noise(region: Region, at: Rng, k: int) -> Tensor:
@@ -100,6 +102,24 @@ def unit(direction: Tensor) -> Tensor:
 def pick(where: Tensor, one: Tensor, other: Tensor) -> Tensor:
     """Return `one` for the examples in `where` (B,), `other` for the rest."""
     return choose(where, one, other)
+
+
+def fill(z: Tensor, which: Tensor, make: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return z with what `make` has for the examples in `which`, given their positions.
+
+    The others are not computed: examples are at different places of their cycles most of the time.
+    """
+    rows = positions(which)
+    return z.index_copy(0, rows, make(rows)) if len(rows) else z
+
+
+def drawn_in(region: Normed, which: Tensor, radius: Tensor, far: Tensor, z: Tensor) -> Tensor:
+    """Return z with `far` projected onto the ball of `radius` (B,) for the examples in `which`."""
+    return fill(
+        z,
+        which,
+        lambda rows: region.take(rows).at(take(radius, rows)).project(take(far, rows)),
+    )
 
 
 def last_share(wanted: Tensor | float, left: int) -> Tensor:
@@ -161,6 +181,8 @@ class Normal:
 
     def clear(self, new: Tensor) -> None:
         """Forget the answers of the examples `new`."""
+        if not bool(new.any()):
+            return
         nothing = torch.zeros_like(self.steps)
         self.steps, self.signed = pick(new, nothing, self.steps), pick(new, nothing, self.signed)
         self.count = torch.where(new, 0.0, self.count)
@@ -169,17 +191,18 @@ class Normal:
     def learn(self, step: Tensor, reached: Tensor, asked: Tensor) -> None:
         """Take the answer about one step (B, ...) into account where `asked`."""
         sign = torch.where(reached, 1.0, -1.0).to(step.dtype)
-        step = pick(asked, step, torch.zeros_like(step))
-        self.steps = self.steps + step
+        sign = torch.where(asked, sign, 0.0)
+        self.steps = torch.addcmul(self.steps, step, spread(sign.abs(), step))
         self.signed = torch.addcmul(self.signed, step, spread(sign, step))
         self.count = self.count + asked
-        self.total = self.total + torch.where(asked, sign, 0.0)
+        self.total = self.total + sign
 
-    def estimate(self) -> Tensor:
-        """Return the direction, (B, ...), of Euclidean length 1."""
-        mean = self.total / self.count.clamp_min(1)
+    def estimate(self, rows: Tensor) -> Tensor:
+        """Return the direction, (n, ...), of Euclidean length 1 of the examples at `rows`."""
+        steps, signed = take(self.steps, rows), take(self.signed, rows)
+        mean = take(self.total, rows) / take(self.count, rows).clamp_min(1)
         base = torch.where(mean.abs() < 1, mean, 0.0)
-        return unit(self.signed - spread(base, self.steps) * self.steps)
+        return unit(signed - spread(base, steps) * steps)
 
 
 def waves(x: Tensor, at: Rng, share: float) -> Tensor:

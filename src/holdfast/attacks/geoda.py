@@ -10,13 +10,24 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.base import Attack, Capability, Point
-from holdfast.attacks.decisions import Bracket, Normal, hunt, last_share, pick, unit, waves
+from holdfast.attacks.decisions import (
+    Bracket,
+    Normal,
+    drawn_in,
+    fill,
+    hunt,
+    last_share,
+    pick,
+    unit,
+    waves,
+)
 from holdfast.attacks.limits import at_least, positive
 from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
 from holdfast.threat import Dense, Knowledge, Normed, Region
+from holdfast.tree import take
 
 BACK, PROBE, AHEAD, CUT = range(4)
 EDGE = 0.01  # what a new normal must bring, as a share of the distance
@@ -78,19 +89,23 @@ class _Geometry:
 
     def propose(self, at: Rng, left: int) -> Tensor:
         self.left = left
-        z = self.z
-        if bool((self.phase == BACK).any()):
-            z = pick(self.phase == BACK, self.region.at(self.cut.middle).project(self.far), z)
-        if bool((self.phase == PROBE).any()):
-            length = self.attack.length * norm(self.z - self.x, 2)
-            step = unit(waves(self.x, at, self.attack.share)) * spread(length, z)
-            z = pick(self.phase == PROBE, self.region.project(self.z + step), z)
-        if bool((self.phase >= AHEAD).any()):
-            distance = torch.where(self.phase == CUT, self.cut.middle, self._enough())
-            ball = self.region.at(distance)
-            ahead = ball.step(self.x, self.normal.estimate(), 1.0)
-            z = pick(self.phase >= AHEAD, self.region.project(ahead), z)
-        return z
+        z = drawn_in(self.region, self.phase == BACK, self.cut.middle, self.far, self.z)
+        z = fill(z, self.phase == PROBE, lambda rows: self._beside(rows, at.take(rows)))
+        return fill(z, self.phase >= AHEAD, self._ahead)
+
+    def _beside(self, rows: Tensor, at: Rng) -> Tensor:
+        """Return a random point near z, (n, ...)."""
+        region, z = self.region.take(rows), take(self.z, rows)
+        length = self.attack.length * norm(z - region.center(), 2)
+        step = unit(waves(region.center(), at, self.attack.share)) * spread(length, z)
+        return region.project(z + step)
+
+    def _ahead(self, rows: Tensor) -> Tensor:
+        """Return the point along the normal from x at the distance that is next, (n, ...)."""
+        distance = torch.where(self.phase == CUT, self.cut.middle, self._enough())
+        region = self.region.take(rows)
+        ball = region.at(take(distance, rows))
+        return region.project(ball.step(region.center(), self.normal.estimate(rows), 1.0))
 
     def _enough(self) -> Tensor:
         """Return (B,): the distance at which a new normal is worth following."""
@@ -98,7 +113,8 @@ class _Geometry:
 
     def learn(self, z: Tensor, reached: Tensor, open_: Tensor) -> None:
         back, probe, ahead, cut = (open_ & (self.phase == k) for k in (BACK, PROBE, AHEAD, CUT))
-        self.normal.learn(z - self.z, reached, probe)
+        if bool(probe.any()):
+            self.normal.learn(z - self.z, reached, probe)
         self.cut.open(ahead & reached, self._enough(), 2 * EDGE)
         self.cut.learn(reached, back | cut)
         self.z = pick((back | ahead | cut) & reached, z, self.z)

@@ -12,13 +12,14 @@ from torch import Tensor
 
 from holdfast.attacks.base import Attack, Capability, Point
 from holdfast.attacks.blind import normal
-from holdfast.attacks.decisions import Bracket, Normal, hunt, last_share, pick, unit
+from holdfast.attacks.decisions import Bracket, Normal, drawn_in, fill, hunt, last_share, pick, unit
 from holdfast.attacks.limits import at_least, positive
 from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
 from holdfast.threat import Dense, Knowledge, Normed, Region
+from holdfast.tree import take
 
 BACK, PROBE, STEP = range(3)
 HALVINGS = 12  # of a step, before the normal is estimated again
@@ -78,18 +79,22 @@ class _Hop:
 
     def propose(self, at: Rng, left: int) -> Tensor:
         self.left = left
-        z = self.z
-        if bool((self.phase == PROBE).any()):
-            length = self.reach * norm(z - self.region.center(), 2)
-            step = unit(normal(z, at)) * spread(length, z)
-            z = pick(self.phase == PROBE, self.region.project(z + step), z)
-        if bool((self.phase == BACK).any()):
-            z = pick(self.phase == BACK, self.region.at(self.cut.middle).project(self.far), z)
-        if bool((self.phase == STEP).any()):
-            ball = self.region.at(self.cut.high)
-            moved = ball.step(self.z, self.normal.estimate(), self.fraction)
-            z = pick(self.phase == STEP, self.region.project(moved), z)
-        return z
+        z = fill(self.z, self.phase == PROBE, lambda rows: self._beside(rows, at.take(rows)))
+        z = drawn_in(self.region, self.phase == BACK, self.cut.middle, self.far, z)
+        return fill(z, self.phase == STEP, self._ahead)
+
+    def _beside(self, rows: Tensor, at: Rng) -> Tensor:
+        """Return a random point near z, (n, ...)."""
+        region, z = self.region.take(rows), take(self.z, rows)
+        length = self.reach * norm(z - region.center(), 2)
+        return region.project(z + unit(normal(z, at)) * spread(length, z))
+
+    def _ahead(self, rows: Tensor) -> Tensor:
+        """Return z moved along the normal, (n, ...)."""
+        region = self.region.take(rows)
+        ball = region.at(take(self.cut.high, rows))
+        estimate, fraction = self.normal.estimate(rows), take(self.fraction, rows)
+        return region.project(ball.step(take(self.z, rows), estimate, fraction))
 
     def learn(self, z: Tensor, reached: Tensor, open_: Tensor) -> None:
         back, probe, step = (open_ & (self.phase == phase) for phase in (BACK, PROBE, STEP))
@@ -106,6 +111,8 @@ class _Hop:
 
     def _around(self, new: Tensor) -> None:
         """Estimate the normal at z next."""
+        if not bool(new.any()):
+            return
         self.phase = torch.where(new, PROBE, self.phase)
         self.round = self.round + new
         self.normal.clear(new)
@@ -125,7 +132,8 @@ class _Hop:
         if not bool(asked.any()):
             return
         moved = asked & reached
-        self.begin(z, moved)
+        if bool(moved.any()):
+            self.begin(z, moved)
         self.fraction = torch.where(asked, self.fraction / 2, self.fraction)
         self.tries = self.tries + asked
         self._around(asked & ~reached & (self.tries >= HALVINGS))

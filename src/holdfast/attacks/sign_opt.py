@@ -11,13 +11,14 @@ from torch import Tensor
 
 from holdfast.attacks.base import Attack, Capability, Point
 from holdfast.attacks.blind import normal
-from holdfast.attacks.decisions import Bracket, Normal, hunt, last_share, pick, unit
+from holdfast.attacks.decisions import Bracket, Normal, fill, hunt, last_share, pick, unit
 from holdfast.attacks.limits import at_least, positive
 from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
 from holdfast.threat import Euclidean, Knowledge, Normed, Region
+from holdfast.tree import take
 
 BACK, PROBE, LINE, CUT = range(4)
 EDGE = 0.01  # what a step must bring, and how exactly its distance is found, as a share
@@ -84,19 +85,28 @@ class _Descent:
     def propose(self, at: Rng, left: int) -> Tensor:
         self.left = left
         theta, distance = self.theta, torch.where(self.phase == BACK, self.fine.middle, 0.0)
-        if bool((self.phase == PROBE).any()):
-            self.probe = unit(normal(theta, at))
-            near = unit(theta + self.attack.smoothing * self.probe)
-            theta = pick(self.phase == PROBE, near, theta)
-            distance = torch.where(self.phase == PROBE, self.distance, distance)
+        probes = self.phase == PROBE
+        if bool(probes.any()):
+            self.probe = fill(
+                self.probe, probes, lambda r: unit(normal(take(theta, r), at.take(r)))
+            )
+            theta = fill(theta, probes, self._near)
+            distance = torch.where(probes, self.distance, distance)
         if bool((self.phase >= LINE).any()):
-            theta = pick(self.phase >= LINE, self._trial(), theta)
+            theta = fill(theta, self.phase >= LINE, self._trial)
             nearer = torch.where(self.phase == LINE, (1 - EDGE) * self.distance, self.rough.middle)
             distance = torch.where(self.phase >= LINE, nearer, distance)
         return self.region.project(self.x + spread(distance, theta) * theta)
 
-    def _trial(self) -> Tensor:
-        return unit(self.base + spread(self.step, self.base) * self.slope)
+    def _drawn(self, rows: Tensor, at: Rng) -> Tensor:
+        return unit(normal(take(self.theta, rows), at))
+
+    def _near(self, rows: Tensor) -> Tensor:
+        return unit(take(self.theta, rows) + self.attack.smoothing * take(self.probe, rows))
+
+    def _trial(self, rows: Tensor) -> Tensor:
+        base, slope = take(self.base, rows), take(self.slope, rows)
+        return unit(base + spread(take(self.step, rows), base) * slope)
 
     def learn(self, z: Tensor, reached: Tensor, open_: Tensor) -> None:
         back, probe, line, cut = (open_ & (self.phase == k) for k in (BACK, PROBE, LINE, CUT))
@@ -125,7 +135,7 @@ class _Descent:
         done = asked & (self.normal.count >= self.goal)
         self.phase = torch.where(done, LINE, self.phase)
         self.base = pick(done, self.theta, self.base)
-        self.slope = pick(done, self.normal.estimate(), self.slope)
+        self.slope = fill(self.slope, done, self.normal.estimate)
         self.moved = self.moved & ~done
 
     def _line(self, reached: Tensor, asked: Tensor) -> None:
@@ -144,7 +154,7 @@ class _Descent:
         """Keep the direction whose distance is known roughly, and try twice the step."""
         self.rough.learn(reached, asked)
         done = asked & self.rough.narrow
-        self.theta = pick(done, self._trial(), self.theta)
+        self.theta = fill(self.theta, done, self._trial)
         self.distance = torch.where(done, self.rough.high, self.distance)
         self.moved = self.moved | done
         self.step = torch.where(done, 2 * self.step, self.step)

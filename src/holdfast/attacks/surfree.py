@@ -12,7 +12,7 @@ from torch import Tensor
 
 from holdfast.attacks.base import Attack, Capability, Point
 from holdfast.attacks.bases import Basis, Cosines
-from holdfast.attacks.decisions import Bracket, hunt, pick, unit
+from holdfast.attacks.decisions import Bracket, drawn_in, hunt, pick, unit
 from holdfast.attacks.limits import at_least, positive
 from holdfast.objective import Objective
 from holdfast.registry import register
@@ -80,9 +80,7 @@ class _Turns:
 
     def propose(self, at: Rng, left: int) -> Tensor:
         self.at = at
-        z = self.z
-        if bool((self.phase == BACK).any()):
-            z = pick(self.phase == BACK, self.region.at(self.cut.middle).project(self.far), z)
+        z = drawn_in(self.region, self.phase == BACK, self.cut.middle, self.far, self.z)
         if bool((self.phase != BACK).any()):
             z = pick(self.phase != BACK, self._turned(), z)
         return z

@@ -10,7 +10,7 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.spaces.ball import choose, norm, spread
 from holdfast.threat import Normed, Region
-from holdfast.tree import take
+from holdfast.tree import positions, take
 
 SURE = 1e-3  # share of a bound that rounding may take
 
@@ -51,7 +51,7 @@ def nearest_plane(
     chosen = torch.zeros_like(order[:, 0])
     for which in order.unbind(1):
         bound = least.gather(1, which[:, None])[:, 0]
-        rows = (bound * (1 - SURE) < nearest).nonzero().squeeze(1)
+        rows = positions(bound * (1 - SURE) < nearest)
         if not len(rows):
             break
         part = region if len(rows) == len(z) else region.take(rows)
