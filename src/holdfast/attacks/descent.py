@@ -25,10 +25,10 @@ class Moments:
     def see(self, grad: Tensor) -> tuple[Tensor, Tensor]:
         """Take a gradient in; return the mean and the root mean square, corrected for the start."""
         self.count += 1
-        self.first = FIRST * self.first + (1 - FIRST) * grad
-        self.second = SECOND * self.second + (1 - SECOND) * grad.square()
+        self.first.mul_(FIRST).add_((1 - FIRST) * grad)
+        self.second.mul_(SECOND).add_(grad.square().mul_(1 - SECOND))
         mean = self.first / (1 - FIRST**self.count)
-        return mean, (self.second / (1 - SECOND**self.count)).sqrt() + 1e-8
+        return mean, (self.second / (1 - SECOND**self.count)).sqrt_().add_(1e-8)
 
 
 def leveled(grad: Tensor) -> Tensor:

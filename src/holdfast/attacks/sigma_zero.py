@@ -17,7 +17,7 @@ from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
-from holdfast.spaces.ball import spread
+from holdfast.spaces.ball import choose, flags, spread
 from holdfast.threat import Counting, Normed, Region, Vector
 
 LAST = 0.1  # share of the step size that is left at the end
@@ -62,15 +62,15 @@ class SigmaZero(Attack):
             here, grad = climb(objective, region, z, at)
             yield here
             reached = here.harm > here.tie
-            push = torch.where(spread(reached, grad), 0.0, leveled(grad))
+            push = choose(reached, torch.zeros_like(grad), leveled(grad))
             mean, root = moments.see(leveled(self._count_grad(region, (z - x) / width) - push))
             pace = self.step_size * cosine(1.0, LAST, at)
             z = region.project(z - width * pace * mean / root)
             move = torch.where(reached, self.adapt * pace, -self.adapt * pace)
             threshold = (threshold + move).clamp(0, 1)
             size = region.together((z - x).square())  # of a place: a coordinate, or a pixel
-            small = size < (width * spread(threshold, z)).square()
-            z = torch.where(small, x, z)
+            small = flags(torch.lt, size, (width * spread(threshold, z)).square())
+            z = torch.lerp(z, x, small)
         yield Unscored(z)
 
     def cost(self) -> str:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from holdfast.rng import Rng
 from holdfast.spaces.ball import choose, norm, spread
-from holdfast.threat import Normed
+from holdfast.threat import Boxed, Euclidean, Normed
 
 
 def cosine(start: float, end: float, at: Rng) -> float:
@@ -30,4 +30,10 @@ def unit(region: Normed, grad: Tensor, at: Rng) -> Tensor:
         grad = choose(flat, noise, grad)
         peak = norm(grad, torch.inf)
     scaled = grad / spread(peak.clamp_min(1e-38), grad)  # squares of 1e-30 underflow
-    return scaled / spread(torch.minimum(norm(scaled, 2), region.norms(scaled)), grad)
+    if isinstance(region, Boxed):
+        length = region.norms(scaled)  # the largest coordinate, never more than the length
+    elif isinstance(region, Euclidean):
+        length = norm(scaled, 2)
+    else:
+        length = torch.minimum(norm(scaled, 2), region.norms(scaled))
+    return scaled / spread(length, grad)

@@ -26,6 +26,7 @@ class Ball(ABC):
 
     is_vector: ClassVar[bool] = True
     counts: ClassVar[bool] = False  # whether sizes are whole numbers
+    free = False  # whether the radius is known to be infinite
 
     def __init__(self, x: Tensor, radius: Tensor, range: tuple[float, float]) -> None:
         self.x = x
@@ -75,7 +76,9 @@ class Ball(ABC):
 
     def take(self, idx: Tensor) -> Self:
         """Return the balls around the examples at positions `idx`."""
-        return type(self)(take(self.x, idx), take(self.radius, idx), self.range)
+        part = type(self)(take(self.x, idx), take(self.radius, idx), self.range)
+        part.free = self.free
+        return part
 
     def at(self, radius: Tensor) -> Self:
         """Return the balls of radius (B,) around the same inputs."""
@@ -83,7 +86,9 @@ class Ball(ABC):
 
     def unbounded(self) -> Self:
         """Return the balls of infinite radius: all valid inputs."""
-        return self.at(torch.full_like(self.radius, torch.inf))
+        region = self.at(torch.full_like(self.radius, torch.inf))
+        region.free = True
+        return region
 
     def _room(self, z: Tensor, direction: Tensor) -> Tensor:
         """Return (B, d): how far each coordinate of z can go along the sign of `direction`."""

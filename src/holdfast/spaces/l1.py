@@ -77,6 +77,8 @@ class L1Region(Ball):
         """
         low, high = self.range
         valid = z.clamp(low, high)
+        if self.free:
+            return valid
         inside = self.norms(valid - self.x) <= self.radius
         if bool(inside.all()):
             return valid
@@ -98,7 +100,7 @@ class L1Region(Ball):
         """
         least = self.radius / (self.range[1] - self.range[0])
         count = torch.maximum(least, 2 * least * fraction)
-        usable = torch.where(self._room(z, grad) > 0, grad.flatten(1), 0.0)
+        usable = self._room(z, grad).sign_().mul_(grad.flatten(1))
         return self.sparse_step(z, usable, fraction, count / prod(grad.shape[1:]))
 
     def sparse_step(
@@ -112,10 +114,12 @@ class L1Region(Ball):
         flat = grad.flatten(1)
         wanted = torch.as_tensor(share * flat.shape[1], device=z.device)
         count = wanted.round().clamp_min(1).expand(len(z))
-        free = torch.where(self._room(z, flat) > 0, flat.abs(), 0.0)
-        chosen = solve.largest(flat.abs(), count) | solve.largest(free, (count / 2).ceil())
+        size = flat.abs()
+        free = self._room(z, flat).sign_().mul_(size)
+        moving = solve.among_largest(free, (count / 2).ceil())
+        chosen = solve.among_largest(size, count).maximum(moving)
         each = self.radius * fraction / chosen.sum(1).clamp_min(1)
-        move = torch.where(chosen, flat.sign() * each[:, None], 0.0)
+        move = chosen.mul_(flat.sign()).mul_(each[:, None])
         return z + move.reshape(z.shape)
 
     def norms(self, delta: Tensor) -> Tensor:

@@ -69,6 +69,8 @@ class L2Region(Ball):
         """
         low, high = self.range
         valid = z.clamp(low, high)
+        if self.free:
+            return valid
         inside = self.norms(valid - self.x) <= self.radius
         if bool(inside.all()):
             return valid
