@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 import torch
 from torch import nn
@@ -22,7 +24,7 @@ def images(n=4, seed=0):
 
 
 def still(cls):
-    return cls(**dict.fromkeys(cls.__dataclass_fields__, 0.0))
+    return cls(**{field.name: 0.0 for field in fields(cls)})
 
 
 @pytest.mark.parametrize("name", ALL)

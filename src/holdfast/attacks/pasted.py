@@ -53,6 +53,10 @@ class Pasted(Attack):
             else:
                 yield ask(objective, region, z, at)[0]
 
+    def own(self, rng: Rng) -> Rng:
+        """Draw the same places for every patch: two compare there, in whatever folders they lie."""
+        return rng.fold("pasted")
+
     def cost(self) -> str:
         return "places + 1 forward, 0 backward"
 
