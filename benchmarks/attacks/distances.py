@@ -25,6 +25,7 @@ from holdfast.attacks import FAB
 
 SEARCHES = 4  # values of the constant of Carlini and Wagner's attack and of the elastic net's
 FEW = 8  # images for peers that attack one after the other
+SOME = 16  # for peers whose line searches take ten times the passes
 
 
 def nearest() -> list[Pair]:
@@ -131,7 +132,8 @@ def weighed() -> list[Pair]:
                     decision_rule="L1",
                     batch_size=len(t.x),
                     verbose=False,
-                )
+                ),
+                images=SOME,
             ),
         ),
         _nearest(
@@ -204,7 +206,8 @@ def carlini_wagner() -> Pair:
         art(
             lambda lib, e, k, t: lib.CarliniL2Method(
                 e, max_iter=k, binary_search_steps=SEARCHES, batch_size=len(t.x), verbose=False
-            )
+            ),
+            images=SOME,
         ),
         adv_lib(
             lambda lib, t, k: lib.carlini_wagner_l2(
