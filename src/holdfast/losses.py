@@ -189,7 +189,7 @@ class DLR(Loss):
         if logits.shape[1] < 4:
             return margin
         top = logits.topk(3, dim=1).values
-        return margin / (top[:, 0] - top[:, 2] + _TINY)
+        return _ratio(margin, top[:, 0] - top[:, 2], top[:, 0])
 
     def towards(
         self, logits: Tensor, rival: Tensor, target: Tensor, reference: Tensor | None = None
@@ -198,7 +198,7 @@ class DLR(Loss):
         if logits.shape[1] < 4:
             return margin
         top = logits.topk(4, dim=1).values
-        return margin / (top[:, 0] - 0.5 * (top[:, 2] + top[:, 3]) + _TINY)
+        return _ratio(margin, top[:, 0] - 0.5 * (top[:, 2] + top[:, 3]), top[:, 0])
 
 
 @register("loss", name="kl")
@@ -217,6 +217,12 @@ class KL(Loss):
         self, logits: Tensor, rival: Tensor, target: Tensor, reference: Tensor | None = None
     ) -> Tensor:
         return -F.cross_entropy(logits, target, reduction="none")
+
+
+def _ratio(margin: Tensor, gap: Tensor, top: Tensor) -> Tensor:
+    """Return margin / gap; what keeps a gap from being 0 has the scale of the logits."""
+    least = _TINY * top.detach().abs()
+    return margin / (gap + least.clamp_min(torch.finfo(top.dtype).tiny))
 
 
 def _unit_gap(logits: Tensor) -> Tensor:

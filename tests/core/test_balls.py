@@ -265,7 +265,7 @@ def test_what_the_set_makes_passes_the_audit_and_wastes_nothing(shape, dtype, sp
 
 def test_a_start_in_l1_changes_few_coordinates_by_all_that_the_ball_allows():
     region = L1(eps=12).around(Rng(1, torch.arange(8)).uniform((784,)))
-    z = region.init(rng(8))
+    z = region.sparse_start(rng(8))
     assert torch.allclose(region.size(z), region.radius)
     changed = (z != region.x).sum(1)
     assert bool((changed < 784 / 5).all())

@@ -52,4 +52,4 @@ def test_within_one_percent_of_the_closed_form(space, attack, loss):
     missed = (best - found.harm) / (best - clean)
     assert float(missed.min()) > -1e-4
     assert float(missed.median()) < 0.01
-    assert float(missed.max()) < (0.25 if isinstance(attack, PGD) else 0.12)  # fixed steps swing
+    assert float(missed.max()) < (0.2 if isinstance(attack, PGD) else 0.05)  # fixed steps swing

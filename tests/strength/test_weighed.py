@@ -28,6 +28,8 @@ PEERS = [
     (CWLinf(steps=200, step_size=0.02), "linf", 0.1471, 0.1516),  # adv-lib 0.2.8, 1000 of 0.01
 ]
 
+SHARE = {EAD: 0.96, CW: 0.985, CWLinf: 0.96}  # of the peers' distances that ours may be
+
 
 def named(*cases):
     return [pytest.param(*case, id=f"{type(case[0]).__name__}-{case[1]}") for case in cases]
@@ -57,8 +59,8 @@ def test_nearer_than_the_peers_in_no_more_passes(attack, name, median, mean):
     found = run(attack, SPACES[name], net, x, y)
     print(f"{type(attack).__name__}: {found.size.median():.4f}, mean {found.size.mean():.4f}")
     print(f"passes {int(found.cost.forward[0])} and {int(found.cost.backward[0])}")
-    assert float(found.size.median()) <= 0.98 * median
-    assert float(found.size.mean()) <= 0.985 * mean
+    assert float(found.size.median()) <= SHARE[type(attack)] * median
+    assert float(found.size.mean()) <= SHARE[type(attack)] * mean
 
 
 @pytest.mark.parametrize("classes", [2, 10])

@@ -69,11 +69,16 @@ class ACG(Attack):
 
 
 def _conjugate(grad: Tensor, before: Tensor, way: Tensor) -> Tensor:
-    """Return grad + beta x way with the beta of Hestenes and Stiefel; 0 where it is not defined."""
+    """Return grad + beta x way with the beta of Hestenes and Stiefel; 0 where it is not defined.
+
+    A gradient that turned by no more than rounding, as at the same corner once more, gives none.
+    """
     turn = (grad - before).flatten(1).double()
     above, below = ((turn * v.flatten(1).double()).sum(1) for v in (grad, way))
-    beta = above / torch.where(below == 0, 1.0, below)
-    beta = torch.where((below == 0) | ~beta.isfinite(), 0.0, beta)
+    still = turn.norm(dim=1) <= 64 * torch.finfo(grad.dtype).eps * norm(grad.double(), 2)
+    none = still | (below == 0)
+    beta = above / torch.where(none, 1.0, below)
+    beta = torch.where(none | ~beta.isfinite(), 0.0, beta)
     new = grad.double() + spread(beta, grad) * way.double()
     longest = norm(new, torch.inf) / norm(grad.double(), torch.inf).clamp_min(1e-300)
     return torch.where(spread(longest < 1e20, new), new, grad.double()).to(grad.dtype)

@@ -48,11 +48,12 @@ class APGD(Attack):
         self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
     ) -> Iterator[Point]:
         objective = objective.using(self.loss)
-        z = self.start(region, rng) if start is None else start
         if isinstance(region, Sparse):
+            opening = self._sparse_opening(region, rng) if start is None else start
             given = start is not None
-            yield from sparse_ascent(objective, region, z, rng, steps=self.steps, given=given)
+            yield from sparse_ascent(objective, region, opening, rng, steps=self.steps, given=given)
             return
+        z = self.start(region, rng) if start is None else start
         here, grad = climb(objective, region, z, rng.at(0, of=self.steps))
         yield here
         pace = Pace(here, grad, self.steps)
@@ -66,6 +67,12 @@ class APGD(Attack):
             here, grad = climb(objective, region, z, rng.at(k, of=self.steps))
             yield here
             z, grad = pace.check(here, grad)
+
+    def _sparse_opening(self, region: Sparse, rng: Rng) -> Tensor:
+        """Return the first point; steps that grow sparser are to begin where few are changed."""
+        if self.start == Uniform():
+            return region.sparse_start(rng.fold("start"))
+        return self.start(region, rng)
 
     def cost(self) -> str:
         return "steps + 1 forward, steps backward"

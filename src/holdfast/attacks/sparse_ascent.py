@@ -16,6 +16,7 @@ from holdfast.threat import Region, Sparse
 SHARE = 0.2  # of the coordinates that the first steps move
 WINDOW = 0.04  # steps between checks, as a fraction of all
 FEWER = 1.5  # a step moves so many times fewer coordinates than the best point has changed
+DUST = 1e-5  # of the largest change: what is smaller does not count as changed
 STEADY = 0.95  # a best point that kept this share of its changed coordinates has settled on them
 SHORTER, SHORTEST = 1.5, 10.0  # what the step is divided by at a check, and in all at most
 
@@ -59,7 +60,9 @@ class SparsePace:
 
     def follow(self, z: Tensor) -> None:
         """Take the sparsity of z for that of the steps to come, where it has changed at all."""
-        changed = (z != self.x).flatten(1).sum(1).to(self.share.dtype)
+        change = (z - self.x).flatten(1).abs()
+        dust = DUST * change.amax(1, keepdim=True)  # what rounding left over is no change
+        changed = (change > dust).sum(1).to(self.share.dtype)
         moved = changed > 0
         self.share = torch.where(moved, changed / self.width / FEWER, self.share)
         self.changed = torch.where(moved, changed, self.changed)

@@ -39,10 +39,7 @@ class Unchanged(Start):
 @register("start")
 @dataclass(frozen=True, kw_only=True)
 class Uniform(Start):
-    """A random point of the set, a uniform draw in Linf and L2 (Madry et al., 2018, sec. 2.1).
-
-    In L1 and L0 few coordinates change, as far as they may.
-    """
+    """A uniform draw from the set (Madry et al., 2018, sec. 2.1)."""
 
     def __call__(self, region: Region, rng: Rng) -> Tensor:
         return region.init(rng.fold("start"))

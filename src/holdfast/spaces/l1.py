@@ -59,7 +59,7 @@ class L1Region(Ball):
         sign = at.fold("sign").sign(shape).to(self.x.dtype)
         return self.x + sign * mass * spread(self.radius * reach, mass)
 
-    def init(self, at: Rng) -> Tensor:
+    def sparse_start(self, at: Rng) -> Tensor:
         """Return Gaussian noise as wide as the range, projected: few coordinates, changed visibly.
 
         A uniform draw from the ball changes all of many coordinates by next to nothing, and a walk
@@ -113,7 +113,7 @@ class L1Region(Ball):
         """
         flat = grad.flatten(1)
         wanted = torch.as_tensor(share * flat.shape[1], device=z.device)
-        count = wanted.round().clamp_min(1).expand(len(z))
+        count = (wanted + 1e-3).floor().clamp_min(1).expand(len(z))  # 3 x 1/3 is 3
         size = flat.abs()
         free = self._room(z, flat).sign_().mul_(size)
         moving = solve.among_largest(free, (count / 2).ceil())

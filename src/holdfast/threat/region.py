@@ -163,8 +163,12 @@ class Paintable(Protocol):
 
 
 @runtime_checkable
-class Sparse(Protocol):
+class Sparse(Region, Protocol):
     """A region whose steepest steps move few coordinates: a search may choose how many."""
+
+    def sparse_start(self, at: Rng) -> Tensor:
+        """Return a random point that changes few coordinates, each visibly."""
+        ...
 
     def sparse_step(
         self, z: Tensor, grad: Tensor, fraction: float | Tensor, share: float | Tensor
