@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.base import Attack, Capability, Point, Scored, climb
-from holdfast.attacks.descent import Moments, leveled
+from holdfast.attacks.descent import Moments
 from holdfast.attacks.limits import at_least, positive
 from holdfast.attacks.planes import ROUNDS, Bracket, outset, polish
 from holdfast.losses import Margin
@@ -19,10 +19,11 @@ from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
-from holdfast.threat import Convex, Normed, Region, Vector
+from holdfast.threat import Convex, Normed, Region, Sparse, Vector
 
 AVERAGE = 0.9  # weight of the past in the weights that the primal step uses
 BOUND = -log(1e-6)  # of the logarithm of the weights' ratio
+DENSE, SPARSE = 10, 3  # rounds of the proximal step; in L1 more would wipe out what moves rarely
 
 
 @register("attack", name="pdpgd")
@@ -30,17 +31,18 @@ BOUND = -log(1e-6)  # of the logarithm of the weights' ratio
 class PDPGD(Attack):
     """Descend weighted norm and constraint; the weight grows until the boundary is crossed.
 
-    Matyasko and Chau, 2021, arXiv:2106.01538: Adam on the constraint, the proximal step of the
-    norm, a step up of the constraint's weight. The end is brought nearer along planes.
+    Matyasko and Chau, 2021, arXiv:2106.01538: Adam on the constraint, the proximal step of the norm
+    in Adam's metric by rounds of plain ones (Melchior et al., 2020, arXiv:1910.10094), a step up of
+    the constraint's weight. The end is brought nearer along planes.
     """
 
     needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed, Convex)
     nearest: ClassVar[bool] = True
 
     steps: int = 500
-    step_size: float = 1.0  # of Adam at first, in distances to the boundary as it seems from x
-    last_step_size: float = 0.01  # and at the end
-    ratio: float = 0.5  # weight of the norm over that of the constraint, at first
+    step_size: float = 0.25  # of Adam at first, as a share of the range
+    last_step_size: float = 0.005  # and at the end
+    ratio: float = 0.003  # weight of the norm over that of the constraint, at first
     rate: float = 20.0  # speed of the logarithm of this ratio at first, per run
     last_rate: float = 2.0  # and at the end
     top: int = 9  # wrong classes whose boundaries are looked at, first and last
@@ -58,20 +60,18 @@ class PDPGD(Attack):
         objective = objective.using(Margin())
         here, view = outset(objective, region, start, rng.fold("outset"), self.top)
         yield here
-        z, best, moments = view.z, Bracket(region, here), Moments(view.z)
-        weights, unit = _Weights(view.scale, self.ratio), view.distance
+        z = here.z
+        best, moments, weights = Bracket(region, here), Moments(z), _Weights(view.scale, self.ratio)
+        width = region.range[1] - region.range[0]
         for k in range(self.steps):
             at = rng.at(k, of=self.steps)
             here, grad = climb(objective, region, z, at)
             yield here
             best.see(here)
-            if k == 0:
-                unit = unit / region.norms(leveled(grad)).clamp_min(1e-30)
             pull = (-here.loss / view.scale).sigmoid().nan_to_num(1.0) / view.scale
             mean, root = moments.see(-grad * spread(pull, grad))
-            pace = self.step_size * (self.last_step_size / self.step_size) ** at.progress
-            length = pace * unit / norm(root, torch.inf)
-            z = region.shrink(z - spread(length, z) * mean, weights.ratio() * length)
+            pace = width * self.step_size * (self.last_step_size / self.step_size) ** at.progress
+            z = _proximal(region, here.z - pace * mean / root, root, pace * weights.ratio())
             rate = self.rate + (self.last_rate - self.rate) * at.progress
             weights.follow(here, rate / self.steps)
         yield from polish(objective, region, best, rng.at(self.steps), self.top)
@@ -81,6 +81,17 @@ class PDPGD(Attack):
 
     def passes(self) -> tuple[int, int]:
         return self.steps + 2 * ROUNDS + 2, self.steps + (ROUNDS + 1) * self.top
+
+
+def _proximal(region: Normed, z: Tensor, root: Tensor, amount: Tensor) -> Tensor:
+    """Take the proximal step of amount (B,) in the metric of root, by a few plain ones."""
+    peak = norm(root, torch.inf)
+    metric = root / spread(peak, root)
+    moved = region.project(z)
+    z = moved
+    for _ in range(SPARSE if isinstance(region, Sparse) else DENSE):
+        z = region.shrink(torch.lerp(z, moved, metric), amount / peak)
+    return z
 
 
 class _Weights:
