@@ -19,11 +19,12 @@ from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
-from holdfast.threat import Convex, Normed, Region, Sparse, Vector
+from holdfast.threat import Counting, Normed, Region, Sparse, Vector
 
 AVERAGE = 0.9  # weight of the past in the weights that the primal step uses
 BOUND = -log(1e-6)  # of the logarithm of the weights' ratio
-DENSE, SPARSE = 10, 3  # rounds of the proximal step; in L1 more would wipe out what moves rarely
+DENSE = 10  # rounds of the proximal step
+SPARSE = 3  # in L1 and L0, where more would wipe out what moves rarely
 
 
 @register("attack", name="pdpgd")
@@ -36,16 +37,16 @@ class PDPGD(Attack):
     the constraint's weight. The end is brought nearer along planes.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed, Convex)
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed)
     nearest: ClassVar[bool] = True
 
     steps: int = 500
     step_size: float = 0.25  # of Adam at first, as a share of the range
-    last_step_size: float = 0.005  # and at the end
+    last_step_size: float = 0.05  # and at the end
     ratio: float = 0.003  # weight of the norm over that of the constraint, at first
     rate: float = 20.0  # speed of the logarithm of this ratio at first, per run
     last_rate: float = 2.0  # and at the end
-    top: int = 9  # wrong classes whose boundaries are looked at, first and last
+    top: int = 3  # wrong classes whose boundaries are looked at, first and last
 
     def __post_init__(self) -> None:
         at_least(self.steps, 1, "steps")
@@ -86,12 +87,28 @@ class PDPGD(Attack):
 def _proximal(region: Normed, z: Tensor, root: Tensor, amount: Tensor) -> Tensor:
     """Take the proximal step of amount (B,) in the metric of root, by a few plain ones."""
     peak = norm(root, torch.inf)
-    metric = root / spread(peak, root)
+    metric, amount = root / spread(peak, root), amount / peak
     moved = region.project(z)
     z = moved
-    for _ in range(SPARSE if isinstance(region, Sparse) else DENSE):
-        z = region.shrink(torch.lerp(z, moved, metric), amount / peak)
+    counting = isinstance(region, Counting)
+    for _ in range(SPARSE if counting or isinstance(region, Sparse) else DENSE):
+        back = torch.lerp(z, moved, metric)
+        z = _fewer(region, back, amount) if counting else region.shrink(back, amount)
     return z
+
+
+def _fewer(region: Normed, z: Tensor, amount: Tensor) -> Tensor:
+    """Take the more off a place, the less it has changed: a count has no slope to follow.
+
+    The step is that of a concave function of the sizes of the places' changes, log(1 + size) in
+    widths of the range (Candes et al., 2008, arXiv:0711.1612, sec. 2.2).
+    """
+    assert isinstance(region, Counting), "the caller has checked this"
+    x, width = region.center(), region.range[1] - region.range[0]
+    change = z - x
+    size = region.together(change.square()).sqrt()
+    left = 1 - spread(amount, z) / (1 + size / width) / size.clamp_min(1e-30)
+    return (x + change * left.clamp_min(0)).clamp(*region.range)
 
 
 class _Weights:
