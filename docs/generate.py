@@ -122,6 +122,7 @@ def _example(cls: Any) -> Any:
     """Build an attack with its defaults; one that wraps another gets PGD."""
     fill = {
         "attack": known("attack")["pgd"](),
+        "first": 0.1,
         "images": known("images")["noise_images"](),
         "index": 0,
         "rank": 1,

@@ -12,6 +12,7 @@ import pytest
 
 import holdfast
 from holdfast.attacks import APGD, PGD, Blur, NoiseImages, Scales, Shrink, Square
+from holdfast.losses import Margin
 from holdfast.registry import kinds, known
 from holdfast.spaces import L0, L1, L2, Linf, PixelL0
 
@@ -70,6 +71,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "sinifgsm": {"steps": 4, "step_size": 0.3, "copies": 2},
     "square": {"queries": 30},
     "narrowing": {"attack": APGD(steps=12)},
+    "radius_search": {"attack": APGD(steps=6, loss=Margin()), "first": 0.3, "radii": 7},
     "stadv": {"steps": 10},
     "sparse_rs": {"queries": 100},
     "one_pixel": {"queries": 60, "population": 10},

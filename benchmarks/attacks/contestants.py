@@ -17,7 +17,7 @@ from counting import Counted
 from torch import Tensor
 
 import holdfast as hf
-from holdfast.attacks import APGD, Attack, EachTarget, Narrowing
+from holdfast.attacks import APGD, Attack, EachTarget, Narrowing, RadiusSearch
 from holdfast.losses import DLR, CrossEntropy, Margin
 from holdfast.objective import Objective
 from holdfast.registry import known
@@ -171,7 +171,7 @@ def our_pool() -> list[Contestant]:
     found += [
         Contestant("holdfast", n, _norms(APGD), searched(r), "search") for n, r in made_of.items()
     ]
-    return found
+    return [*found, Contestant("holdfast", "radius search", _norms(APGD), _radius_search)]
 
 
 def _searchable(name: str, cls: type[Attack]) -> bool:
@@ -211,6 +211,14 @@ def _targeted(task: Task, radius: Tensor, budget: int) -> Tensor:
 
 
 def _narrowing(task: Task, radius: Tensor, budget: int) -> Tensor:
+    return ours(_narrow(budget), task, radius)
+
+
+def _radius_search(task: Task) -> Tensor:
+    inner = _narrow(task.budget // RADII)
+    return ours(RadiusSearch(attack=inner, first=FIRST[task.norm], radii=RADII), task)
+
+
+def _narrow(budget: int) -> Narrowing:
     runs = len(Narrowing().radii)  # each has one look more than gradients
-    steps = max((budget - runs) // 2, 1)
-    return ours(Narrowing(attack=APGD(steps=steps, loss=Margin())), task, radius)
+    return Narrowing(attack=APGD(steps=max((budget - runs) // 2, 1), loss=Margin()))

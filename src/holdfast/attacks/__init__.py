@@ -50,6 +50,7 @@ from holdfast.attacks.perturbation import Pattern, Perturbation, Waves
 from holdfast.attacks.pgd import PGD
 from holdfast.attacks.place_search import PlaceSearch
 from holdfast.attacks.quantised import Quantised
+from holdfast.attacks.radius_search import RadiusSearch
 from holdfast.attacks.rays import RayS
 from holdfast.attacks.reinforce import Reinforce
 from holdfast.attacks.result import Result, keep_nearest, keep_worst
@@ -147,6 +148,7 @@ __all__ = [
     "Pixels",
     "PlaceSearch",
     "Quantised",
+    "RadiusSearch",
     "RayS",
     "Reinforce",
     "Restart",
