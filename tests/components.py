@@ -21,6 +21,7 @@ REQUIRED: dict[str, Callable[[], Any]] = {
     "attack": PGD,
     "digest": lambda: 64 * "0",
     "eps": lambda: 1,
+    "first": lambda: 0.1,
     "images": NoiseImages,
     "index": lambda: 1,
     "path": lambda: "a-folder",

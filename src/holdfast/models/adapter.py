@@ -159,7 +159,8 @@ def frozen(model: nn.Module) -> Iterator[None]:
         yield
     finally:
         for module, training in modes:
-            module.training = training
+            if module.training != training:  # to set it takes far longer than to look
+                module.training = training
         for parameter, required in flags:
             if parameter.requires_grad != required:
                 parameter.requires_grad_(required)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -213,7 +213,8 @@ class Objective:
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Hold both models still: eval mode, no parameter gradients; restored on any exit."""
-        with frozen(self.search), frozen(self.judge):
+        twin = nullcontext() if self.judge is self.search else frozen(self.judge)
+        with frozen(self.search), twin:
             yield
 
     def grants(self, needed: Knowledge) -> bool:

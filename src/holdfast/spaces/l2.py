@@ -90,11 +90,9 @@ class L2Region(Ball):
 
     def step(self, z: Tensor, grad: Tensor, fraction: float | Tensor) -> Tensor:
         """Move by fraction x radius along the gradient; a zero gradient moves nothing."""
-        peak = norm(grad, torch.inf)
-        unit = grad / spread(torch.where(peak > 0, peak, 1.0), grad)  # squares of 1e-30 underflow
-        length = self.norms(unit)
-        scale = self.radius * fraction / torch.where(length > 0, length, 1.0)
-        return torch.addcmul(z, unit, spread(scale, z))
+        length = self.norms(grad)  # its squares are in float64: those of 1e-30 do not underflow
+        scale = self.radius * fraction / length.clamp_min(1e-37)
+        return torch.addcmul(z, grad, spread(scale, z))
 
     def norms(self, delta: Tensor) -> Tensor:
         return norm(delta, 2)
@@ -137,20 +135,23 @@ class L2Region(Ball):
 
 
 def _root(radius: Tensor, change: Tensor, bottom: Tensor, top: Tensor) -> Tensor:
-    """Return (B,): the s in [0, 1] at which clip(s * change) has length `radius`."""
+    """Return (B,): the s in [0, 1] at which clip(s * change) has length `radius`.
+
+    All in squares: a coordinate clips once s^2 * change^2 has reached its room^2.
+    """
     change, bottom, top = change.flatten(1), bottom.flatten(1), top.flatten(1)
-    squared, goal = change.square(), radius.square()
-    scale = (radius / squared.sum(1).sqrt().clamp_min(1e-30)).clamp_max(1.0)
-    moved, clipped = torch.empty_like(change), torch.empty_like(change)
+    squared, room = change.square(), torch.where(change > 0, top, bottom).square_()
+    goal = radius.square()
+    scale = (goal / squared.sum(1).clamp_min(1e-38)).clamp_max(1.0)  # its square
+    moved, stuck = torch.empty_like(change), torch.empty_like(change)
     for _ in range(100):
-        torch.mul(change, scale[:, None], out=moved)
-        torch.clamp(moved, bottom, top, out=clipped)
-        stuck = torch.ne(moved, clipped, out=moved)  # 1 or 0
-        taken = clipped.square_().mul_(stuck).sum(1)
+        torch.mul(squared, scale[:, None], out=moved)
+        torch.ge(moved, room, out=stuck)  # 1 or 0
+        taken = torch.mul(room, stuck, out=moved).sum(1)
         free = stuck.neg_().add_(1).mul_(squared).sum(1)
-        better = ((goal - taken).clamp_min(0) / free.clamp_min(1e-30)).sqrt().clamp_max(1.0)
+        better = ((goal - taken).clamp_min(0) / free.clamp_min(1e-38)).clamp_max(1.0)
         better = torch.maximum(scale, better)
         if torch.equal(better, scale):
             break
         scale = better
-    return scale
+    return scale.sqrt()
