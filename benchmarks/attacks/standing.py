@@ -97,10 +97,12 @@ def _duel(us: Row, them: Row, figure: str) -> Row:
 
 def page(result: dict[str, Any]) -> str:
     """Return the result as Markdown."""
+    after = f" after the first {result['after']}" if result["after"] else ""
     text = (
-        f"{result['question']} Optimality xi (1 is the best known), {result['n']} images of each "
-        f"of {len(result['networks'])} networks; {result['done']} of {result['planned']} runs are "
-        "done. An attack enters the comparison of a norm and budget once it has run on all of them."
+        f"{result['question']} Optimality xi (1 is the best known), {result['n']} images{after} of "
+        f"each of {len(result['networks'])} networks; {result['done']} of {result['planned']} runs "
+        "are done. An attack enters the comparison of a norm and budget once it has run on all of "
+        "them."
     )
     for library, reason in result["not_run"].items():
         text += f"\n\nNot run: {library} ({reason})."

@@ -102,9 +102,12 @@ def subject(kind: str, work: Path, targets: Path, *, hurry: bool = False) -> nn.
     return (Scaled(net, 300.0) if kind == "saturated" else net).eval()
 
 
-def images(n: int) -> tuple[Tensor, Tensor]:
-    """Return the first n test images of MNIST, which are harder than its average, and labels."""
-    batch = first_images("mnist", n).batch(torch.arange(n))
+def images(n: int, after: int = 0) -> tuple[Tensor, Tensor]:
+    """Return n test images of MNIST, of the first, which are harder than its average, and labels.
+
+    after: how many to leave out at the beginning.
+    """
+    batch = first_images("mnist", after + n).batch(torch.arange(after, after + n))
     return batch.x, batch.y
 
 
