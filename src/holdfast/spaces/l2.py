@@ -17,6 +17,7 @@ from holdfast.threat import Space, check_ball, radii
 from holdfast.tree import take
 from holdfast.units import Number
 
+_FAR = 1e30  # so many times a change: past the range
 _INSIDE = 1.0 - 2e-7  # aim just inside the ball, so that float32 rounding stays within the audit
 
 
@@ -140,9 +141,9 @@ def _root(radius: Tensor, change: Tensor, bottom: Tensor, top: Tensor) -> Tensor
     All in squares: a coordinate clips once s^2 * change^2 has reached its room^2.
     """
     change, bottom, top = change.flatten(1), bottom.flatten(1), top.flatten(1)
-    squared, room = change.square(), torch.where(change > 0, top, bottom).square_()
-    goal = radius.square()
-    scale = (goal / squared.sum(1).clamp_min(1e-38)).clamp_max(1.0)  # its square
+    squared, goal = change.square(), radius.square()
+    room = (change * _FAR).clamp_(bottom, top).square_()
+    scale = (goal / squared.sum(1).clamp_min(1e-38)).clamp_max(1.0)  # a square, as all here
     moved, stuck = torch.empty_like(change), torch.empty_like(change)
     for _ in range(100):
         torch.mul(squared, scale[:, None], out=moved)
