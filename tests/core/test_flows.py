@@ -9,25 +9,19 @@ import pytest
 import torch
 from torch import nn
 
+from attack_runs import assert_it_works, run
 from holdfast.attacks import APGD, PGD, Chain, Leap, Restarts, StAdv, WorstOf
 from holdfast.errors import InputError, Unsupported
 from holdfast.losses import Margin
-from holdfast.objective import Objective
 from holdfast.plain import build, describe
 from holdfast.rng import Rng
 from holdfast.spaces import Flow, Linf, Recolor
 from holdfast.threat import ThreatModel
-from small_nets import Passes, Scale, batch, digits, mlp
+from small_nets import Scale, batch, digits, mlp
 
 SHAPE = (2, 5, 6)
 FLOW, COLOURS = Flow(eps=0.8), Recolor(eps=0.15, points=4)
 SPACES = pytest.mark.parametrize("space", [FLOW, COLOURS], ids=["flow", "recolor"])
-
-
-def run(attack, space, net, x, y, ids=None, **threat):
-    objective = Objective(ThreatModel(space, **threat), net, x, y)
-    rng = Rng(0, torch.arange(len(x)) if ids is None else ids)
-    return attack(objective, space.around(x), rng)
 
 
 def pixel(image, row, column):
@@ -132,20 +126,7 @@ def test_attacks_work_there(attack, space):
         with pytest.raises(Unsupported, match="Separable"):
             run(attack, space, mlp(SHAPE), *batch(mlp(SHAPE), SHAPE))
         return
-    net = mlp(SHAPE)
-    x, y = batch(net, SHAPE, n=6)
-    with torch.no_grad():
-        clean = Margin().away(net(x), y)
-    counted = Passes(net)
-    found = run(attack, space, counted, x, y)
-    forward, backward = attack.passes()
-    assert (counted.forward_passes, counted.backward_passes) == (6 * forward, 6 * backward)
-    assert float((found.harm - clean).mean()) > 0
-    with torch.no_grad():
-        assert torch.allclose(found.harm, Margin().away(net(found.x_adv), y), atol=1e-4)
-    order = torch.tensor([3, 0, 0, 5, 1, 2])
-    again = run(attack, space, net, x[order], y[order], ids=order)
-    assert torch.equal(again.x_adv, found.x_adv[order])
+    assert_it_works(attack, space, SHAPE)
 
 
 def linear(shape, classes=2):

@@ -8,25 +8,19 @@ import pytest
 import torch
 from torch import nn
 
+from attack_runs import assert_it_works, run
 from holdfast.attacks import APGD, PGD, Grid, Restarts, WorstOf
 from holdfast.errors import InputError, Unsupported
 from holdfast.losses import Margin
-from holdfast.objective import Objective
 from holdfast.plain import build, describe
 from holdfast.rng import Rng
 from holdfast.spaces import Circle, Linf, Masked, Rectangle, RotationTranslation
 from holdfast.threat import Knowledge, Status, ThreatModel
-from small_nets import Passes, batch, mlp
+from small_nets import batch, mlp
 
 SHAPE = (2, 5, 6)
 MOVES = RotationTranslation(degrees=40, shift=1.5)
 STICKERS = Masked(shapes=(Rectangle(height=0.3, width=0.5), Circle(row=0.8, column=0.7)))
-
-
-def run(attack, space, net, x, y, ids=None, **threat):
-    objective = Objective(ThreatModel(space, **threat), net, x, y)
-    rng = Rng(0, torch.arange(len(x)) if ids is None else ids)
-    return attack(objective, space.around(x), rng)
 
 
 def pixel(image, row, column):
@@ -123,23 +117,11 @@ def test_a_moved_image_is_found_again_and_any_other_is_not():
     ids=lambda attack: type(attack).__name__,
 )
 def test_attacks_work_there(attack, space):
-    net = mlp(SHAPE)
-    x, y = batch(net, SHAPE, n=6)
-    with torch.no_grad():
-        clean = Margin().away(net(x), y)
-    counted = Passes(net)
-    found = run(attack, space, counted, x, y)
-    forward, backward = attack.passes()
-    assert (counted.forward_passes, counted.backward_passes) == (6 * forward, 6 * backward)
-    assert float((found.harm - clean).mean()) > 0
-    with torch.no_grad():
-        assert torch.allclose(found.harm, Margin().away(net(found.x_adv), y), atol=1e-4)
+    found = assert_it_works(attack, space, SHAPE)
     assert bool((found.size <= 1 + 1e-5).all())
-    order = torch.tensor([3, 0, 0, 5, 1, 2])
-    again = run(attack, space, net, x[order], y[order], ids=order)
-    assert torch.equal(again.x_adv, found.x_adv[order])
     half = ThreatModel(space).with_eps(0.5).space
-    assert bool((run(attack, half, net, x, y).size <= 0.5 + 1e-5).all())
+    nearer = run(attack, half, mlp(SHAPE), *batch(mlp(SHAPE), SHAPE, n=6))
+    assert bool((nearer.size <= 0.5 + 1e-5).all())
 
 
 def test_a_patch_changes_nothing_outside_its_mask_and_is_the_best_inside():

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from attack_runs import assert_it_works, run
 from holdfast.attacks import APGD, PGD, PlaceSearch, Restarts, SparseRS, Square, WorstOf
 from holdfast.errors import InputError, Unsupported
 from holdfast.losses import Margin
@@ -16,18 +17,12 @@ from holdfast.plain import build, describe
 from holdfast.rng import Rng
 from holdfast.spaces import Circle, Linf, Patch
 from holdfast.threat import ThreatModel
-from small_nets import Passes, batch, digits, mlp
+from small_nets import batch, digits, mlp
 
 SHAPE = (2, 5, 6)
 ANY = Patch(height=0.4, width=0.34)
 ROUND = Patch(eps=0.4, height=0.6, width=0.5, shape=Circle(radius=0.5))
 SPACES = pytest.mark.parametrize("space", [ANY, ROUND], ids=["any", "round"])
-
-
-def run(attack, space, net, x, y, ids=None, **threat):
-    objective = Objective(ThreatModel(space, **threat), net, x, y)
-    rng = Rng(0, torch.arange(len(x)) if ids is None else ids)
-    return attack(objective, space.around(x), rng)
 
 
 @SPACES
@@ -188,20 +183,7 @@ ATTACKS = [
 @SPACES
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: type(attack).__name__)
 def test_attacks_work_there(attack, space):
-    net = mlp(SHAPE)
-    x, y = batch(net, SHAPE, n=6)
-    with torch.no_grad():
-        clean = Margin().away(net(x), y)
-    counted = Passes(net)
-    found = run(attack, space, counted, x, y)
-    forward, backward = attack.passes()
-    assert (counted.forward_passes, counted.backward_passes) == (6 * forward, 6 * backward)
-    assert float((found.harm - clean).mean()) > 0
-    with torch.no_grad():
-        assert torch.allclose(found.harm, Margin().away(net(found.x_adv), y), atol=1e-4)
-    order = torch.tensor([3, 0, 0, 5, 1, 2])
-    again = run(attack, space, net, x[order], y[order], ids=order)
-    assert torch.equal(again.x_adv, found.x_adv[order])
+    assert_it_works(attack, space, SHAPE)
 
 
 def test_mistakes_are_named_and_sets_go_into_claims():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from math import log
 from typing import ClassVar
 
@@ -19,12 +20,13 @@ from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
-from holdfast.threat import Counting, Normed, Region, Sparse, Vector
+from holdfast.threat import Counting, Euclidean, Normed, Region, Vector
 
 AVERAGE = 0.9  # weight of the past in the weights that the primal step uses
 BOUND = -log(1e-6)  # of the logarithm of the weights' ratio
-DENSE = 10  # rounds of the proximal step
-SPARSE = 3  # in L1 and L0, where more would wipe out what moves rarely
+ROUND = 10  # rounds of the proximal step in L2
+FLAT = 3  # elsewhere: in L1 and L0 more would wipe out what moves rarely, in Linf they gain nothing
+Shrink = Callable[[Tensor, Tensor], Tensor]  # z (B, ...), amount (B,): the plain proximal step
 
 
 @register("attack", name="pdpgd")
@@ -64,6 +66,8 @@ class PDPGD(Attack):
         z = here.z
         best, moments, weights = Bracket(region, here), Moments(z), _Weights(view.scale, self.ratio)
         width = region.range[1] - region.range[0]
+        shrink = partial(_fewer, region) if isinstance(region, Counting) else region.shrink
+        rounds = ROUND if isinstance(region, Euclidean) else FLAT
         for k in range(self.steps):
             at = rng.at(k, of=self.steps)
             here, grad = climb(objective, region, z, at)
@@ -72,7 +76,8 @@ class PDPGD(Attack):
             pull = (-here.loss / view.scale).sigmoid().nan_to_num(1.0) / view.scale
             mean, root = moments.see(-grad * spread(pull, grad))
             pace = width * self.step_size * (self.last_step_size / self.step_size) ** at.progress
-            z = _proximal(region, here.z - pace * mean / root, root, pace * weights.ratio())
+            moved = region.project(here.z - pace * mean / root)
+            z = _proximal(shrink, rounds, moved, root, pace * weights.ratio())
             rate = self.rate + (self.last_rate - self.rate) * at.progress
             weights.follow(here, rate / self.steps)
         yield from polish(objective, region, best, rng.at(self.steps), self.top)
@@ -84,16 +89,13 @@ class PDPGD(Attack):
         return self.steps + 2 * ROUNDS + 2, self.steps + (ROUNDS + 1) * self.top
 
 
-def _proximal(region: Normed, z: Tensor, root: Tensor, amount: Tensor) -> Tensor:
+def _proximal(shrink: Shrink, rounds: int, z: Tensor, root: Tensor, amount: Tensor) -> Tensor:
     """Take the proximal step of amount (B,) in the metric of root, by a few plain ones."""
     peak = norm(root, torch.inf)
     metric, amount = root / spread(peak, root), amount / peak
-    moved = region.project(z)
-    z = moved
-    counting = isinstance(region, Counting)
-    for _ in range(SPARSE if counting or isinstance(region, Sparse) else DENSE):
-        back = torch.lerp(z, moved, metric)
-        z = _fewer(region, back, amount) if counting else region.shrink(back, amount)
+    moved = z
+    for _ in range(rounds):
+        z = shrink(torch.lerp(z, moved, metric), amount)
     return z
 
 
