@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from holdfast.attacks import APGD, DDN, EachTarget, RadiusSearch
+from holdfast.attacks import APGD, DDN, PGD, EachTarget, RadiusSearch
 from holdfast.errors import InputError
 from holdfast.losses import Margin
 from least_distance import SPACES, on_linear, on_tiny, run
@@ -46,6 +46,13 @@ def test_any_first_radius_leads_there(first):
     found = run(attack, SPACES["linf"], net, x, y)
     assert bool(found.reached.all())
     assert float(found.size.median()) <= 1.005 * 0.1390
+
+
+def test_each_radius_goes_on_from_what_is_found():
+    """Three steps a radius add up: 1.94 in the mean; each from its own start, 4.26."""
+    net, x, y = digits(40)
+    attack = RadiusSearch(attack=PGD(steps=3, loss=Margin()), first=1.0, radii=12)
+    assert float(run(attack, SPACES["l1"], net, x, y).size.mean()) < 2.2
 
 
 def test_an_attack_that_looks_for_the_nearest_needs_no_search():
