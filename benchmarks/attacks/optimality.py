@@ -16,9 +16,9 @@ Target: for every norm our best attack is at least the best peer's in the mean a
 over the networks, at equal budget; and our best at 600 is at least the peers' best at 2000. "Best"
 is one attack for all networks of a norm, for the mean and for the minimum apart.
 
-The settings of PDPGD were chosen on the first 16 images. optimality_held_out.json has the best
-attacks of ours and theirs on the 32 images after those: `--after 16 -n 32 --only ...`, in a folder
---work of its own, with --out.
+The settings of PDPGD were chosen on the first 16 images, and on 32 after the first 48.
+optimality_held_out.json has the best attacks of ours and theirs on the 32 images between:
+`--after 16 -n 32 --only ...`, in a folder --work of its own, with --out.
 
 Runs resume: each attack on a network, in a norm, at a budget, is a small file in the folder --work;
 --part 0/2 and --part 1/2 in two processes share the work, and any later call collects it into the

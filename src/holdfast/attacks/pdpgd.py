@@ -25,7 +25,7 @@ from holdfast.threat import Counting, Euclidean, Normed, Region, Vector
 AVERAGE = 0.9  # weight of the past in the weights that the primal step uses
 BOUND = -log(1e-6)  # of the logarithm of the weights' ratio
 ROUND = 10  # rounds of the proximal step in L2
-FLAT = 3  # elsewhere: in L1 and L0 more would wipe out what moves rarely, in Linf they gain nothing
+FLAT = 4  # elsewhere: in L1 and L0 more would wipe out what moves rarely, in Linf they gain nothing
 Shrink = Callable[[Tensor, Tensor], Tensor]  # z (B, ...), amount (B,): the plain proximal step
 
 
