@@ -26,6 +26,7 @@ AVERAGE = 0.9  # weight of the past in the weights that the primal step uses
 BOUND = -log(1e-6)  # of the logarithm of the weights' ratio
 ROUND = 10  # rounds of the proximal step in L2
 FLAT = 4  # elsewhere: in L1 and L0 more would wipe out what moves rarely, in Linf they gain nothing
+LONG = 300  # steps; in fewer the weights move as far, in more they move as fast
 Shrink = Callable[[Tensor, Tensor], Tensor]  # z (B, ...), amount (B,): the plain proximal step
 
 
@@ -46,7 +47,7 @@ class PDPGD(Attack):
     step_size: float = 0.25  # of Adam at first, as a share of the range
     last_step_size: float = 0.05  # and at the end
     ratio: float = 0.003  # weight of the norm over that of the constraint, at first
-    rate: float = 20.0  # speed of the logarithm of this ratio at first, per run
+    rate: float = 20.0  # speed of the logarithm of this ratio at first, per run of 300 steps
     last_rate: float = 2.0  # and at the end
     top: int = 3  # wrong classes whose boundaries are looked at, first and last
 
@@ -79,7 +80,7 @@ class PDPGD(Attack):
             moved = region.project(here.z - pace * mean / root)
             z = _proximal(shrink, rounds, moved, root, pace * weights.ratio())
             rate = self.rate + (self.last_rate - self.rate) * at.progress
-            weights.follow(here, rate / self.steps)
+            weights.follow(here, rate / min(self.steps, LONG))
         yield from polish(objective, region, best, rng.at(self.steps), self.top)
 
     def cost(self) -> str:
