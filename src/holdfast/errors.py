@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from holdfast.printable import printable
+
 
 class HoldfastError(Exception):
     """Any error that Holdfast raises on purpose; the command line prints it as one line."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())  # messages quote names that others chose
 
 
 class InputError(HoldfastError, ValueError):

@@ -1,18 +1,29 @@
-"""Files that are whole or absent: every write is a temporary, an fsync and a rename."""
+"""Files that are whole or absent: every write is a temporary, an fsync and a rename.
+
+Reading takes ordinary files alone, up to a stated size, and JSON up to a stated depth: a path or a
+file may come from someone else.
+"""
 
 from __future__ import annotations
 
 import errno
 import json
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from holdfast.errors import StorageError
 
 TEMPORARY = ".tmp-"  # prefix of files that a kill may leave behind; readers ignore them
+LARGEST = 2**36  # bytes of a file: beyond the weights and states of any network that fits here
+LARGEST_JSON = 2**28  # bytes of a JSON file
+DEEPEST = 64  # levels of objects and lists in one; components nest about ten
+
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows alone
 
 _FIXES = {
     errno.ENOSPC: "the disk is full: free some space or choose another folder",
@@ -22,6 +33,11 @@ _FIXES = {
     errno.EROFS: "the file system is read-only: choose another folder",
     errno.ENOTDIR: "a part of the path is a file, not a folder: choose another folder",
     errno.EEXIST: "a file of that name is in the way: choose another folder",
+}
+_WHY_UNREADABLE = {
+    errno.EACCES: "no permission to read it",
+    errno.EPERM: "no permission to read it",
+    errno.ENXIO: "it is no ordinary file",  # a socket
 }
 
 
@@ -33,7 +49,8 @@ def guarded(path: Path, action: str = "write") -> Iterator[None]:
     except StorageError:
         raise
     except OSError as error:
-        fix = _FIXES.get(error.errno or 0, error.strerror or str(error))
+        known = _WHY_UNREADABLE if action == "read" else _FIXES
+        fix = known.get(error.errno or 0, error.strerror or str(error))
         raise StorageError(f"cannot {action} {path}: {fix}") from error
 
 
@@ -77,11 +94,78 @@ def write_json(path: Path, data: Any) -> None:
     write_atomic(path, (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode())
 
 
-def read_json(path: Path) -> Any:
-    """Read JSON; StorageError names a file that is missing or not whole."""
+def read_file(path: Path, limit: int = LARGEST) -> bytes:
+    """Read an ordinary file of at most `limit` bytes; StorageError for anything else.
+
+    A link to such a file is one. A pipe, a socket or a device is refused without waiting for it.
+    """
+    with open_file(path, limit) as file:
+        # No more than was there when it was opened: what has no size of its own never ends.
+        return file.read(os.fstat(file.fileno()).st_size)
+
+
+@contextmanager
+def open_file(path: Path, limit: int = LARGEST) -> Iterator[BufferedReader]:
+    """Open an ordinary file of at most `limit` bytes for reading; StorageError otherwise."""
     with guarded(path, "read"):
-        text = path.read_bytes()
+        try:
+            handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _BINARY)
+        except ValueError:  # a null byte in the path
+            raise StorageError(f"cannot read {path}: no file can have this name") from None
+        try:
+            _refuse_special(path, os.fstat(handle), limit)
+        except StorageError:
+            os.close(handle)
+            raise
+        with open(handle, "rb") as file:
+            yield file
+
+
+def _refuse_special(path: Path, found: os.stat_result, limit: int) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        what = "a folder" if stat.S_ISDIR(found.st_mode) else "no ordinary file"
+        raise StorageError(f"cannot read {path}: it is {what}")
+    if found.st_size > limit:
+        size = found.st_size
+        raise StorageError(f"cannot read {path}: of its {size:,} bytes at most {limit:,} are read")
+
+
+def read_json(path: Path, limit: int = LARGEST_JSON) -> Any:
+    """Read JSON; StorageError names a file that is missing, not whole, or not plain JSON."""
+    data = read_file(path, limit)
     try:
-        return json.loads(text)
+        return parse_json(data)
     except ValueError as error:
         raise StorageError(f"{path} is not valid JSON ({error}): truncated or altered") from None
+
+
+def parse_json(data: bytes | str) -> Any:
+    """Return the value of a JSON text; ValueError unless it is one that can be worked with.
+
+    That is: every key of an object once, and nothing nested more than DEEPEST levels.
+    """
+    try:
+        value = json.loads(data, object_pairs_hook=_unique)
+    except RecursionError:
+        raise ValueError(f"it is nested more than {DEEPEST} levels deep") from None
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [item for part in level for item in _items(part)]
+        if not level:
+            return value
+    raise ValueError(f"it is nested more than {DEEPEST} levels deep")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key[:100]!r} comes twice")
+        found[key] = value
+    return found
+
+
+def _items(part: Any) -> Iterable[Any]:
+    if isinstance(part, dict):
+        return part.values()
+    return part if isinstance(part, list) else ()

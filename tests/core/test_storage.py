@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,8 @@ from holdfast.storage import (
     TEMPORARY,
     guarded,
     make_folder,
+    parse_json,
+    read_file,
     read_json,
     write_atomic,
     write_json,
@@ -131,3 +134,62 @@ def test_a_missing_file_is_said_so(tmp_path):
 def test_our_own_error_is_not_wrapped_twice(tmp_path):
     with pytest.raises(StorageError, match=r"^inner$"), guarded(tmp_path):
         raise StorageError("inner")
+
+
+def fifo(path):
+    os.mkfifo(path)
+
+
+def unix_socket(path):
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+
+
+def endless(path):
+    path.symlink_to("/dev/zero")
+
+
+def fifo_behind_a_link(path):
+    os.mkfifo(path.with_name("pipe"))
+    path.symlink_to("pipe")
+
+
+@pytest.mark.parametrize("make", [fifo, unix_socket, endless, fifo_behind_a_link, Path.mkdir])
+def test_what_is_no_ordinary_file_is_refused_without_waiting(tmp_path, monkeypatch, make):
+    monkeypatch.chdir(tmp_path)  # a socket's path must be short
+    make(Path("f"))
+    for read in (read_file, read_json):
+        with pytest.raises(StorageError, match=r"^cannot read f: it is (no ordinary|a folder)"):
+            read(Path("f"))
+
+
+def test_a_file_beyond_the_limit_is_not_read(tmp_path):
+    with open(tmp_path / "sparse", "wb") as file:
+        file.truncate(2**37)  # no disk space, but no memory could hold it
+    with pytest.raises(StorageError, match="of its 137,438,953,472 bytes at most"):
+        read_file(tmp_path / "sparse")
+    (tmp_path / "link").symlink_to("small")
+    (tmp_path / "small").write_bytes(b"1234")
+    assert read_file(tmp_path / "link", 4) == b"1234"
+    with pytest.raises(StorageError, match="of its 4 bytes at most 3"):
+        read_file(tmp_path / "link", 3)
+    with pytest.raises(StorageError, match="no file can have this name"):
+        read_file(Path("a\0b"))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (100_000 * "[" + 100_000 * "]", "nested more than 64"),
+        (100_000 * '{"a":' + "1" + 100_000 * "}", "nested more than 64"),
+        ('{"a": ' + 65 * "[" + 65 * "]" + "}", "nested more than 64"),
+        ('{"a": 1, "b": 2, "a": 3}', "'a' comes twice"),
+        ("9" * 10_000, "digit"),
+    ],
+)
+def test_json_that_cannot_be_worked_with_is_refused(tmp_path, text, reason):
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(StorageError, match=reason) as raised:
+        read_json(tmp_path / "x.json")
+    assert len(str(raised.value)) < 400
+    assert parse_json(63 * "[" + 63 * "]")

@@ -21,7 +21,7 @@ from holdfast.errors import InputError, StorageError
 from holdfast.registry import register
 from holdfast.spaces.ball import spread
 from holdfast.spaces.squares import as_image
-from holdfast.storage import guarded, read_json, write_atomic, write_json
+from holdfast.storage import read_file, read_json, write_atomic, write_json
 from holdfast.threat import Normed, Placed
 
 SCHEMA = "holdfast-perturbation-1"
@@ -165,8 +165,7 @@ def _read(path: str, digest: str) -> tuple[dict[str, Tensor], dict[str, Any], fr
     """Return tensors, description and marks; StorageError for what is missing or altered."""
     folder = Path(path)
     about = read_json(folder / ABOUT)
-    with guarded(folder / TENSORS, "read"):
-        data = (folder / TENSORS).read_bytes()
+    data = read_file(folder / TENSORS)
     found = hashlib.sha256(data).hexdigest()
     if not isinstance(about, dict) or about.get("schema") != SCHEMA:
         raise StorageError(f"{folder / ABOUT} describes no perturbation")
@@ -178,4 +177,6 @@ def _read(path: str, digest: str) -> tuple[dict[str, Tensor], dict[str, Any], fr
         tensors = load(data)
     except SafetensorError as error:
         raise StorageError(f"{folder / TENSORS} cannot be read: {error}") from None
+    if absent := {"delta", "ids", "marks"} - set(tensors):
+        raise StorageError(f"{folder / TENSORS} holds no perturbation: it lacks {min(absent)}")
     return tensors, json.loads(json.dumps(about)), frozenset(tensors["marks"].tolist())

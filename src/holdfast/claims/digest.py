@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from holdfast.storage import guarded
+from holdfast.storage import open_file
 
 _WRAPPED = ("module", "_orig_mod")  # the child of DataParallel and DDP; of torch.compile
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # differs in every process
@@ -84,5 +84,5 @@ def tensor_digest(value: Tensor) -> str:
 
 def file_digest(path: Path) -> str:
     """Return the sha256 of a file's bytes; StorageError if it cannot be read."""
-    with guarded(Path(path), "read"), open(path, "rb") as file:
+    with open_file(Path(path)) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

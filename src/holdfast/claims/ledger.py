@@ -9,7 +9,6 @@ name that is the digest of the key. So a kill leaves whole segments or none, res
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import time
 from collections.abc import Mapping
@@ -24,7 +23,14 @@ from torch import Tensor
 from holdfast.claims.text import compact_bytes
 from holdfast.errors import StorageError
 from holdfast.plain import digest
-from holdfast.storage import TEMPORARY, guarded, make_folder, write_atomic
+from holdfast.storage import (
+    TEMPORARY,
+    guarded,
+    make_folder,
+    parse_json,
+    read_file,
+    write_atomic,
+)
 
 SCHEMA = "holdfast-segment-1"
 STALE = 600.0  # seconds after which a temporary cannot belong to a write that is still running
@@ -95,9 +101,7 @@ class Ledger:
             for source in other._files(suffix):
                 target = self.folder / source.name
                 if not target.exists():
-                    with guarded(source, "read"):
-                        data = source.read_bytes()
-                    write_atomic(target, data)
+                    write_atomic(target, read_file(source))
 
     def clean(self, older_than: float = 0.0) -> None:
         """Remove temporaries that a kill left behind and that are older than so many seconds."""
@@ -122,8 +126,7 @@ class Ledger:
         path = self.folder / f"{name}.safetensors"
         if not path.exists():
             raise _damaged(rows, f"its evidence {path.name} is missing")
-        with guarded(path, "read"):
-            data = path.read_bytes()
+        data = read_file(path)
         if hashlib.sha256(data).hexdigest() != name:
             # The rows must go too: `has` asks for them, and they point at this evidence.
             raise _damaged(path, "its contents do not have the digest that is its name", rows)
@@ -134,10 +137,9 @@ class Ledger:
 
 
 def _read_rows(path: Path) -> dict[str, Any]:
-    with guarded(path, "read"):
-        data = path.read_bytes()
+    data = read_file(path)
     try:
-        document = json.loads(data)
+        document = parse_json(data)
         stored = document.pop("digest")
         whole = stored == digest(document)
         document_again = compact_bytes({**document, "digest": stored})

@@ -13,7 +13,7 @@ import torch
 from holdfast.claims import model_digest
 from holdfast.data import Examples
 from holdfast.models import Finding, Model, Verdict
-from holdfast.storage import guarded, read_json
+from holdfast.storage import read_file, read_json
 from holdfast.training.folder import read_run
 from holdfast.training.weights import card_of
 
@@ -114,8 +114,7 @@ def provenance_of(model: Model) -> Provenance | None:
         return None
     settings = read_run(run)
     network = settings["network"]
-    with guarded(run / "metrics.jsonl", "read"):
-        metrics = (run / "metrics.jsonl").read_bytes()
+    metrics = read_file(run / "metrics.jsonl")
     return Provenance(
         run=str(run),
         method=settings["method"],

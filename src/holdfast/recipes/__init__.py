@@ -9,9 +9,10 @@ from typing import Any
 import yaml
 
 from holdfast.errors import ConfigError, StorageError, did_you_mean
-from holdfast.storage import guarded
+from holdfast.storage import read_file
 
 SUFFIX = ".yaml"
+LARGEST = 2**20  # bytes of a configuration
 
 
 def names() -> list[str]:
@@ -33,10 +34,12 @@ def read(name: str) -> tuple[str, str]:
     """
     path = Path(name)
     if path.suffix in (SUFFIX, ".yml") or len(path.parts) > 1:
-        with guarded(path, "read"):
-            if not path.is_file():
-                raise StorageError(f"no configuration at {path}: check the path")
-            return path.read_text("utf-8"), str(path)
+        if not path.exists():
+            raise StorageError(f"no configuration at {path}: check the path")
+        try:
+            return read_file(path, LARGEST).decode(), str(path)
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{path} is no text in UTF-8 ({error}): save it as that") from None
     if name not in names():
         raise ConfigError(f"unknown recipe {name!r}{did_you_mean(name, names())}")
     return resources.files(__name__).joinpath(f"{name}{SUFFIX}").read_text("utf-8"), name

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from holdfast.errors import InputError, StorageError
 from holdfast.plain import digest
-from holdfast.storage import guarded, read_json, write_atomic, write_json
+from holdfast.storage import read_file, read_json, write_atomic, write_json
 
 
 def tensors_of(module: nn.Module) -> dict[str, Tensor]:
@@ -68,8 +68,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> str:
 
 def read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
     """Read tensors whose file must have the given sha256; StorageError if it is damaged."""
-    with guarded(path, "read"):
-        data = path.read_bytes()
+    data = read_file(path)
     if hashlib.sha256(data).hexdigest() != sha256:
         raise StorageError(f"{path} is truncated or altered: its sha256 is not the stored one")
     try:
