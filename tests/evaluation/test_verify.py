@@ -329,7 +329,6 @@ def test_a_suite_that_borrows_a_name(forger, net, data):
         lambda document: document["waterfall"].pop(),
         lambda document: document["cost"].update(forward=1),
         lambda document: document["model"].update(parameters=1),
-        lambda document: document["waterfall"][1].update(surprise=1),
     ],
 )
 def test_sums_that_do_not_follow(forger, net, data, change):

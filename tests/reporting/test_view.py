@@ -116,7 +116,7 @@ def test_only_images_become_pictures(
 def test_an_empty_gallery_and_one_without_its_tensors(tmp_path: Path) -> None:
     claim = make_claim(tmp_path / "a")
     x = torch.zeros(0, 1, 8, 8)
-    assert with_gallery(claim, tmp_path / "b", x=x, x_adv=x, y=torch.zeros(0)) == ()
+    assert with_gallery(claim, tmp_path / "b", x=x, x_adv=x, y=torch.zeros(0).long()) == ()
     with pytest.raises(VerificationError, match="gallery"):
         with_gallery(claim, tmp_path / "c", x=x)
 

@@ -7,6 +7,7 @@ from holdfast.claims.intervals import Accuracy, Interval, Withheld, wilson
 from holdfast.claims.ledger import Ledger, Segment
 from holdfast.claims.metric import ClassificationAccuracy, Metric
 from holdfast.claims.table import Row, Table
+from holdfast.claims.tensor_file import read_tensors
 
 __all__ = [
     "Accuracy",
@@ -24,6 +25,7 @@ __all__ = [
     "headline",
     "model_digest",
     "read_accuracy",
+    "read_tensors",
     "tensor_digest",
     "wilson",
     "write_claim",

@@ -18,44 +18,31 @@ from holdfast.claims import wording
 from holdfast.claims.digest import file_digest
 from holdfast.claims.headline import headline
 from holdfast.claims.intervals import Accuracy, Withheld
+from holdfast.claims.schema import (
+    LARGEST_DOCUMENT,
+    LARGEST_TENSORS,
+    LARGEST_TEXT,
+    SCHEMA,
+    check_document,
+    largest_batch,
+)
+from holdfast.claims.shapes import in_short
 from holdfast.claims.table import Table
 from holdfast.claims.text import readable_bytes
 from holdfast.errors import StorageError, VerificationError
 from holdfast.plain import digest
-from holdfast.storage import guarded, make_folder, sync_folder, write_atomic
+from holdfast.printable import printable
+from holdfast.storage import (
+    guarded,
+    make_folder,
+    parse_json,
+    read_file,
+    sync_folder,
+    write_atomic,
+)
 
-SCHEMA = "holdfast-claim-1"
 DOCUMENT = "claim.json"
 TABLE = "per_example.csv"
-REQUIRED = frozenset(
-    (
-        "threat",
-        "threat_digest",
-        "threat_sentence",
-        "suite",
-        "seed",
-        "batch_size",
-        "threads",
-        "precision",
-        "device",
-        "environment",
-        "model",
-        "data",
-        "counts",
-        "clean_accuracy",
-        "robust_accuracy",
-        "per_class",
-        "waterfall",
-        "curve",
-        "checks",
-        "cost",
-        "training",
-        "files",
-        "holdfast",
-        "created",
-        "command",
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -116,7 +103,7 @@ class Claim:
         return wording.sentence(self.document)
 
     def __repr__(self) -> str:
-        return f"<Claim {self.folder}: {self}>"
+        return f"<Claim {printable(str(self.folder))}: {self}>"
 
     @classmethod
     def load(cls, path: Path | str) -> Claim:
@@ -130,17 +117,14 @@ class Claim:
         document = _read_document(folder / DOCUMENT)
         for name, expected in document["files"].items():
             _check_file(folder, name, expected)
-        with guarded(folder / TABLE, "read"):
-            table = Table.from_csv((folder / TABLE).read_bytes(), str(folder / TABLE))
+        table = Table.from_csv(read_file(folder / TABLE, LARGEST_TEXT), str(folder / TABLE))
         _check_figures(document, table, folder)
         return cls(document=document, folder=folder, per_example=table)
 
     def save(self, path: Path | str) -> Claim:
         """Copy the claim into another folder, claim.json last; return the claim that lies there."""
-        contents: dict[str, bytes] = {}
-        for name in self.document["files"]:
-            with guarded(self.folder / name, "read"):
-                contents[name] = (self.folder / name).read_bytes()
+        names = self.document["files"]
+        contents = {name: read_file(self.folder / name, _limit(name)) for name in names}
         return write_claim(path, self.document, contents)
 
 
@@ -178,50 +162,60 @@ def _withdraw(folder: Path, keep: set[str]) -> None:
 
 
 def _read_document(path: Path) -> dict[str, Any]:
-    if not path.exists():
+    with guarded(path, "read"):
+        there = path.exists()
+    if not there:
         raise StorageError(
             f"no finished claim in {path.parent}: claim.json is written last; "
             "run the evaluation again with the same folder to finish it"
         )
-    with guarded(path, "read"):
-        data = path.read_bytes()
+    data = read_file(path, LARGEST_DOCUMENT)
     try:
-        document = json.loads(data)
+        document = parse_json(data)
         rest = {key: value for key, value in document.items() if key != "digest"}
         # Comparing the bytes too catches a change that JSON does not see, such as a space.
         whole = document["digest"] == digest(rest) and readable_bytes(document) == data
-    except (ValueError, KeyError, AttributeError, TypeError):
-        raise VerificationError(f"{path} is not whole: it was truncated or altered") from None
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        reason = f"{error}" if isinstance(error, ValueError) else "it is no claim"
+        raise VerificationError(
+            f"{path} is not whole: it was truncated or altered ({reason})"
+        ) from None
     if not whole:
         raise VerificationError(f"{path} was altered: its contents do not match its digest")
     if document.get("schema") != SCHEMA:
-        got = document.get("schema")
-        raise VerificationError(f"{path} has schema {got!r}, this version reads {SCHEMA!r}")
-    if absent := sorted(REQUIRED - set(document)):
-        raise VerificationError(f"{path} lacks {', '.join(absent)}: it is not a whole claim")
+        got = in_short(document.get("schema"))
+        raise VerificationError(f"{path} has schema {got}, this version reads {SCHEMA!r}")
+    check_document(document, str(path))
     return dict(document)
 
 
 def _check_file(folder: Path, name: str, expected: str) -> None:
     path = folder / name
-    if Path(name).name != name:
-        raise VerificationError(f"{folder / DOCUMENT} names a file outside its folder: {name!r}")
-    if not path.is_file():
+    if not path.exists():
         raise VerificationError(f"{path} is missing: the claim names it")
-    if file_digest(path) != expected:
+    if file_digest(path, _limit(name)) != expected:
         raise VerificationError(f"{path} was altered: its sha256 is not the one in {DOCUMENT}")
+
+
+def _limit(name: str) -> int:
+    """Return how many bytes a file of a claim may have."""
+    return LARGEST_TENSORS if name.endswith(".safetensors") else LARGEST_TEXT
 
 
 def _check_figures(document: Mapping[str, Any], table: Table, folder: Path) -> None:
     """Check that table, counts and accuracies say the same."""
     where = folder / DOCUMENT
     counts: dict[str, int] = document["counts"]
-    statuses = table["status"]
+    statuses, data = table["status"], document["data"]
+    n, ids = data["n"], data["ids"]
     tests: list[tuple[str, Callable[[], bool]]] = [
-        ("the number of points", lambda: len(table) == document["data"]["n"]),
+        ("the number of points", lambda: len(table) == n <= data["available"]),
         ("its ids, which repeat", lambda: len(set(table["id"])) == len(table)),
         ("its counts", lambda: {s: k for s, k in counts.items() if k} == _tally(statuses)),
         ("its accuracies", lambda: all(document[k] == v for k, v in headline(counts).items())),
+        ("its choice of points", lambda: ids == "all" or tuple(ids) == table["id"]),
+        ("its stages", lambda: all(stage["entered"] <= n for stage in document["waterfall"])),
+        ("its batch size", lambda: document["batch_size"] <= largest_batch(n)),
     ]
     for what, holds in tests:
         if not holds():

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from holdfast.storage import open_file
+from holdfast.storage import LARGEST, open_file
 
 _WRAPPED = ("module", "_orig_mod")  # the child of DataParallel and DDP; of torch.compile
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # differs in every process
@@ -82,7 +82,7 @@ def tensor_digest(value: Tensor) -> str:
     return hashlib.sha256(head.encode() + flat.view(torch.uint8).numpy().tobytes()).hexdigest()
 
 
-def file_digest(path: Path) -> str:
-    """Return the sha256 of a file's bytes; StorageError if it cannot be read."""
-    with open_file(Path(path)) as file:
+def file_digest(path: Path, limit: int = LARGEST) -> str:
+    """Return the sha256 of a file's bytes; StorageError if it cannot be read or is larger."""
+    with open_file(Path(path), limit) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

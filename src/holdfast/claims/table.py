@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any, overload
 
+from holdfast.claims.schema import NAME, STATUSES
+from holdfast.claims.shapes import INT64
 from holdfast.errors import VerificationError
 
 
@@ -81,18 +84,31 @@ class Table:
     def from_csv(cls, data: bytes, name: str = "per_example.csv") -> Table:
         """Read what `to_csv` wrote; VerificationError names the file and the first bad line."""
         try:
-            lines = list(csv.reader(io.StringIO(data.decode())))
+            lines = csv.reader(io.StringIO(data.decode()))
+            if tuple(next(lines, ())) != COLUMNS:
+                raise VerificationError(f"{name} must start with the columns {','.join(COLUMNS)}")
+            return cls(_row(line, number, name) for number, line in enumerate(lines, start=2))
         except (UnicodeDecodeError, csv.Error) as error:
             raise VerificationError(f"{name} is not a CSV table of ours: {error}") from None
-        if not lines or tuple(lines[0]) != COLUMNS:
-            raise VerificationError(f"{name} must start with the columns {','.join(COLUMNS)}")
-        return cls(_row(line, number, name) for number, line in enumerate(lines[1:], start=2))
 
 
 def _row(cells: list[str], number: int, name: str) -> Row:
     try:
         example, label, status, size, broken_by = cells
         distance = float(size) if size else None
-        return Row(int(example), int(label), status, distance, broken_by or None)
+        row = Row(int(example), int(label), status, distance, broken_by or None)
+        if _fits(row):
+            return row
     except ValueError:
-        raise VerificationError(f"{name} line {number} is not a row: {','.join(cells)}") from None
+        pass
+    line = ",".join(cells)[:200]
+    raise VerificationError(f"{name} line {number} is not a row: {line}")
+
+
+def _fits(row: Row) -> bool:
+    return (
+        row.status in STATUSES
+        and max(abs(row.id), abs(row.label)) <= INT64
+        and (row.size is None or 0 <= row.size < math.inf)
+        and len(row.broken_by or "") <= NAME
+    )

@@ -7,6 +7,7 @@ from typing import Any
 
 from holdfast.claims.headline import ceiling
 from holdfast.claims.intervals import Accuracy
+from holdfast.printable import printable
 
 BANNED = ("robust to", "secure", "safe", "immune")  # words that need a certificate
 FEW = 500  # points below which the interval is too wide to compare models
@@ -15,8 +16,8 @@ _PARTS = {"train": "training points", "validation": "validation points", "test":
 
 
 def sentence(document: Mapping[str, Any]) -> str:
-    """Return the statement of a claim, from the JSON of its claim.json."""
-    return " ".join([statement(document), *warnings(document)])
+    """Return the statement of a claim, from the JSON of its claim.json; fit to print."""
+    return printable(" ".join([statement(document), *warnings(document)]))
 
 
 def statement(document: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ import torch
 
 from holdfast.claims import Accuracy, headline
 from holdfast.claims.headline import robust
+from holdfast.claims.schema import NAME, PROSE
 from holdfast.evaluation.cascade import Example, Stage
 from holdfast.evaluation.checks import diagnose
 from holdfast.evaluation.setting import Setting
@@ -59,7 +60,7 @@ def document(
         "threat_digest": setting.threat.digest,
         "threat_sentence": setting.threat.sentence(),
         "suite": {**about_suite(setting), "exhaustive": setting.exhaustive},
-        "model": {"name": setting.judge.title, **about_model(setting)},
+        "model": {"name": setting.judge.title[:NAME], **about_model(setting)},
         "data": {"name": setting.data.name, **about_data(setting)},
         **({"search": setting.about_twin} if setting.about_twin else {}),
         "counts": counts,
@@ -93,7 +94,7 @@ def about_model(setting: Setting) -> dict[str, Any]:
     box = setting.judge.box
     if box is None:
         return facts
-    target = {"outputs": box.target.outputs, "settings": box.target.settings()}
+    target = {"outputs": box.target.outputs, "settings": box.target.settings()[:PROSE]}
     return {**facts, "target": {**target, "sealed": box.target.sealed}}
 
 
@@ -133,8 +134,9 @@ def cost(bars: Sequence[Bar] | Sequence[Stage]) -> dict[str, Any]:
 
 
 def plain(check: Finding) -> dict[str, str]:
-    """Return a check in JSON form."""
-    return {**vars(check), "status": check.status.value}
+    """Return a check in JSON form; what somebody's network raised may be any number of words."""
+    texts = {"message": check.message[:PROSE], "remedy": check.remedy[:PROSE]}
+    return {**vars(check), **texts, "status": check.status.value}
 
 
 def _own(setting: Setting, outcomes: Sequence[Outcome]) -> Outcome:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from holdfast.attacks.base import admit, require
 from holdfast.claims import model_digest
+from holdfast.claims.schema import NAME, POINTS, largest_batch
 from holdfast.data import Batch, Examples
 from holdfast.errors import HoldfastError, InputError, Unsupported
 from holdfast.evaluation.setting import Setting
@@ -65,7 +66,9 @@ def prepare(
     in_training = frozenset(name for name, part in judge.named_modules() if part.training)
     judge.eval()
     dtype = _dtype(judge)
-    positions, size = subset(data, n, seed), _batch_size(data, batch_size)
+    positions = subset(data, n, seed)
+    size = _batch_size(data, len(positions), batch_size)
+    _check_room(data, suite, len(positions))
     first = data.batch(positions[:size]).to(where)
     first = Batch(first.x.to(dtype), first.y, first.ids)
     num_classes = _num_classes(judge, first.x)
@@ -85,7 +88,7 @@ def prepare(
     if searcher is not exact:
         _num_classes(searcher, first.x)
     if twin is not None:
-        about_twin = {"name": twin.title, "digest": model_digest(twin)}
+        about_twin = {"name": twin.title[:NAME], "digest": model_digest(twin)}
     return Setting(
         judge=judge,
         search=searcher,
@@ -151,11 +154,24 @@ def subset(data: Examples, n: int | None, seed: int) -> Tensor:
     return order[:n].sort().values
 
 
-def _batch_size(data: Examples, wanted: int | None) -> int:
+def _check_room(data: Examples, suite: Suite, n: int) -> None:
+    """Refuse now what a claim would have no room for at the end."""
+    if n > POINTS:
+        raise InputError(f"a claim holds at most {POINTS:,} examples, got {n:,}: pass a smaller n")
+    members = [member.name for member in suite.members]
+    for name in (data.name, *(data.classes or ()), suite.name, *members):
+        if len(name) > NAME:
+            raise InputError(
+                f"a name may have {NAME:,} characters, {name[:40]!r}... has {len(name):,}: "
+                "shorten it"
+            )
+
+
+def _batch_size(data: Examples, n: int, wanted: int | None) -> int:
     """Return the size of every batch; by default one that stays in the caches of a core or two."""
     if wanted is not None:
-        if wanted < 1:
-            raise InputError(f"batch_size must be at least 1, got {wanted}")
+        if not 1 <= wanted <= (most := largest_batch(n)):
+            raise InputError(f"batch_size must be in 1..{most:,}, got {wanted}")
         return wanted
     numbers = data.batch(torch.zeros(1, dtype=torch.int64)).x.numel()
     return 128 if numbers <= 16_384 else 32

@@ -15,10 +15,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from holdfast.claims import Accuracy, Claim, Row, model_digest
+from holdfast.attacks import Attack
+from holdfast.claims import Accuracy, Claim, Row, model_digest, read_tensors
 from holdfast.data import Examples
 from holdfast.errors import ConfigError, InputError, VerificationError
-from holdfast.evaluation.evidence import SLACK, check_evidence, check_gallery, near, read_tensors
+from holdfast.evaluation.evidence import SLACK, check_evidence, check_gallery, near
 from holdfast.evaluation.figures import check_figures
 from holdfast.evaluation.prepare import look_at, prepare
 from holdfast.evaluation.replay import replay_some
@@ -30,6 +31,8 @@ from holdfast.plain import build
 from holdfast.registry import known
 from holdfast.runtime import deterministic
 from holdfast.threat import Status, ThreatModel
+
+LARGEST_INPUTS = 2**33  # bytes of one batch
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,7 @@ def bind(
 ) -> Setting:
     """Return the setting that the claim says it was made in, on the model and data at hand."""
     document = claim.document
+    _refuse_huge(document["batch_size"], data)
     if search is not None:
         said = (document.get("search") or {"digest": "none"})["digest"]
         _same(said, model_digest(wrap(search)), "the search model", "another model")
@@ -140,7 +144,8 @@ def bind(
             exhaustive=document["suite"]["exhaustive"],
             about_twin=document.get("search"),
         )
-    except (ConfigError, InputError, KeyError, TypeError) as error:
+    # Values of the right type may still be none that a component or PyTorch can take.
+    except (ConfigError, InputError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise VerificationError(f"the claim does not fit model and data: {error}") from error
     _same(document["threat_digest"], threat.digest, "the threat model", "an altered claim")
     identity = {
@@ -150,6 +155,17 @@ def bind(
     }
     # In which mode the model at hand came says nothing about the claim.
     return replace(setting, identity=identity, in_training=frozenset())
+
+
+def _refuse_huge(batch_size: int, data: Examples) -> None:
+    """Refuse a batch that would not fit, before anything is allocated."""
+    size = batch_size * data.batch(torch.zeros(1, dtype=torch.int64)).x.numel() * 4
+    if size > LARGEST_INPUTS:
+        raise VerificationError(
+            f"the claim was made in batches of {batch_size:,} examples, whose inputs alone are "
+            f"{size / 2**30:,.0f} GiB, more than the {LARGEST_INPUTS / 2**30:g} GiB that are "
+            "allocated for a claim"
+        )
 
 
 def _suite(document: Mapping[str, Any]) -> Suite:
@@ -163,6 +179,10 @@ def _suite(document: Mapping[str, Any]) -> Suite:
         for m in document["suite"]["members"]
         if not m["name"].endswith(FINISHER)
     )
+    for member in members:
+        if type(member.attack).parts is not Attack.parts:
+            # Claims list the parts; how many a composed attack has could be any number.
+            raise VerificationError(f"member {member.name} of the suite is not taken apart")
     return Suite(name=name, members=members)
 
 
@@ -185,8 +205,8 @@ def _refuse_random(findings: Sequence[Finding]) -> None:
 
 def _check_probes(claim: Claim, setting: Setting) -> None:
     """Compare logits on stored inputs: the digest of a model does not see what `forward` does."""
-    stored = read_tensors(claim, "probes.safetensors", "x", "logits")
-    if stored["x"].shape[1:] != setting.probes().shape[1:]:
+    stored = read_tensors(claim.folder / "probes.safetensors", ("x", "logits"))
+    if stored["x"].shape[1:] != setting.probes().shape[1:] or not len(stored["x"]):
         raise VerificationError("the claim's probes do not have the shape of the data")
     found = setting.logits(stored["x"])
     if not near(found, stored["logits"]):

@@ -10,15 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors import SafetensorError
-from safetensors.torch import load
 from torch import Tensor
 
-from holdfast.claims import Claim
+from holdfast.claims import Claim, read_tensors
 from holdfast.errors import VerificationError
-from holdfast.storage import guarded
 
 FILE = "gallery.safetensors"
+MOST = 1000  # pairs
 LARGEST = 160  # pixels a side: beyond that a picture only makes the file heavier
 
 
@@ -48,13 +46,13 @@ def load_gallery(claim: Claim) -> tuple[Pair, ...]:
     if FILE not in claim.document["files"]:
         return ()
     path = claim.folder / FILE
-    with guarded(path, "read"):
-        data = path.read_bytes()
-    try:
-        found = load(data)
-        x, x_adv, y = found["x"].float(), found["x_adv"].float(), found["y"]
-    except (SafetensorError, KeyError) as error:
-        raise VerificationError(f"{path} is not a gallery: {error}") from None
+    found = read_tensors(path, ("x", "x_adv", "y"), ("ids", "logits", "logits_adv"))
+    x, x_adv, y = found["x"].float(), found["x_adv"].float(), found["y"]
+    if x.shape != x_adv.shape or x.ndim < 2 or x.numel() == 0 < len(x) or len(x) > MOST:
+        raise VerificationError(
+            f"{path} is not a gallery: x is {tuple(x.shape)} and x_adv {tuple(x_adv.shape)}, at "
+            f"most {MOST} inputs of one shape"
+        )
     names = claim.document["data"]["classes"]
     low, high = (float(end) for end in claim.document["model"]["range"])
     shift = (x_adv - x).abs().flatten(1).amax(dim=1) if len(x) else torch.zeros(0)
@@ -92,7 +90,7 @@ def _magnification(largest: float, width: float) -> float:
 def _answers(
     logits: Tensor | None, size: int, names: list[str] | None
 ) -> list[tuple[str, float | None]]:
-    if logits is None or logits.ndim != 2:
+    if logits is None or logits.ndim != 2 or logits.shape[1] == 0:
         return [("", None)] * size
     confidence, label = logits.float().softmax(dim=1).max(dim=1)
     pairs = zip(label.tolist(), confidence.tolist(), strict=True)

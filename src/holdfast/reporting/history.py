@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import dataclass
 from typing import Any
 
 from holdfast.claims import Claim
+from holdfast.claims.schema import EPOCH, LARGEST_TEXT
 from holdfast.errors import VerificationError
 from holdfast.reporting.spelling import spell
-from holdfast.storage import guarded
+from holdfast.storage import parse_json, read_file
+
+MOST = 100_000  # epochs
+LARGEST = 1e12  # of a loss, either way: beyond that there is nothing to see
 
 
 @dataclass(frozen=True)
@@ -61,15 +63,18 @@ def load_history(claim: Claim) -> History | None:
 
 def _read(claim: Claim, name: str) -> tuple[Epoch, ...]:
     path = claim.folder / name
-    with guarded(path, "read"):
-        text = path.read_text(encoding="utf-8")
-    try:
-        # A run that was resumed may have written an epoch twice: the later line holds.
-        lines = {int(row["epoch"]): row for row in map(json.loads, text.splitlines()) if row}
-    except (ValueError, KeyError, TypeError):
-        raise VerificationError(
-            f"{path} is not a file of metrics: one JSON object a line"
-        ) from None
+    lines: dict[int, dict[str, Any]] = {}
+    for number, line in enumerate(read_file(path, LARGEST_TEXT).splitlines(), start=1):
+        try:
+            row = parse_json(line)
+            EPOCH.check(row, f"line {number}")
+        except (ValueError, VerificationError) as error:
+            raise VerificationError(
+                f"{path} is not a file of metrics, one JSON object a line: {error}"
+            ) from None
+        lines[row["epoch"]] = row  # a resumed run may have written one twice: the later holds
+        if len(lines) > MOST:
+            raise VerificationError(f"{path} has more than {MOST:,} epochs")
     return tuple(_epoch(epoch, lines[epoch]) for epoch in sorted(lines))
 
 
@@ -85,4 +90,6 @@ def _epoch(epoch: int, row: dict[str, Any]) -> Epoch:
 
 
 def _finite(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+    """Return a number that a chart can show, None for any other value."""
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if known and -LARGEST <= value <= LARGEST else None

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
+
+from holdfast.printable import printable
+
+LONGEST = 2000  # characters of a text that a report shows whole
+PICTURE = "data:image/png;base64,"  # what a picture starts with
 
 
 def count(value: float) -> str:
@@ -45,3 +51,24 @@ def spell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return "none" if value is None else str(value)
+
+
+def fit_to_show(value: Any) -> Any:
+    """Return a view in which every text is printable, on one line, and of bearable length.
+
+    All three forms of a report show the same view, so this is the one place where that is done.
+    """
+    if isinstance(value, str):
+        text = printable(value)
+        return text if text.startswith(PICTURE) else cut(text)
+    if isinstance(value, tuple):
+        return tuple(fit_to_show(item) for item in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: fit_to_show(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return type(value)(**fields)
+    return value
+
+
+def cut(text: str) -> str:
+    """Return a text, or its beginning where it is very long."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

@@ -15,7 +15,7 @@ from holdfast.data.load import reference
 from holdfast.errors import InputError
 from holdfast.reporting.gallery import Pair, load_gallery
 from holdfast.reporting.history import History, load_history
-from holdfast.reporting.spelling import count, duration, rate, spell
+from holdfast.reporting.spelling import count, duration, fit_to_show, rate, spell
 
 Facts = tuple[tuple[str, str], ...]
 
@@ -116,7 +116,8 @@ def view(claims: Sequence[Claim]) -> Report:
     title = (
         f"Robustness of {names[0]}" if len(claims) == 1 else f"Robustness of {len(claims)} models"
     )
-    return Report(title=title, claims=views, differences=_differences(claims))
+    report: Report = fit_to_show(Report(title, views, _differences(claims)))
+    return report
 
 
 def _claim(claim: Claim, name: str, index: int) -> ClaimView:
