@@ -72,6 +72,20 @@ def test_a_child_that_happens_to_be_called_module_still_counts() -> None:
     assert model_digest(Wrapper()) != REFERENCE
 
 
+def test_what_computes_something_else_than_its_child_is_no_wrapper() -> None:
+    class Doubled(nn.DataParallel):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return 2 * self.module(x)
+
+    class Negated(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self._orig_mod = fresh()
+
+    assert model_digest(Doubled(fresh())) != REFERENCE
+    assert model_digest(Negated()) != REFERENCE
+
+
 def change_weight(net: Net) -> None:
     net.head.weight.data[0, 0] = torch.nextafter(net.head.weight.data[0, 0], torch.tensor(9.0))
 

@@ -71,8 +71,10 @@ def _modules(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _is_wrapper(module: nn.Module) -> bool:
-    parallel = (nn.DataParallel, nn.parallel.DistributedDataParallel)
-    return isinstance(module, parallel) or "_orig_mod" in dict(module.named_children())
+    """Return True for what computes what its one child does: by exact type, no user's subclass."""
+    kind = type(module)
+    compiled = kind.__module__.startswith("torch._dynamo.") and hasattr(module, "_orig_mod")
+    return kind in (nn.DataParallel, nn.parallel.DistributedDataParallel) or compiled
 
 
 def tensor_digest(value: Tensor) -> str:

@@ -19,6 +19,7 @@ Channel = float | Sequence[float] | Tensor
 """One number, or one per channel."""
 
 UNIT = (0.0, 1.0)
+_CAST = (torch.float16, torch.bfloat16, torch.float64)  # of weights: inputs come in float32
 
 
 class Model(nn.Module):
@@ -48,19 +49,18 @@ class Model(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (N, K), float32 or float64, of inputs (N, ...) in `range`.
 
-        A network whose weights are float16 or bfloat16 gets its inputs in that type.
+        A network whose weights are float16, bfloat16 or float64 gets its inputs in that type.
         """
-        x = self.normalised(x)
-        weights = next(self.module.parameters(), None)
-        if weights is not None and weights.dtype in (torch.float16, torch.bfloat16):
-            x = x.to(weights.dtype)
-        return as_logits(self.module(x), len(x))
+        return as_logits(self.module(self.normalised(x)), len(x))
 
     def normalised(self, x: Tensor) -> Tensor:
         """Return what the network itself is given for x (N, ...)."""
-        if self.mean is None or self.std is None:
-            return x
-        return (x - _per_channel(self.mean, x)) / _per_channel(self.std, x)
+        if self.mean is not None and self.std is not None:
+            x = (x - _per_channel(self.mean, x)) / _per_channel(self.std, x)
+        weights = next(self.module.parameters(), None)
+        if weights is not None and weights.dtype in _CAST:
+            x = x.to(weights.dtype)
+        return x
 
     @property
     def offers(self) -> str:
