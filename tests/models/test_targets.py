@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import copy
+import gzip
 import json
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -250,6 +254,10 @@ def test_digests_cover_name_settings_and_what_is_answered():
     assert copy.deepcopy(box).target is box.target
 
 
+class Answered(Exception):
+    """The behaviour has written the whole reply itself."""
+
+
 class Server:
     """A classifier behind HTTP that can be told to misbehave."""
 
@@ -264,7 +272,10 @@ class Server:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 rows = np.array(body["inputs"], dtype=np.float32)
                 outer.sizes.append(len(rows))
-                status = outer.behave(rows, self) or 200
+                try:
+                    status = outer.behave(rows, self) or 200
+                except Answered:
+                    return
                 answer = json.dumps({"outputs": logits(rows).tolist()}).encode()
                 try:
                     self.send_response(status)
@@ -281,7 +292,7 @@ class Server:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.address = f"http://127.0.0.1:{self.server.server_port}/classify"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
 
 @pytest.fixture
@@ -374,3 +385,91 @@ def test_impossible_endpoints():
         Endpoint("http://host/x", "logits", timeout=0)
     with pytest.raises(TargetError, match="does not answer"):
         wrap(Endpoint("http://127.0.0.1:9/x", "logits", tries=1))(X)
+
+
+def sends(*pieces, pause=0.0, headers=()):
+    """A behaviour that answers with these bytes, piece by piece, whatever it was asked."""
+
+    def behave(_rows, handler):
+        handler.send_response(200)
+        for name, value in headers:
+            handler.send_header(name, value)
+        handler.end_headers()
+        with contextlib.suppress(OSError):
+            for piece in pieces:
+                handler.wfile.write(piece)
+                handler.wfile.flush()
+                time.sleep(pause)
+        raise Answered
+
+    return behave
+
+
+ANSWER = json.dumps({"outputs": logits(X.numpy()).tolist()}).encode()
+
+
+@pytest.mark.parametrize(
+    ("pieces", "headers"),
+    [
+        ([b" " * 3000], []),  # says nothing of its length, and never ends in an answer
+        ([b"[" * 2000], [("Content-Length", "10000000000")]),
+        ([b"[" * 1500], [("Content-Length", "1500")]),
+    ],
+)
+def test_a_reply_that_is_too_long_is_not_read(server, pieces, headers):
+    server.behave = sends(*pieces, headers=headers)
+    target = Endpoint(server.address, "logits", max_bytes=1024)
+    with pytest.raises(TargetError, match="longer than max_bytes=1024"):
+        wrap(target)(X)
+    assert server.requests == 1
+
+
+def test_a_compressed_reply_is_refused_unread(server):
+    bomb = gzip.compress(b" " * 10_000_000 + ANSWER)
+    server.behave = sends(bomb, headers=[("Content-Encoding", "gzip")])
+    with pytest.raises(TargetError, match="compressed, which was not asked for"):
+        wrap(Endpoint(server.address, "logits"))(X)
+
+
+@pytest.mark.parametrize("where", ["headers", "body"])
+def test_a_reply_that_drips_is_given_up_in_time(server, where):
+    def drip(_rows, handler):
+        start = b"HTTP/1.1 200 OK\r\n" + (b"X-A: " if where == "headers" else b"\r\n")
+        with contextlib.suppress(OSError):
+            for piece in (start, *[b" "] * 15):
+                handler.wfile.write(piece)
+                time.sleep(0.1)  # each byte is in time, all of them are not
+        raise Answered
+
+    server.behave = drip
+    began = time.perf_counter()
+    with pytest.raises(TargetError, match="timed out"):
+        wrap(Endpoint(server.address, "logits", timeout=0.25, tries=1))(X)
+    assert time.perf_counter() - began < 1
+
+
+def test_a_host_whose_name_is_looked_up_for_ever_is_given_up_in_time(monkeypatch):
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(1.0) or [])
+    began = time.perf_counter()
+    with pytest.raises(TargetError, match="timed out"):
+        wrap(Endpoint("http://host.invalid/x", "logits", timeout=0.1, tries=1))(X)
+    assert time.perf_counter() - began < 0.8
+
+
+def test_user_and_password_of_a_url_are_sent_and_never_shown(server):
+    user = server.address.replace("127", "me%40home:s%2Fcret:x@127")
+    target = Endpoint(user, "logits")
+    assert wrap(target)(X).shape == (12, 3)
+    assert server.seen["Authorization"] == "Basic " + base64.b64encode(b"me@home:s/cret:x").decode()
+    assert server.seen["Host"].startswith("127.0.0.1")
+    assert "cret" not in repr(wrap(target)) + target.name + target.settings()
+    with pytest.raises(InputError, match="say one of them"):
+        Endpoint(user, "logits", headers={"authorization": "Bearer 1"})
+
+
+@pytest.mark.parametrize("url", ["http://me:pa/ss@host/x", "http://[::1/x", "http://me:a?b@host"])
+def test_a_url_that_cannot_be_read_is_one_line_that_does_not_quote_it(url):
+    with pytest.raises(InputError, match="http or https URL") as caught:
+        Endpoint(url, "logits")
+    assert not any(part in str(caught.value) for part in ("\n", "host/", "me:", "[::1"))
+    assert caught.value.__suppress_context__

@@ -9,13 +9,21 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from http.client import HTTPException
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult
 
 import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.errors import InputError, TargetError
 from holdfast.models.targets.base import Target
+from holdfast.models.targets.http import (
+    NoRedirect,
+    Useless,
+    basic_authorization,
+    exchange,
+    parsed,
+    without_user,
+)
 from holdfast.models.targets.outputs import checked_outputs
 
 PATIENCE = 3  # examples in a row on which it may not answer before it counts as gone
@@ -27,11 +35,13 @@ class Endpoint(Target):
     """POST {"inputs": [...]} to a URL and read {"outputs": [...]}.
 
     headers: sent with every request, credentials among them; they are kept out of claims, digests
-    and messages, as are the user and the query of the URL. timeout: seconds to wait for a
-    connection and for each part of an answer. tries: requests in all where one fails; before each
-    repetition it waits `pause` seconds, doubled each time. at_once: examples of a request at most.
-    rate: requests a second at most; None: no limit. encode: from an array (n, ...) to what is sent
-    as JSON; decode: from the JSON received to scores (n, K) or labels (n,).
+    and messages, as are the query of the URL and its `user:password@`, which is sent as basic
+    authentication. timeout: seconds for one request, from the look-up of the host to the last byte
+    of the answer. max_bytes: of an answer, a longer one is not read. tries: requests in all where
+    one fails; before each repetition it waits `pause` seconds, doubled each time. at_once: examples
+    of a request at most. rate: requests a second at most; None: no limit. encode: from an array
+    (n, ...) to what is sent as JSON; decode: from the JSON received to scores (n, K) or labels
+    (n,).
 
     An example that is refused or not answered fails alone. Three in a row without an answer, or
     none at the first request: TargetError.
@@ -49,30 +59,32 @@ class Endpoint(Target):
         pause: float = 0.5,
         at_once: int = 64,
         rate: float | None = None,
+        max_bytes: int = 2**24,
         encode: Callable[[NDArray[Any]], Any] | None = None,
         decode: Callable[[Any], Any] | None = None,
     ) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise InputError("an endpoint is an http or https URL with a host")
+        parts = parsed(url)
         least = min(timeout, 1.0 if rate is None else rate)
-        if least <= 0 or pause < 0 or min(tries, at_once) < 1:
+        if least <= 0 or pause < 0 or min(tries, at_once, max_bytes) < 1:
             raise InputError(
-                "an endpoint needs timeout > 0, tries >= 1, pause >= 0, at_once >= 1 and rate > 0, "
-                f"got {timeout}, {tries}, {pause}, {at_once} and {rate}"
+                "an endpoint needs timeout > 0, tries >= 1, pause >= 0, at_once >= 1, rate > 0 and "
+                f"max_bytes >= 1, got {timeout}, {tries}, {pause}, {at_once}, {rate} and "
+                f"{max_bytes}"
             )
-        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        host = str(parts.hostname)
+        host = f"[{host}]" if ":" in host else host
         port = "" if parts.port is None else f":{parts.port}"
         self.shown = f"{parts.scheme}://{host}{port}{parts.path}"  # without user and query
         self.num_classes = num_classes
         self.outputs = checked_outputs(outputs, self.name)
         self.timeout, self.tries, self.pause = timeout, tries, pause
-        self.at_once, self.rate = at_once, rate
-        self._url, self._headers = url, {"Content-Type": "application/json", **(headers or {})}
+        self.at_once, self.rate, self.max_bytes = at_once, rate, max_bytes
+        self._url = without_user(parts)
+        self._headers = {"Content-Type": "application/json", **_headers(headers or {}, parts)}
         self._encode = encode or (lambda x: {"inputs": x.tolist()})
         self._decode = decode or (lambda answer: answer["outputs"])
         self._answered, self._silent, self._next = False, 0, 0.0
-        self._opener = urllib.request.build_opener(_NoRedirect)
+        self._opener = urllib.request.build_opener(NoRedirect)
 
     def ask(self, x: NDArray[Any]) -> Any:
         starts = range(0, len(x), self.at_once)
@@ -107,8 +119,7 @@ class Endpoint(Target):
             self._wait()
             try:
                 request = urllib.request.Request(self._url, body, self._headers)  # noqa: S310 - http
-                with self._opener.open(request, timeout=self.timeout) as response:
-                    return json.load(response)
+                return json.loads(exchange(self._opener, request, self.timeout, self.max_bytes))
             except urllib.error.HTTPError as error:
                 error.close()
                 if error.code not in _AGAIN:
@@ -135,11 +146,12 @@ class _Rejected(Exception):
         self.code = code
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Follow no redirection: headers with credentials must not go elsewhere."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
+def _headers(headers: Mapping[str, str], parts: SplitResult) -> dict[str, str]:
+    """Return the headers, with the credentials of the URL; InputError where there are two."""
+    from_url = basic_authorization(parts)
+    if from_url and any(name.lower() == "authorization" for name in headers):
+        raise InputError("the URL has a user and the headers an Authorization: say one of them")
+    return {**headers, **from_url}
 
 
 def _is_refusal(error: Exception) -> bool:
@@ -150,6 +162,8 @@ def _reason(error: Exception) -> str:
     """Return what went wrong, without anything that quotes the URL or the headers."""
     if isinstance(error, urllib.error.HTTPError | _Rejected):
         return f"HTTP status {error.code}"
+    if isinstance(error, Useless):
+        return str(error)
     inner = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(inner, TimeoutError):
         return "timed out"
