@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -72,6 +74,25 @@ def check_labels(y: Tensor, num_classes: int | None = None) -> None:
     if num_classes is not None and most >= num_classes:
         fix = "subtract 1" if (least, most) == (1, num_classes) else "use the model's own classes"
         raise InputError(f"labels must be in 0..{num_classes - 1}, got {most}: {fix}")
+
+
+def as_columns(y: Tensor, labels: Sequence[int] | None) -> Tensor:
+    """Return (N,) int64: the columns that the labels y (N,) stand for; InputError for another one.
+
+    labels: of a model's columns in their order; None: label k is column k.
+    """
+    if labels is None:
+        return y.long()
+    known = torch.tensor(labels, dtype=torch.int64, device=y.device)
+    same = y[:, None] == known
+    if not bool(same.any(1).all()):
+        other = int(y[~same.any(1)][0])
+        shown = ", ".join(map(str, labels[:6])) + (", ..." if len(labels) > 6 else "")
+        raise InputError(
+            f"label {other} is none of the model's classes {shown}: give the labels that it was "
+            "fitted with, and leave out examples of other classes"
+        )
+    return same.int().argmax(1)
 
 
 def _fix(least: float, most: float, range: tuple[float, float]) -> str:

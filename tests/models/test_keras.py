@@ -59,6 +59,17 @@ assert int(found.success.sum()) > 10, found.status
 before = model_digest(model)
 net.layers[-1].bias.assign(net.layers[-1].bias + 1)
 assert model_digest(model) != before
+class Mine(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+def twice(x):
+    return 2 * x
+given = keras.Input((4,))
+for layer, sealed in ((Mine(), False), (keras.layers.Lambda(twice), False),
+                      (keras.layers.Dense(2, activation=twice), False),
+                      (keras.layers.Dense(2, "relu"), True)):
+    nested = keras.Model(given, keras.Sequential([layer, keras.layers.Dense(3)])(given) * 2)
+    assert hf.models.KerasModel(nested, "logits").sealed is sealed, layer
 """
 
 

@@ -17,8 +17,13 @@ import pytest
 import torch
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression, Perceptron
+from sklearn.model_selection import GridSearchCV
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import NearestCentroid
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 from torch import nn
 
 import holdfast as hf
@@ -124,6 +129,105 @@ def test_an_estimator_of_labels_alone_and_one_made_so():
     ]
     forest = wrap(fitted(RandomForestClassifier(10, random_state=0)), outputs="labels")
     assert forest.offers == "decision"
+
+
+@pytest.mark.parametrize("classes", [(1, 2, 3), (0, 2, 7), (2.0, 4.0, 40.0)])
+@pytest.mark.parametrize("outputs", [None, "probabilities", "labels"])
+def test_data_mean_the_classes_of_an_estimator_and_not_its_columns(classes, outputs):
+    y = np.array(classes)[Y.numpy()]
+    model = wrap(Estimator(LogisticRegression().fit(X.numpy(), y), outputs))
+    right = torch.from_numpy(model.box.target.estimator.predict(X.numpy()) == y)
+    assert right.sum() > 8
+    seen = torch.from_numpy(y).long()
+    for rows in (torch.arange(12), (Y < 2).nonzero()[:, 0]):  # all classes; the last one is absent
+        found = hf.attack(model, X[rows], seen[rows], threat=STILL, attack=NO_MOVE)
+        assert torch.equal(~found.success, right[rows])
+
+
+STILL = hf.ThreatModel(hf.L2(eps=1e-6))
+NO_MOVE = hf.attacks.Boundary(queries=2)
+
+
+class Unordered:
+    """A classifier whose columns are in an order of their own."""
+
+    classes_ = np.array([3, 1, 2])
+
+    def get_params(self, deep=True):
+        return {}
+
+    def predict(self, x):
+        return self.classes_[logits(x).argmax(1)]
+
+    def predict_proba(self, x):
+        return probabilities(x)
+
+
+class Upset(Unordered):
+    """One whose columns are not in the order of its classes."""
+
+    def predict(self, x):
+        return np.array([1, 2, 3])[logits(x).argmax(1)]
+
+
+def test_columns_in_any_order_and_columns_that_are_not_those_of_the_classes():
+    y = torch.from_numpy(Unordered().predict(X.numpy()))
+    for outputs in ("probabilities", "labels"):
+        target = Estimator(Unordered(), outputs)
+        assert not hf.attack(target, X, y, threat=STILL, attack=NO_MOVE).success.any()
+    with pytest.raises(InputError, match="another class than it predicts on 12 of 12"):
+        wrap(Upset())(X)
+    votes = fitted(SVC(decision_function_shape="ovo"))  # three pairs of three classes
+    with pytest.raises(InputError, match="decision_function_shape='ovr'"):
+        wrap(votes)(X)
+
+
+def test_pipelines_and_searches_are_estimators_and_two_classes_are_told_apart():
+    signs = np.where(X[:, 0].numpy() > np.median(X[:, 0]), 1, -1)
+    for kind in (
+        make_pipeline(StandardScaler(), LogisticRegression()),
+        GridSearchCV(LogisticRegression(), {"C": [0.1, 10.0]}, cv=2),
+    ):
+        fit = kind.fit(X.numpy(), signs)
+        model = wrap(fit)  # -1 and 1: data cannot say them, and count columns
+        assert model(X).argmax(1).tolist() == (fit.predict(X.numpy()) > 0).astype(int).tolist()
+        assert model.labels is None
+
+
+def test_classes_that_data_cannot_mean_are_one_clear_error(tmp_path):
+    x, one = X.numpy(), LogisticRegression().fit(X.numpy(), Y.numpy() + 1)
+    both = np.stack([Y.numpy() > 0, Y.numpy() > 1], 1).astype(int)
+    uneven = np.stack([Y.numpy() > 0, Y.numpy()], 1)
+    far = hf.ThreatModel(hf.Linf(eps=0.1), goal=hf.Targeted(to=1), knowledge="score")
+    cases = [
+        (lambda: hf.attack(one, X, Y, threat=STILL, attack=NO_MOVE), "label 0 is none of"),
+        (lambda: hf.attack(one, X, Y + 1, threat=far, attack=SQUARE), "counts the model's columns"),
+        (lambda: wrap(LogisticRegression().fit(x, Y.numpy() - 1)), "a class or a column"),
+        (lambda: wrap(RandomForestClassifier(3).fit(x, both)), "one label per example"),
+        (lambda: wrap(RandomForestClassifier(3).fit(x, uneven)), "one label per example"),
+        (lambda: wrap(OneVsRestClassifier(LogisticRegression()).fit(x, both))(X), "one label per"),
+        (lambda: wrap(GaussianNB().fit(x, Y.numpy() * 0)), "two classes or more"),
+    ]
+    for make, message in cases:
+        with pytest.raises(InputError, match=message) as caught:
+            make()
+        assert "\n" not in str(caught.value)
+    targets = (Y + 1) % 3 + 1
+    aimed = hf.attack(one, X, Y + 1, threat=STILL, attack=NO_MOVE, targets=targets)
+    assert aimed.success.tolist() == (one.predict(x) == targets.numpy()).tolist()
+
+
+def test_a_claim_about_such_a_classifier_counts_its_classes(tmp_path):
+    y = torch.from_numpy(np.array([1, 4, 9])[Y.numpy()])
+    forest = RandomForestClassifier(10, random_state=0).fit(X.numpy(), y.numpy())
+    threat = hf.ThreatModel(hf.Linf(eps=0.02), knowledge="score", queries=10)
+    claim = hf.evaluate(
+        forest, (X, y), threat=threat, suite="score", out=tmp_path / "claim", quiet=True
+    )
+    wrong = int((forest.predict(X.numpy()) != y.numpy()).sum())
+    assert claim.document["counts"]["clean-wrong"] == wrong
+    assert [entry["name"] for entry in claim.document["per_class"]] == ["1", "4", "9"]
+    hf.verify(tmp_path / "claim", model=forest, data=(X, y))
 
 
 def test_what_a_target_is_said_to_return_is_held_against_it():

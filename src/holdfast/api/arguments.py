@@ -15,7 +15,7 @@ from holdfast.inputs import check_labels
 from holdfast.models import Model, wrap
 from holdfast.plain import build
 from holdfast.registry import name_of
-from holdfast.threat import Space, ThreatModel
+from holdfast.threat import Space, Targeted, ThreatModel
 from holdfast.training import TrainPlan
 
 PARTS = ("train", "validation", "test")
@@ -56,6 +56,19 @@ def check_ranges(model: Model, threat: ThreatModel) -> None:
         raise InputError(
             f"the model takes inputs in {tuple(model.range)} and the threat model's set in "
             f"{tuple(threat.space.range)}: give both the same range"
+        )
+
+
+def check_target(model: Model, threat: ThreatModel) -> None:
+    """Raise InputError for a target class that could mean a label or the number of a column."""
+    if (
+        model.labels is not None
+        and isinstance(threat.goal, Targeted)
+        and threat.goal.to is not None
+    ):
+        raise InputError(
+            f"a target class counts the model's columns, and its classes are {model.labels}: give "
+            "attack(..., targets=labels), or a classifier that was fitted on labels 0, 1, 2, ..."
         )
 
 
@@ -145,13 +158,13 @@ def as_tensor(value: Any, name: str, device: torch.device) -> Tensor:
         ) from None
 
 
-def per_example(value: Any, name: str, y: Tensor, num_classes: int | None = None) -> Tensor:
-    """Return one integer per example, below `num_classes` where that is given."""
+def per_example(value: Any, name: str, y: Tensor) -> Tensor:
+    """Return one integer per example, none of them negative."""
     numbers = as_tensor(value, name, y.device)
     if numbers.shape != y.shape:
         raise InputError(
             f"{name} must be one number per example, shape {tuple(y.shape)}, "
             f"got {tuple(numbers.shape)}"
         )
-    check_labels(numbers, num_classes)
+    check_labels(numbers)
     return numbers.long()

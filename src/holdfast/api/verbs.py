@@ -18,6 +18,7 @@ from holdfast import evaluation, reporting, training
 from holdfast.api.arguments import (
     as_tensor,
     check_ranges,
+    check_target,
     check_threat,
     checked_plan,
     component,
@@ -33,7 +34,7 @@ from holdfast.claims import Claim
 from holdfast.errors import InputError
 from holdfast.evaluation import Suite, Verification
 from holdfast.evaluation.provenance import provenance_of, remember
-from holdfast.inputs import check_input, check_labels
+from holdfast.inputs import as_columns, check_input, check_labels
 from holdfast.models import Model, check_logits, wrap
 from holdfast.models.adapter import Channel
 from holdfast.objective import Objective
@@ -142,6 +143,7 @@ def evaluate(
     """
     check_threat(threat)
     model = wrap(model)
+    check_target(model, threat)
     return evaluation.evaluate(
         model,
         examples_of(test_data, "test", model.range),
@@ -212,14 +214,16 @@ def attack(
     chosen = PGD() if attack is None else component("attack", attack, Attack)
     model = wrap(model)
     check_ranges(model, threat)
+    check_target(model, threat)
     device = device_of(model)
     x, y = as_tensor(x, "x", device), as_tensor(y, "y", device)
     check_input(x, y, model.range)
-    x, y = x.to(dtype_of(model)), y.long()
+    x, y = x.to(dtype_of(model)), as_columns(y, model.labels)
     num_classes = check_logits(model, x[:LOOKED_AT], y[:LOOKED_AT])
     check_labels(y, num_classes)
     if targets is not None:
-        targets = per_example(targets, "targets", y, num_classes)
+        targets = as_columns(per_example(targets, "targets", y), model.labels)
+        check_labels(targets, num_classes)
         if bool((targets == y).any()):
             raise InputError(
                 f"a target must differ from the label: {int((targets == y).sum())} of {len(y)} "

@@ -17,6 +17,7 @@ from holdfast.attacks import Attack, Result
 from holdfast.claims import Accuracy
 from holdfast.data import Batch, Examples
 from holdfast.errors import InputError
+from holdfast.inputs import as_columns
 from holdfast.models import Model, frozen
 from holdfast.plain import describe
 from holdfast.rng import Rng
@@ -83,7 +84,8 @@ def attack_all(model: Model, examples: Examples, threat: ThreatModel, settings: 
             ids=batch.ids,
         )
         with torch.no_grad(), frozen(model):
-            right = model(batch.x.to(device)).argmax(1).cpu() == batch.y
+            answer = model(batch.x.to(device)).argmax(1).cpu()
+            right = answer == as_columns(batch.y, model.labels)
         done.append((batch, right, found))
     return _joined(done)
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from holdfast.errors import InputError
-from holdfast.inputs import check_labels, check_pair, check_values
+from holdfast.inputs import as_columns, check_labels, check_pair, check_values
 
 UNIT = (0.0, 1.0)
 _CHUNK = 1024  # examples that are hashed at once
@@ -77,6 +77,7 @@ class Examples:
     classes: tuple[str, ...] | None = None
     range: tuple[float, float] = UNIT
     part: str | None = None
+    labels: tuple[int, ...] | None = None  # the data's own, which y counts; None: y has them
 
     def __len__(self) -> int:
         return len(self.y)
@@ -108,6 +109,24 @@ class Examples:
                 "use the set that the ids were taken from"
             )
         return self.take(positions[found])
+
+    def in_columns(self, labels: tuple[int, ...] | None) -> Examples:
+        """Return the set with labels as the columns of a model that stand for these `labels`.
+
+        None: label k is column k. InputError for a label that has no column.
+        """
+        if labels == self.labels:
+            return self
+        if self.labels is not None:
+            raise InputError(f"{self.name} counts the columns of a model with other classes")
+        names, known = self.classes or (), max(labels or (0,))
+        return replace(
+            self,
+            y=as_columns(self.y, labels),
+            num_classes=len(labels or ()),
+            classes=tuple(names[k] if known < len(names) else str(k) for k in labels or ()),
+            labels=labels,
+        )
 
     @cached_property
     def fingerprint(self) -> str:

@@ -50,6 +50,7 @@ def prepare(
     Raises InputError, ConfigError or Unsupported for what cannot be evaluated.
     """
     wrapped = wrap(model)
+    data = data.in_columns(wrapped.labels)
     if tuple(wrapped.range) != tuple(threat.space.range):
         raise InputError(
             f"the model takes inputs in {tuple(wrapped.range)} and the threat model's set in "

@@ -109,8 +109,10 @@ def verify(
 def check_subject(claim: Claim, model: nn.Module, data: Examples) -> None:
     """Raise VerificationError unless the claim is about this model and these data."""
     document = claim.document
-    _same(document["model"]["digest"], model_digest(wrap(model)), "the model", "another model")
-    _same(document["data"]["fingerprint"], data.fingerprint, "the data", "other data")
+    wrapped = wrap(model)
+    found = data.in_columns(wrapped.labels).fingerprint
+    _same(document["model"]["digest"], model_digest(wrapped), "the model", "another model")
+    _same(document["data"]["fingerprint"], found, "the data", "other data")
 
 
 def bind(
@@ -150,7 +152,7 @@ def bind(
     _same(document["threat_digest"], threat.digest, "the threat model", "an altered claim")
     identity = {
         "model": document["model"]["digest"],
-        "data": data.fingerprint,
+        "data": setting.data.fingerprint,
         "threat": threat.digest,
     }
     # In which mode the model at hand came says nothing about the claim.

@@ -74,6 +74,11 @@ class Model(nn.Module):
         return inner if isinstance(inner, BlackBox) else None
 
     @property
+    def labels(self) -> tuple[int, ...] | None:
+        """Return the labels that the logits stand for, or None: logit k is that of label k."""
+        return None if self.box is None else self.box.target.labels
+
+    @property
     def rejects(self) -> bool:
         """Say whether the last logit is a score to reject an input by, and no class."""
         return isinstance(self.module, Model) and self.module.rejects

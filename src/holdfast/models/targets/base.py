@@ -23,12 +23,14 @@ class Target:
 
     outputs: what it answers, "logits", "probabilities" or "labels"; stated, never guessed.
     num_classes: K, or None where the first answer tells. sealed: whether `settings` stand for all
-    that it computes, so that a digest of them does.
+    that it computes, so that a digest of them does. labels: the labels that its columns stand for,
+    in their order; None: column k is label k.
     """
 
     outputs: str
     num_classes: int | None
     sealed: bool = False
+    labels: tuple[int, ...] | None = None
 
     def ask(self, x: NDArray[Any]) -> Any:
         """Return the answers for x (N, ...): scores (N, K), (N, 1) or (N,), or labels (N,)."""

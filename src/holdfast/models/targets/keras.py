@@ -43,10 +43,9 @@ class KerasModel(Target):
     """A Keras model that answers and cannot be differentiated here; inputs as it wants them.
 
     On Keras's PyTorch backend a model is a `torch.nn.Module`, and `wrap` takes it as one: a white
-    box. Either digest covers architecture and weights.
+    box. Either digest covers architecture and weights, but not the code of classes and functions
+    that are not Keras's own: with such, a model is not sealed.
     """
-
-    sealed = True
 
     def __init__(
         self, model: Any, outputs: str | None = None, *, num_classes: int | None = None
@@ -54,6 +53,7 @@ class KerasModel(Target):
         self.model = model
         self.num_classes = num_classes
         self.outputs = checked_outputs(outputs, self.name)
+        self.sealed = _is_keras_alone(json.loads(model.to_json()))
 
     def ask(self, x: NDArray[Any]) -> Any:
         answer = self.model(x, training=False)
@@ -74,6 +74,16 @@ def is_keras(model: Any) -> bool:
 
 def _title(model: Any) -> str:
     return f"Keras {type(model).__name__} {model.name}"
+
+
+def _is_keras_alone(config: Any) -> bool:
+    """Return True if everything that a configuration names is Keras's own code."""
+    if isinstance(config, dict):
+        kind, module = config.get("class_name"), config.get("module") or ""
+        plain = str(kind).startswith("__") and kind != "__lambda__"  # a tuple, a number, a tensor
+        known = kind is None or plain or module.partition(".")[0] == "keras"
+        return known and _is_keras_alone(list(config.values()))
+    return all(map(_is_keras_alone, config)) if isinstance(config, list) else True
 
 
 def _digest(model: Any) -> str:

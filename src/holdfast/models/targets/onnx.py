@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,19 @@ import torch
 from numpy.typing import NDArray
 
 from holdfast.errors import InputError
+from holdfast.models.targets import onnx_file
 from holdfast.models.targets.base import Target
+from holdfast.models.targets.class_labels import columns_of, own_labels
 from holdfast.models.targets.outputs import checked_outputs
-from holdfast.storage import guarded
 
 _TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
 
 
 class Onnx(Target):
-    """An ONNX file (its digest is that of its bytes), or an `InferenceSession` (without a digest).
+    """An ONNX file, or an `InferenceSession` (without a digest).
 
+    The digest of a file is that of its bytes and of the files beside it that hold its weights. What
+    a classifier of ai.onnx.ml says of its labels is heeded, as `classes_` of scikit-learn's are.
     output: which of its outputs to read, where it has several. A model of a fixed batch size is run
     in batches of that size; one that takes (N, D) gets its inputs flattened.
     """
@@ -44,14 +46,21 @@ class Onnx(Target):
         self.outputs = checked_outputs(outputs, self.name)
         self.output = _output(self.session, output, self.name)
         self.input, self.dtype, self.shape = _input(self.session, self.name)
+        if self.labels is not None:
+            self.num_classes = len(self.labels)
 
     def ask(self, x: NDArray[Any]) -> Any:
         x = x.reshape(len(x), -1) if len(self.shape) == 2 else x
         x, size = x.astype(self.dtype), self.shape[0]
-        if not isinstance(size, int):
-            return self._run(x)
-        parts = [x[i : i + size] for i in range(0, len(x), size)]
-        return np.concatenate([self._run(_filled(part, size))[: len(part)] for part in parts])
+        if isinstance(size, int):
+            parts = [x[i : i + size] for i in range(0, len(x), size)]
+            found = [self._run(_filled(part, size))[: len(part)] for part in parts]
+            answer = np.concatenate(found)
+        else:
+            answer = self._run(x)
+        if self.outputs == "labels" and self.labels is not None:
+            return columns_of(answer, self.labels, self.name)
+        return answer
 
     @property
     def name(self) -> str:
@@ -80,8 +89,9 @@ class Onnx(Target):
                 "ONNX models are run by ONNX Runtime, which is not installed: "
                 "pip install 'holdfast[onnx]'"
             ) from None
-        with guarded(path, "read"):
-            self.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        file = onnx_file.read(path)
+        self.sha256 = file.sha256
+        self.labels = None if file.labels is None else own_labels(file.labels, path.name)
         options = runtime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3  # errors: they come as exceptions as well
