@@ -24,7 +24,7 @@ from holdfast.spaces import Linf
 from holdfast.threat import ThreatModel
 from holdfast.training import TrainPlan
 from holdfast.training.methods import Madry, Method
-from holdfast.units import Number
+from holdfast.units import BatchSize, Count, Number, Seed
 
 COMMENT_KEYS = ("about",)  # sections of a file that no command reads
 
@@ -50,7 +50,7 @@ class TrainConfig(Config):
     method: Method = field(default_factory=Madry)
     plan: TrainPlan = field(default_factory=TrainPlan)
     out: str | None = None  # folder of the run
-    seed: int = 0
+    seed: Seed = 0
     resume: bool = False  # False: a folder that holds a run is refused
     device: str | None = None  # None: a CUDA device if there is one
 
@@ -66,10 +66,10 @@ class AttackConfig(Config):
     data: str | None = None  # None: the test split of the run's data
     threat: ThreatModel | None = None  # None: the run's
     attack: Attack = field(default_factory=PGD)
-    n: int | None = None  # None: all examples
+    n: Count | None = None  # None: all examples
     out: str | None = None  # folder for the inputs that were found; None: print only
-    seed: int = 0
-    batch_size: int = 128
+    seed: Seed = 0
+    batch_size: BatchSize = 128
     device: str | None = None
 
 
@@ -85,10 +85,10 @@ class EvaluateConfig(Config):
     threat: ThreatModel | None = None  # None: the run's
     suite: Suite | str = "standard"
     eps: tuple[Number, ...] | None = None  # several: a security curve
-    n: int | None = None  # a random subset of this size; None: all examples
+    n: Count | None = None  # a random subset of this size; None: all examples
     out: str | None = None  # folder of the claim
-    seed: int = 0
-    batch_size: int | None = None
+    seed: Seed = 0
+    batch_size: BatchSize | None = None
     exhaustive: bool = False  # run every attack on every example, to see who alone would have
     precision: str = "float32"
     search: str | None = None  # what gradient attacks differentiate instead, named like a model

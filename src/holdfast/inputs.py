@@ -7,13 +7,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from holdfast.arguments import checked
 from holdfast.errors import InputError
+from holdfast.units import Bounds, Count
 
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 
 
+@checked
 def check_input(
-    x: Tensor, y: Tensor, range: tuple[float, float] = (0.0, 1.0), num_classes: int | None = None
+    x: Tensor, y: Tensor, range: Bounds = (0.0, 1.0), num_classes: Count | None = None
 ) -> None:
     """Raise InputError unless x (N, ...) and y (N,) are examples a model with `range` can be asked.
 

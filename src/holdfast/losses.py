@@ -10,14 +10,25 @@ return (B,).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from holdfast.arguments import foreign
 from holdfast.registry import register
 
+_TORCH = {
+    "crossentropyloss": "CrossEntropy()",
+    "cross_entropy": "CrossEntropy()",
+    "nllloss": "CrossEntropy()",
+    "nll_loss": "CrossEntropy()",
+    "kldivloss": "KL()",
+    "kl_div": "KL()",
+    "multimarginloss": "Margin()",
+    "multi_margin_loss": "Margin()",
+}  # PyTorch's losses and ours
 _TINY = 1e-12  # keeps a ratio of logit gaps finite when the gaps vanish (AutoAttack's constant)
 
 
@@ -26,6 +37,11 @@ class Loss:
 
     kind: ClassVar[str] = "loss"
     needs_reference: ClassVar[bool] = False
+
+    @classmethod
+    def slip(cls, value: Any) -> str | None:
+        """Return what to write instead of a loss of PyTorch's, or of a function."""
+        return foreign("loss", value, _TORCH)
 
     def away(self, logits: Tensor, y: Tensor, reference: Tensor | None = None) -> Tensor:
         """Return (B,): larger is further from the label `y`."""

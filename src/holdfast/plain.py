@@ -10,12 +10,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import types
-import typing
 from enum import Enum
 from typing import Any
 
-from holdfast.errors import ConfigError, did_you_mean
+from holdfast.errors import ConfigError
+from holdfast.fitting import shown
 from holdfast.registry import kind_of, known, lookup, name_of
 
 
@@ -61,91 +60,13 @@ def build(kind: str, data: Any) -> Any:
         data = {"type": data}
     if not isinstance(data, dict):
         return _component(kind, data)
-    fields = dict(data)
+    fields = {str(key): value for key, value in data.items()}
     if "type" not in fields:
         raise ConfigError(f"{kind} needs a 'type': one of {', '.join(known(kind))}")
-    cls = lookup(kind, str(fields.pop("type")))
-    hints = typing.get_type_hints(cls)
-    names = [f.name for f in dataclasses.fields(cls)]
-    for key in fields:
-        if key not in names:
-            raise ConfigError(f"unknown key {key!r} in {name_of(cls)}{did_you_mean(key, names)}")
-    values = {
-        key: _fit(value, hints[key], f"{name_of(cls)}.{key}") for key, value in fields.items()
-    }
-    try:
-        return cls(**values)
-    except TypeError as error:
-        raise ConfigError(f"{name_of(cls)}: {error}") from None
+    return lookup(kind, str(fields.pop("type")))(**fields)
 
 
 def _component(kind: str, value: Any) -> Any:
     if dataclasses.is_dataclass(value) and kind_of(type(value)) == kind:
         return value
-    raise ConfigError(f"{kind} must be a name, a mapping or a component, got {value!r}")
-
-
-def _fit(value: Any, hint: Any, where: str) -> Any:
-    """Return `value` as the annotation `hint` wants it, or raise ConfigError."""
-    options = typing.get_args(hint) if _is_union(hint) else (hint,)
-    if value is None and type(None) in options:
-        return None
-    if type(value) in options:  # before a float annotation turns an int into a float
-        return value
-    for option in options:
-        fitted, ok = _try(value, option, where)
-        if ok:
-            return fitted
-    wanted = " or ".join(getattr(option, "__name__", str(option)) for option in options)
-    raise ConfigError(f"{where} must be {wanted}, got {value!r}")
-
-
-def _try(value: Any, option: Any, where: str) -> tuple[Any, bool]:
-    origin = typing.get_origin(option)
-    if origin is tuple and isinstance(value, list | tuple):
-        return _fit_tuple(value, typing.get_args(option), where), True
-    if isinstance(option, type) and issubclass(option, Enum):
-        return _fit_enum(value, option, where)
-    if option in (int, float, str, bool):
-        return _fit_scalar(value, option)
-    if origin is dict or option is dict:
-        return value, isinstance(value, dict)
-    kind = _kind_behind(option)
-    if kind is not None and isinstance(value, str | dict):
-        return build(kind, value), True
-    return value, isinstance(option, type) and isinstance(value, option)
-
-
-def _fit_scalar(value: Any, option: type) -> tuple[Any, bool]:
-    if option is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value), True
-    return value, isinstance(value, option) and (option is bool or not isinstance(value, bool))
-
-
-def _fit_tuple(value: Any, args: tuple[Any, ...], where: str) -> tuple[Any, ...]:
-    if len(args) == 2 and args[1] is Ellipsis:
-        return tuple(_fit(item, args[0], where) for item in value)
-    if args and len(args) != len(value):
-        raise ConfigError(f"{where} must have {len(args)} entries, got {value!r}")
-    return tuple(_fit(item, arg, where) for item, arg in zip(value, args, strict=True))
-
-
-def _fit_enum(value: Any, option: type[Enum], where: str) -> tuple[Any, bool]:
-    if isinstance(value, option):
-        return value, True
-    values = [str(member.value) for member in option]
-    if value not in values:
-        raise ConfigError(f"unknown {where} {value!r}{did_you_mean(str(value), values)}")
-    return option(value), True
-
-
-def _kind_behind(option: Any) -> str | None:
-    """Return the kind of the components that an annotation asks for, by itself or by a subclass."""
-    if not isinstance(option, type):
-        return None
-    declared: str | None = getattr(option, "kind", None)
-    return declared
-
-
-def _is_union(hint: Any) -> bool:
-    return typing.get_origin(hint) in (typing.Union, types.UnionType)
+    raise ConfigError(f"{kind} must be a name, a mapping or a component, got {shown(value)}")

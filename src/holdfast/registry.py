@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from holdfast.arguments import guard
 from holdfast.errors import ConfigError, did_you_mean
 
 T = TypeVar("T")
@@ -15,13 +17,18 @@ _labels: dict[Any, tuple[str, str]] = {}
 
 
 def register(kind: str, name: str | None = None) -> Callable[[T], T]:
-    """Register a class or function under `kind`, as `name` or as its own name in snake case."""
+    """Register a class or function under `kind`, as `name` or as its own name in snake case.
+
+    What the fields of a dataclass may be is checked from then on whenever one is made.
+    """
 
     def add(component: T) -> T:
         label = name or snake(getattr(component, "__name__", ""))
         shelf = _components.setdefault(kind, {})
         if label in shelf and shelf[label] is not component:
             raise AssertionError(f"two {kind}s are called {label!r}")
+        if isinstance(component, type) and dataclasses.is_dataclass(component):
+            guard(component)
         shelf[label] = component
         _labels[component] = (kind, label)
         return component

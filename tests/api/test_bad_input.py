@@ -209,10 +209,10 @@ def test_n_beyond_the_data(run, tmp_path):
     ("changes", "message"),
     [
         ({"threat": hf.Linf(eps=0.1)}, r"write ThreatModel\(Linf\(\.\.\.\)\)"),
-        ({"threat": "linf"}, "threat must be a threat model, got str linf"),
+        ({"threat": "linf"}, r"threat must be a ThreatModel, got 'linf': write ThreatModel\(Linf"),
         ({"method": hf.TRADES}, r"write TRADES\(\), or 'trades'"),
         ({"method": "trads"}, "did you mean 'trades'"),
-        ({"method": 3}, "method must be a Method or its name, got int 3"),
+        ({"method": 3}, "method must be a Method or its name or None, got 3"),
         ({"plan": {"epochs": 3}}, "plan must be a TrainPlan"),
     ],
 )

@@ -75,7 +75,7 @@ def test_equal_components_have_equal_digests():
         ({"type": "pgd", "steps": True}, "pgd.steps must be int, got True"),
         ({"type": "pgd", "step_size": None}, "pgd.step_size must be float, got None"),
         ({"type": "pgd", "loss": "dlrr"}, r"unknown loss 'dlrr'; did you mean 'dlr'\?"),
-        ({"type": "pgd", "loss": 3}, "pgd.loss must be Loss or NoneType, got 3"),
+        ({"type": "pgd", "loss": 3}, "pgd.loss must be a Loss or its name or None, got 3"),
         ({"type": "pgd", "start": {"type": "gaussian", "sdt": 1}}, r"did you mean 'std'\?"),
         ({"type": "restarts"}, "restarts: .*missing.*'attack'"),
         (Linf(eps=0.1), "attack must be a name, a mapping or a component"),

@@ -254,7 +254,7 @@ def test_other_ranges(space):
         (lambda: L2(eps=3).around(torch.rand(2, 4)), r"\(0, 2\].*differ by over 2"),
         (lambda: Linf(eps=0.1).around(torch.rand(3, 2), torch.rand(2)), "one per example"),
         (lambda: Linf(eps=0.1).around(torch.rand(3, 2), -0.1), "radius must be 0 or more"),
-        (lambda: L2(eps=0.1).around(torch.rand(3, 2), math.nan), "radius must be 0 or more"),
+        (lambda: L2(eps=0.1).around(torch.rand(3, 2), math.nan), "radius must be finite, got nan"),
     ],
 )
 def test_refusals(make, message):

@@ -9,23 +9,23 @@ import torch
 from torch import Tensor, nn
 
 from holdfast import data as data_room
+from holdfast.arguments import checked
 from holdfast.data import Examples, Splits, Stream, as_examples, as_training_data
 from holdfast.errors import InputError
 from holdfast.inputs import check_labels
 from holdfast.models import Model, wrap
-from holdfast.plain import build
-from holdfast.registry import name_of
-from holdfast.threat import Space, Targeted, ThreatModel
-from holdfast.training import TrainPlan
+from holdfast.threat import Targeted, ThreatModel
 
 PARTS = ("train", "validation", "test")
 
 
+@checked
 def load_data(name: str | Path) -> Splits:
     """Return the training, validation and test parts of a set: a name ("digits") or a path."""
     return data_room.load(name)
 
 
+@checked
 def examples_of(data: Any, part: str, range: tuple[float, float] = (0.0, 1.0)) -> Examples:
     """Return data as examples; a name or path may say which part it means, as in "digits:train"."""
     if isinstance(data, str):
@@ -33,21 +33,6 @@ def examples_of(data: Any, part: str, range: tuple[float, float] = (0.0, 1.0)) -
         if name and said in PARTS:
             data, part = name, said
     return as_examples(data, part=part, range=range)
-
-
-def check_threat(threat: Any) -> None:
-    """Raise InputError for what is no threat model; a set alone is the usual slip."""
-    if isinstance(threat, ThreatModel):
-        return
-    if isinstance(threat, Space):
-        label = type(threat).__name__
-        raise InputError(
-            f"threat must be a threat model, got the set alone: write ThreatModel({label}(...))"
-        )
-    raise InputError(
-        f"threat must be a threat model, got {in_short(threat)}: "
-        "write ThreatModel(Linf(eps='8/255'))"
-    )
 
 
 def check_ranges(model: Model, threat: ThreatModel) -> None:
@@ -86,33 +71,6 @@ def search_model(search: Any, model: Model) -> Model:
             "move both to one device"
         )
     return wrapped
-
-
-def component(kind: str, value: Any, base: type) -> Any:
-    """Return a component, or the one of that name with its defaults."""
-    if isinstance(value, str):
-        return build(kind, value)
-    if isinstance(value, base):
-        return value
-    if isinstance(value, type) and issubclass(value, base):
-        raise InputError(
-            f"{kind} must be made, got the class {value.__name__}: write {value.__name__}(), "
-            f"or {name_of(value)!r}"
-        )
-    raise InputError(f"{kind} must be a {base.__name__} or its name, got {in_short(value)}")
-
-
-def checked_plan(value: Any) -> TrainPlan:
-    """Return the plan; raise InputError for what is none."""
-    if isinstance(value, TrainPlan):
-        return value
-    raise InputError(f"plan must be a TrainPlan, got {in_short(value)}: write TrainPlan(epochs=30)")
-
-
-def in_short(value: Any) -> str:
-    """Return a value's type and first line, for an error message."""
-    text = f"{type(value).__name__} {str(value).splitlines()[0] if str(value) else ''}".strip()
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def training_parts(

@@ -6,7 +6,7 @@ take, checks it, and calls them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,6 @@ from holdfast.api.arguments import (
     as_tensor,
     check_ranges,
     check_target,
-    check_threat,
-    checked_plan,
-    component,
     device_of,
     dtype_of,
     examples_of,
@@ -29,6 +26,7 @@ from holdfast.api.arguments import (
     search_model,
     training_parts,
 )
+from holdfast.arguments import checked
 from holdfast.attacks import PGD, Attack, Result
 from holdfast.claims import Claim
 from holdfast.errors import InputError
@@ -38,26 +36,28 @@ from holdfast.inputs import as_columns, check_input, check_labels
 from holdfast.models import Model, check_logits, wrap
 from holdfast.models.adapter import Channel
 from holdfast.objective import Objective
+from holdfast.plain import build
 from holdfast.rng import Rng
 from holdfast.runtime import deterministic
 from holdfast.storage import write_atomic
 from holdfast.threat import Targeted, ThreatModel
 from holdfast.training import Method, TrainPlan, TrainResult
 from holdfast.training.setup import NetworkLike
-from holdfast.units import Number
+from holdfast.units import BatchSize, Count, Radii, Seed
 
 LOOKED_AT = 32  # examples on which a model's outputs are checked before an attack
 
 
+@checked
 def train(
     model: NetworkLike,
     train_data: Any,
     *,
     threat: ThreatModel,
     method: Method | str | None = None,
-    epochs: int | None = None,
+    epochs: Count | None = None,
     out: str | Path,
-    seed: int = 0,
+    seed: Seed = 0,
     resume: bool = False,
     plan: TrainPlan | None = None,
     validation: Any = 0.1,
@@ -77,9 +77,8 @@ def train(
     Returns `.model`, `.best` (by robust validation accuracy) and `.last`, with their figures.
     Raises InputError, ConfigError or StorageError before anything is written.
     """
-    check_threat(threat)
-    method = None if method is None else component("method", method, Method)
-    plan = TrainPlan() if plan is None else checked_plan(plan)
+    method = None if method is None else build("method", method)
+    plan = plan or TrainPlan()
     result = training.train(
         model,
         training_parts(train_data, validation, threat.space.range),
@@ -98,6 +97,7 @@ def train(
     return result
 
 
+@checked
 def load(path: str | Path, network: nn.Module | None = None) -> Model:
     """Return the model of a run folder, in eval mode on the CPU: the best epoch's.
 
@@ -112,6 +112,7 @@ def load(path: str | Path, network: nn.Module | None = None) -> Model:
     return model
 
 
+@checked
 def evaluate(
     model: Any,
     test_data: Any,
@@ -119,11 +120,11 @@ def evaluate(
     threat: ThreatModel,
     suite: str | Suite = "standard",
     out: str | Path,
-    seed: int = 0,
-    n: int | None = None,
-    batch_size: int | None = None,
+    seed: Seed = 0,
+    n: Count | None = None,
+    batch_size: BatchSize | None = None,
     device: str | None = None,
-    eps: Sequence[Number] = (),
+    eps: Radii = (),
     exhaustive: bool = False,
     precision: str = "float32",
     search: Any = None,
@@ -141,7 +142,6 @@ def evaluate(
 
     Raises InputError or StorageError before anything is written.
     """
-    check_threat(threat)
     model = wrap(model)
     check_target(model, threat)
     return evaluation.evaluate(
@@ -163,6 +163,7 @@ def evaluate(
     )
 
 
+@checked
 def verify(
     path: str | Path,
     *,
@@ -186,6 +187,7 @@ def verify(
     )
 
 
+@checked
 def attack(
     model: Any,
     x: Any,
@@ -194,7 +196,7 @@ def attack(
     threat: ThreatModel,
     attack: Attack | str | None = None,
     targets: Any = None,
-    seed: int = 0,
+    seed: Seed = 0,
     ids: Any = None,
     search: Any = None,
 ) -> Result:
@@ -210,8 +212,7 @@ def attack(
     Returns `.x_adv`, `.loss`, `.success`, `.status` and `.cost`, per example. Raises InputError for
     what cannot be attacked and Unsupported where attack and threat model do not fit.
     """
-    check_threat(threat)
-    chosen = PGD() if attack is None else component("attack", attack, Attack)
+    chosen = PGD() if attack is None else build("attack", attack)
     model = wrap(model)
     check_ranges(model, threat)
     check_target(model, threat)
@@ -238,6 +239,7 @@ def attack(
         return chosen(objective, region, Rng(seed, ids))
 
 
+@checked
 def report(
     claims: Claim | str | Path | Iterable[Claim | str | Path], out: str | Path | None = None
 ) -> Path | None:

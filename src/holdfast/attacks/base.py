@@ -15,6 +15,7 @@ from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
+from holdfast.arguments import checked
 from holdfast.attacks.keep import Best, Nearest, spent
 from holdfast.attacks.points import Point, Scored, Unscored, ask, climb, look, scored
 from holdfast.attacks.result import Result, keep_nearest, keep_worst
@@ -187,6 +188,7 @@ def admit(attack: Attack, objective: Objective, region: Region) -> None:
             )
 
 
+@checked
 def last(
     attack: Attack, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
 ) -> Tensor:
@@ -207,6 +209,7 @@ def last(
     return region.realize(z.detach(), rng)
 
 
+@checked
 def worst(
     attack: Attack, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
 ) -> Result:
@@ -219,6 +222,7 @@ def worst(
     return _reduced(best, _points(attack, objective, region, rng, start))
 
 
+@checked
 def first(
     attack: Attack, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
 ) -> Result:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from holdfast.arguments import checked
 from holdfast.objective import Cost, Score
 from holdfast.spaces.ball import choose
 from holdfast.threat import Status
@@ -69,6 +70,7 @@ class Result:
         return Result(**fields)
 
 
+@checked
 def keep_worst(one: Result, other: Result) -> Result:
     """Return each example's worse point, one in the set before one that is not; costs add up.
 
@@ -78,6 +80,7 @@ def keep_worst(one: Result, other: Result) -> Result:
     return _merge(one, other, torch.where(one.inside == other.inside, harder, other.inside))
 
 
+@checked
 def keep_nearest(one: Result, other: Result) -> Result:
     """Return each example's nearest success, or the worst point where neither reached the goal."""
     nearer = other.reached & (~one.reached | (other.size < one.size))

@@ -11,6 +11,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from holdfast.arguments import checked
 from holdfast.attacks.perturbation import Perturbation, marks, store
 from holdfast.data import Batch, Examples
 from holdfast.errors import InputError
@@ -19,6 +20,7 @@ from holdfast.objective import Objective
 from holdfast.plain import describe
 from holdfast.rng import Rng
 from holdfast.threat import Knowledge, Normed, Placed, ThreatModel
+from holdfast.units import BatchSize, Seed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +120,7 @@ class Universal:
         raise NotImplementedError
 
 
+@checked
 def fit(
     method: Universal,
     model: nn.Module,
@@ -126,8 +129,8 @@ def fit(
     threat: ThreatModel,
     out: Path | str,
     by_class: bool = False,
-    seed: int = 0,
-    batch_size: int = 128,
+    seed: Seed = 0,
+    batch_size: BatchSize = 128,
 ) -> Perturbation:
     """Fit a universal change on `data` and store it in the folder `out`.
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from holdfast.arguments import checked
 from holdfast.claims import wording
 from holdfast.claims.digest import file_digest
 from holdfast.claims.headline import headline
@@ -128,6 +129,7 @@ class Claim:
         return write_claim(path, self.document, contents)
 
 
+@checked
 def write_claim(
     folder: Path | str, document: Mapping[str, Any], contents: Mapping[str, bytes]
 ) -> Claim:
@@ -148,6 +150,7 @@ def write_claim(
     return Claim.load(folder)
 
 
+@checked
 def read_accuracy(plain: Mapping[str, Any]) -> Accuracy | Withheld:
     """Read an accuracy of claim.json, which may be withheld."""
     return Withheld(plain["withheld"]) if "withheld" in plain else Accuracy.of(plain)

@@ -10,12 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from holdfast.arguments import checked
 from holdfast.storage import LARGEST, open_file
 
 _WRAPPED = ("module", "_orig_mod")  # the child of DataParallel and DDP; of torch.compile
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # differs in every process
 
 
+@checked
 def model_digest(model: nn.Module) -> str:
     """Return the sha256 of what a model is: its module tree, parameters and buffers.
 
@@ -77,6 +79,7 @@ def _is_wrapper(module: nn.Module) -> bool:
     return kind in (nn.DataParallel, nn.parallel.DistributedDataParallel) or compiled
 
 
+@checked
 def tensor_digest(value: Tensor) -> str:
     """Return the sha256 of a tensor's dtype, shape and contents in row-major order."""
     flat = value.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
@@ -84,6 +87,7 @@ def tensor_digest(value: Tensor) -> str:
     return hashlib.sha256(head.encode() + flat.view(torch.uint8).numpy().tobytes()).hexdigest()
 
 
+@checked
 def file_digest(path: Path, limit: int = LARGEST) -> str:
     """Return the sha256 of a file's bytes; StorageError if it cannot be read or is larger."""
     with open_file(Path(path), limit) as file:

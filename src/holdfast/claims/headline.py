@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from holdfast.arguments import checked
 from holdfast.claims.intervals import Accuracy, Withheld
 
 FAILED_LIMIT = 0.001  # fraction of points that attacks may fail on before no number is printed
 
 
+@checked
 def headline(counts: Mapping[str, int]) -> dict[str, Any]:
     """Return `clean_accuracy` and `robust_accuracy` in JSON form, from points per status.
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from holdfast.arguments import checked
 from holdfast.errors import InputError
 
 Z95 = 1.959963984540054  # the 97.5 % point of the standard normal: two-sided 95 %
@@ -23,6 +24,7 @@ class Interval:
         return f"[{100 * self.low:.1f}, {100 * self.high:.1f}]"
 
 
+@checked
 def wilson(k: int, n: int) -> Interval:
     """Return the Wilson score interval (1927) of k successes in n trials; InputError if n < 1."""
     if n < 1 or not 0 <= k <= n:

@@ -12,22 +12,25 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from holdfast.arguments import checked
 from holdfast.data.examples import UNIT, Examples, from_tensors
 from holdfast.data.load import load
 from holdfast.data.splits import Splits
 from holdfast.data.stream import Stream
 from holdfast.data.torch_data import from_dataset, from_loader
 from holdfast.errors import InputError
+from holdfast.units import Bounds, Count
 
 logger = logging.getLogger(__name__)
 
 
+@checked
 def as_examples(
     data: Any,
     *,
     part: str = "test",
-    num_classes: int | None = None,
-    range: tuple[float, float] = UNIT,
+    num_classes: Count | None = None,
+    range: Bounds = UNIT,
 ) -> Examples:
     """Return `data` as a set of examples.
 
@@ -44,12 +47,13 @@ def as_examples(
     return examples
 
 
+@checked
 def as_training_data(
     data: Any,
     *,
     part: str = "train",
-    num_classes: int | None = None,
-    range: tuple[float, float] = UNIT,
+    num_classes: Count | None = None,
+    range: Bounds = UNIT,
 ) -> Examples | Stream:
     """Return `data` as `as_examples` does, but an iterable of batches as a Stream."""
     if isinstance(data, Examples | Stream):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -18,6 +18,11 @@ class Augmentation:
     """The interface of every augmentation; subclasses are frozen dataclasses."""
 
     kind: ClassVar[str] = "augmentation"
+
+    @classmethod
+    def slip(cls, value: Any) -> str | None:
+        """Return what to do with a transformation of others, which draws by itself."""
+        return "put other transformations into your Dataset" if callable(value) else None
 
     def __call__(self, x: Tensor, rng: Rng) -> Tensor:
         """Return x (B, ...) changed by draws of `rng`, which is folded by the epoch."""

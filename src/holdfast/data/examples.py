@@ -10,8 +10,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from holdfast.arguments import checked
 from holdfast.errors import InputError
 from holdfast.inputs import as_columns, check_labels, check_pair, check_values
+from holdfast.units import Bounds, Count
 
 UNIT = (0.0, 1.0)
 _CHUNK = 1024  # examples that are hashed at once
@@ -75,7 +77,7 @@ class Examples:
     ids: Tensor  # (N,) int64, no two alike
     num_classes: int
     classes: tuple[str, ...] | None = None
-    range: tuple[float, float] = UNIT
+    range: Bounds = UNIT
     part: str | None = None
     labels: tuple[int, ...] | None = None  # the data's own, which y counts; None: y has them
 
@@ -139,6 +141,7 @@ class Examples:
         return digest.hexdigest()
 
 
+@checked
 def from_tensors(
     x: Tensor,
     y: Tensor,
@@ -146,8 +149,8 @@ def from_tensors(
     ids: Tensor | None = None,
     name: str = "tensors",
     classes: tuple[str, ...] | None = None,
-    num_classes: int | None = None,
-    range: tuple[float, float] = UNIT,
+    num_classes: Count | None = None,
+    range: Bounds = UNIT,
 ) -> Examples:
     """Return x (N, ...), uint8 or floats within `range`, and labels y (N,) as a set.
 
@@ -182,7 +185,7 @@ def class_count(y: Tensor) -> int:
     return max(int(y.max()) + 1, 2)
 
 
-def as_float(x: Tensor, range: tuple[float, float] = UNIT) -> Tensor:
+def as_float(x: Tensor, range: Bounds = UNIT) -> Tensor:
     """Return x as float32, bytes scaled so that 0..255 becomes `range`.
 
     For 0..1 that is division by 255, as everybody's `ToTensor` does it; bytes in 0..255 stay.

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from holdfast.arguments import checked
 from holdfast.data.digits import digits
 from holdfast.data.folder import load_folder
 from holdfast.data.npz import load_npz
 from holdfast.data.splits import Splits, three_parts
 from holdfast.errors import InputError, did_you_mean
+from holdfast.units import Seed
 
 HOME = "HOLDFAST_DATA"  # the environment variable that names the folder of sets
 
 
-def load(name: str | Path, validation: float = 0.1, seed: int = 0) -> Splits:
+@checked
+def load(name: str | Path, validation: float = 0.1, seed: Seed = 0) -> Splits:
     """Return the set called `name` as its training, validation and test parts.
 
     name: "digits", which is built in; the name of an .npz file or image folder in the folder that

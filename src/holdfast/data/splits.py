@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from holdfast.arguments import checked
 from holdfast.data.examples import Examples
 from holdfast.data.order import KEYS
 from holdfast.errors import InputError
 from holdfast.rng import Rng
+from holdfast.units import Seed
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +31,8 @@ class Splits:
             object.__setattr__(self, part, replace(getattr(self, part), part=part))
 
 
-def split(examples: Examples, validation: float = 0.1, seed: int = 0) -> tuple[Examples, Examples]:
+@checked
+def split(examples: Examples, validation: float = 0.1, seed: Seed = 0) -> tuple[Examples, Examples]:
     """Return (train, validation), where `validation` is the fraction of each class held out.
 
     Who is held out is a function of (seed, id); at least one example of every class that has two.

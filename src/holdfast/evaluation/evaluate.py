@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
+from holdfast.arguments import checked
 from holdfast.claims import Claim, Ledger, write_claim
 from holdfast.claims.claim import DOCUMENT
 from holdfast.data import Examples
@@ -28,23 +28,24 @@ from holdfast.runtime import deterministic, resolve_device
 from holdfast.storage import read_json
 from holdfast.threat import ThreatModel
 from holdfast.training.parallel import Group, join
-from holdfast.units import Number
+from holdfast.units import BatchSize, Count, Number, Radii, Seed
 
 
+@checked
 def evaluate(
-    model: nn.Module,
+    model: Any,
     data: Examples,
     *,
     threat: ThreatModel,
     out: Path | str,
     suite: str | Suite = "standard",
-    seed: int = 0,
-    n: int | None = None,
-    batch_size: int | None = None,
+    seed: Seed = 0,
+    n: Count | None = None,
+    batch_size: BatchSize | None = None,
     device: str | None = None,
-    eps: Sequence[Number] = (),
+    eps: Radii = (),
     exhaustive: bool = False,
-    search: nn.Module | None = None,
+    search: Any = None,
     precision: str = "float32",
     provenance: Provenance | None = None,
     quiet: bool = False,

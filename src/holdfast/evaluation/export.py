@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
+from holdfast.arguments import checked
 from holdfast.claims import Claim
 from holdfast.data import Examples
 from holdfast.errors import InputError
@@ -37,8 +39,9 @@ class Exported:
         )
 
 
+@checked
 def export_png(
-    claim: Claim, *, model: nn.Module, data: Examples, out: Path | str, device: str | None = None
+    claim: Claim, *, model: Any, data: Examples, out: Path | str, device: str | None = None
 ) -> Exported:
     """Write every counterexample of `claim` as a PNG; x must be images (1 or 3, H, W) in 0..1.
 

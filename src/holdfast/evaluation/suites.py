@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from holdfast.arguments import checked
 from holdfast.attacks import (
     APGD,
     NES,
@@ -33,6 +34,11 @@ class Member:
     name: str
     attack: Attack
 
+    @classmethod
+    def slip(cls, value: Any) -> str | None:
+        """Return what to write instead of an attack without a name."""
+        return "write Member(name='a', attack=...)" if isinstance(value, Attack) else None
+
 
 register("member", name="member")(Member)
 
@@ -44,6 +50,12 @@ class Suite:
     kind: ClassVar[str] = "suite_definition"
     name: str
     members: tuple[Member, ...]
+
+    @classmethod
+    def slip(cls, value: Any) -> str | None:
+        """Return what to write instead of attacks alone, which lack a name."""
+        alone = isinstance(value, Attack | list | tuple)
+        return "write Suite(name='own', members=(Member(name='a', attack=...),))" if alone else None
 
     def parts(self, num_classes: int) -> tuple[Member, ...]:
         """Return the members with composed attacks taken apart, so that each drops what it breaks.
@@ -127,6 +139,7 @@ for _suite in (QUICK_1, STANDARD_1, SCORE_1, DECISION_1):
     register("suite", name=_suite.name)(_suite)
 
 
+@checked
 def get_suite(name: str | Suite) -> Suite:
     """Return the suite called `name`; without a version ("standard") the newest one.
 

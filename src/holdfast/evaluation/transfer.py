@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from holdfast.arguments import checked
 from holdfast.attacks import Attack
 from holdfast.claims.intervals import wilson
 from holdfast.errors import InputError
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.threat import Knowledge, ThreatModel
+from holdfast.units import BatchSize, Seed
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class TransferMatrix:
         return f"{share:.1f} [{low:.1f}, {high:.1f}]"
 
 
+@checked
 def transfer_matrix(
     attack: Attack,
     threat: ThreatModel,
@@ -66,8 +69,8 @@ def transfer_matrix(
     y: Tensor,
     *,
     judges: Mapping[str, nn.Module] | None = None,
-    seed: int = 0,
-    batch_size: int = 128,
+    seed: Seed = 0,
+    batch_size: BatchSize = 128,
 ) -> TransferMatrix:
     """Return what x_adv that `attack` makes on each source does to each judge.
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from holdfast.arguments import checked
 from holdfast.attacks import Attack
 from holdfast.claims import Accuracy, Claim, Row, model_digest, read_tensors
 from holdfast.data import Examples
@@ -68,13 +69,14 @@ class Verification:
         )
 
 
+@checked
 def verify(
     path: Path | str,
     *,
-    model: nn.Module,
+    model: Any,
     data: Examples,
     replay: int = 0,
-    search: nn.Module | None = None,
+    search: Any = None,
     device: str | None = None,
 ) -> Verification:
     """Re-check the claim in the folder `path` against `model` and `data`.

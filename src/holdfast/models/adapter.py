@@ -9,11 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from holdfast.arguments import checked
 from holdfast.errors import InputError
 from holdfast.models.targets.base import BlackBox
 from holdfast.models.targets.choice import target_of
 from holdfast.models.targets.keras import KerasNetwork, is_keras
 from holdfast.models.targets.outputs import Logarithm, checked_outputs
+from holdfast.units import Bounds, Count
 
 Channel = float | Sequence[float] | Tensor
 """One number, or one per channel."""
@@ -38,7 +40,7 @@ class Model(nn.Module):
         module: nn.Module,
         mean: Tensor | None = None,
         std: Tensor | None = None,
-        range: tuple[float, float] = UNIT,
+        range: Bounds = UNIT,
     ) -> None:
         super().__init__()
         self.module = module
@@ -102,13 +104,14 @@ class Model(nn.Module):
         return f"range={self.range}, mean={self.mean.tolist()}, std={self.std.tolist()}"
 
 
+@checked
 def wrap(
     model: Any,
     normalize: tuple[Channel, Channel] | None = None,
-    range: tuple[float, float] = UNIT,
+    range: Bounds = UNIT,
     *,
     outputs: str | None = None,
-    num_classes: int | None = None,
+    num_classes: Count | None = None,
 ) -> Model:
     """Wrap a network so that it takes x in `range` and returns logits (N, K).
 

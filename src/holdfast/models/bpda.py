@@ -15,9 +15,11 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
+from holdfast.arguments import checked
 from holdfast.errors import InputError, did_you_mean
 from holdfast.models.adapter import Model, wrap
 from holdfast.rng import Rng
+from holdfast.units import BatchSize, Count, Seed
 
 
 class StraightThrough(nn.Module):
@@ -27,6 +29,7 @@ class StraightThrough(nn.Module):
     another shape than the step's.
     """
 
+    @checked
     def __init__(
         self, step: Callable[[Tensor], Tensor], twin: Callable[[Tensor], Tensor] | None = None
     ) -> None:
@@ -48,6 +51,7 @@ class StraightThrough(nn.Module):
         return value + (slope - slope.detach())  # the second term is zero in value
 
 
+@checked
 def bpda(model: nn.Module, twins: Mapping[str, nn.Module | None]) -> Model:
     """Return a copy of `model` for a search, in which the named modules have other gradients.
 
@@ -68,15 +72,16 @@ def bpda(model: nn.Module, twins: Mapping[str, nn.Module | None]) -> Model:
     return twin
 
 
+@checked
 def imitate(
     step: Callable[[Tensor], Tensor],
     twin: nn.Module,
     x: Tensor,
     *,
-    steps: int = 500,
+    steps: Count = 500,
     lr: float = 1e-3,
-    batch_size: int = 64,
-    seed: int = 0,
+    batch_size: BatchSize = 64,
+    seed: Seed = 0,
 ) -> nn.Module:
     """Train `twin` to return what `step` returns, on inputs x (N, ...), and return it.
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from holdfast.arguments import checked
 from holdfast.errors import InputError
 from holdfast.models.adapter import Model, wrap
 from holdfast.models.transforms import Transform
 from holdfast.rng import Rng, own_randomness
+from holdfast.units import Seed
 
 
 class Draws:
@@ -19,6 +21,7 @@ class Draws:
     look draws anew.
     """
 
+    @checked
     def __init__(self, count: int, rng: Rng, *, common: bool) -> None:
         self.count = count
         self.origin = (rng.seed, rng.path, rng.step)
@@ -47,8 +50,9 @@ class Transformed(Model):
     without chance, which a claim can be about.
     """
 
+    @checked
     def __init__(
-        self, model: nn.Module, transforms: tuple[Transform, ...], looks: int = 0, seed: int = 0
+        self, model: nn.Module, transforms: tuple[Transform, ...], looks: int = 0, seed: Seed = 0
     ) -> None:
         inner = wrap(model)
         super().__init__(inner, None, None, inner.range)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from holdfast.arguments import checked
 from holdfast.errors import InputError
 
 
@@ -17,6 +18,7 @@ class MeanLogits(nn.Module):
     members: networks that take x in the same range and return logits (N, K), as `wrap` makes them.
     """
 
+    @checked
     def __init__(self, members: Sequence[nn.Module]) -> None:
         super().__init__()
         self.members = _some(members)
@@ -32,6 +34,7 @@ class MeanProbabilities(nn.Module):
     Cross-entropy of these logits is that of the mean probabilities.
     """
 
+    @checked
     def __init__(self, members: Sequence[nn.Module]) -> None:
         super().__init__()
         self.members = _some(members)
@@ -49,6 +52,7 @@ class MeanLosses(nn.Module):
     of their losses, and takes the mean of their logits where it needs one answer.
     """
 
+    @checked
     def __init__(self, members: Sequence[nn.Module]) -> None:
         super().__init__()
         self.members = _some(members)

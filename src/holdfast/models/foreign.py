@@ -17,12 +17,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from holdfast.arguments import checked
 from holdfast.errors import InputError
 
 _NESTS = ("state_dict", "model_state_dict", "model", "net")  # where trainers put the weights
 _PREFIXES = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before each name
 
 
+@checked
 def load_user_model(path: str, weights: str | Path | None = None) -> nn.Module:
     """Return the network that `path` ("package.module:function") builds, with `weights` loaded.
 
@@ -41,6 +43,7 @@ def load_user_model(path: str, weights: str | Path | None = None) -> nn.Module:
     return made
 
 
+@checked
 def load_weights(module: nn.Module, path: str | Path) -> None:
     """Load a state dict into `module` from safetensors or from torch.save, never from a pickle."""
     path = Path(path)
@@ -51,7 +54,8 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
     load_state(module, state, f"weights {path}")
 
 
-def load_state(module: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+@checked
+def load_state(module: nn.Module, state: Mapping[Any, Any], source: str) -> None:
     """Load `state` into `module`; InputError names the first key that is missing or does not fit.
 
     source: what the state came from, for the message.

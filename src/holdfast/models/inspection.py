@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from holdfast.arguments import checked
 from holdfast.errors import HoldfastError, InputError
 from holdfast.inputs import check_input, check_labels
 from holdfast.losses import CrossEntropy, Loss, Margin
@@ -25,6 +26,7 @@ _FEW = 0.01  # fraction of examples without a gradient that is let pass
 _ALONE = 8  # examples that are also run alone
 
 
+@checked
 def inspect(
     model: Model, x: Tensor, y: Tensor, searched: Sequence[Model] | None = None
 ) -> list[Finding]:
@@ -59,6 +61,7 @@ def inspect(
     return findings
 
 
+@checked
 def check_logits(model: Model, x: Tensor, y: Tensor) -> int:
     """Return K after one forward pass of examples x (N, ...) with labels y (N,).
 
@@ -72,6 +75,7 @@ def check_logits(model: Model, x: Tensor, y: Tensor) -> int:
     return logits.shape[1] - model.rejects
 
 
+@checked
 def count_classes(model: Model, x: Tensor) -> int:
     """Return K after one forward pass of x (N, ...); InputError for a model that cannot take x."""
     return _first_logits(model, x).shape[1] - model.rejects

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from torch.nn.modules import module as torch_module
 from torch.nn.utils.parametrize import type_before_parametrizations
 
+from holdfast.arguments import checked
 from holdfast.errors import Unsupported
 from holdfast.models.adapter import Model
 
@@ -26,6 +27,7 @@ Box = tuple[Tensor, Tensor]  # low and high, each (B, ...)
 _HOOKS = ("forward_hooks", "forward_pre_hooks")  # as torch.nn.Module calls them, after a `_`
 
 
+@checked
 def logit_gaps(model: nn.Module, low: Tensor, high: Tensor, y: Tensor) -> Tensor:
     """Return (B, K): upper bounds of logit k minus logit y over the box [low, high]; 0 at y.
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from holdfast.arguments import checked
 from holdfast.errors import InputError
 from holdfast.models.adapter import Model, wrap
 
@@ -21,6 +22,7 @@ class Rejecting(Model):
     for a unit of its score; no verdict depends on it, only how a search weighs the two.
     """
 
+    @checked
     def __init__(
         self, classifier: nn.Module, detector: nn.Module, threshold: float, scale: float = 1.0
     ) -> None:
@@ -51,6 +53,7 @@ class Rejecting(Model):
         return f"threshold={self.threshold}, scale={self.scale}"
 
 
+@checked
 def reject_at(
     classifier: nn.Module, detector: nn.Module, x: Tensor, share: float = 0.05
 ) -> Rejecting:

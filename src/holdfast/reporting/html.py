@@ -8,6 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from holdfast.arguments import checked
 from holdfast.claims import Claim
 from holdfast.reporting import charts
 from holdfast.reporting.spelling import count, percent
@@ -19,6 +20,7 @@ WEAKEST = 10  # so many of them
 PAIRS = 12  # pictures of the gallery that are shown open
 
 
+@checked
 def write_report(claims: Sequence[Claim], out: Path | str) -> Path:
     """Write the HTML report of some claims to the file `out` and return its path.
 
@@ -29,6 +31,7 @@ def write_report(claims: Sequence[Claim], out: Path | str) -> Path:
     return path
 
 
+@checked
 def to_html(claims: Sequence[Claim]) -> str:
     """Return the report as one self-contained HTML page."""
     return render(view(claims))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from holdfast.arguments import checked
 from holdfast.claims import Accuracy, Claim
 from holdfast.reporting.history import Epoch
 from holdfast.reporting.spelling import count, percent
 from holdfast.reporting.view import ClaimView, Facts, view
 
 
+@checked
 def to_markdown(claims: Sequence[Claim]) -> str:
     """Return the report of some claims as Markdown text; InputError if there is no claim."""
     report = view(claims)

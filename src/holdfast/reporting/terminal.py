@@ -11,6 +11,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from holdfast.arguments import checked
 from holdfast.claims import Accuracy, Claim
 from holdfast.claims.wording import as_sentence
 from holdfast.reporting.spelling import count, percent
@@ -20,6 +21,7 @@ COLOURS = {"pass": "green", "warn": "yellow", "fail": "bold red", "not-run": "di
 WIDTH = 24  # characters of a bar
 
 
+@checked
 def print_terminal(claims: Sequence[Claim], console: Console | None = None) -> None:
     """Print the report of some claims; InputError if there is none."""
     console = console or Console()

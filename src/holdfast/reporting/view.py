@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from holdfast.arguments import checked
 from holdfast.claims import Accuracy, Claim, Withheld, read_accuracy
 from holdfast.claims.headline import ceiling
 from holdfast.claims.wording import FEW, failed_checks, statement, warnings, within
@@ -107,6 +108,7 @@ class Report:
     differences: str  # why the claims must not be compared, "" when they may be
 
 
+@checked
 def view(claims: Sequence[Claim]) -> Report:
     """Return the view of some claims, in their order; InputError if there are none."""
     if not claims:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -29,6 +29,11 @@ class Goal:
 
     kind: ClassVar[str] = "goal"
     rejects: ClassVar[bool] = False  # whether the last logit is a score to reject by, not a class
+
+    @classmethod
+    def slip(cls, value: Any) -> str | None:
+        """Return what to write instead of what is often passed for a goal: a class."""
+        return "write Targeted(to=3) for class 3" if isinstance(value, int | list | tuple) else None
 
     def harm(self, logits: Tensor, y: Tensor, targets: Tensor | None) -> Tensor:
         """Return (B,): what the attacker wants, positive where the goal is reached."""

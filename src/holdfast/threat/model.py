@@ -26,11 +26,16 @@ class ThreatModel:
     kind: ClassVar[str] = "threat"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.space, Space):
-            raise InputError(f"space must be a set such as Linf(eps='8/255'), got {self.space!r}")
-        object.__setattr__(self, "knowledge", Knowledge(self.knowledge))
         if self.queries is not None and self.queries < 1:
             raise InputError(f"queries must be at least 1 or None, got {self.queries}")
+
+    @classmethod
+    def slip(cls, value: Any) -> str | None:
+        """Return what to write instead of what is often passed for a threat model."""
+        if isinstance(value, Space):
+            return f"that is the set alone: write ThreatModel({type(value).__name__}(...))"
+        plain = isinstance(value, dict) and "space" in value
+        return None if plain else "write ThreatModel(Linf(eps='8/255'))"
 
     @property
     def digest(self) -> str:

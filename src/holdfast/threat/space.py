@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from holdfast.arguments import checked
 from holdfast.errors import InputError
 from holdfast.plain import digest
 from holdfast.threat.region import Region
-from holdfast.units import Number, number
+from holdfast.units import Length, Number, number
 
 
 class Space:
@@ -22,6 +23,12 @@ class Space:
     kind: ClassVar[str] = "space"
     eps: Number
     range: tuple[float, float]
+
+    @classmethod
+    def slip(cls, value: Any) -> str | None:
+        """Return what to write instead of what is often passed for a set: its eps."""
+        number_alone = isinstance(value, int | float) and not isinstance(value, bool)
+        return f"write Linf(eps={value!r})" if number_alone else None
 
     @property
     def radius(self) -> float:
@@ -42,7 +49,8 @@ class Space:
         raise NotImplementedError
 
 
-def check_ball(space: Space, name: str, widest: float, fix: str) -> None:
+@checked
+def check_ball(space: Space, name: str, widest: Length, fix: str) -> None:
     """Refuse an eps that is not positive or that spans more than the whole range."""
     low, high = space.range
     if not low < high:
@@ -54,7 +62,8 @@ def check_ball(space: Space, name: str, widest: float, fix: str) -> None:
         )
 
 
-def radii(radius: float | Tensor | None, space: Space, x: Tensor) -> Tensor:
+@checked
+def radii(radius: Length | Tensor | None, space: Space, x: Tensor) -> Tensor:
     """Return (B,) radii in x's dtype from one number, one per example, or the space's eps."""
     if radius is None:
         radius = space.radius

@@ -7,6 +7,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from holdfast.arguments import checked
+
 
 class Average:
     """A second network whose parameters follow another's slowly (Izmailov, 2018; Gowal, 2020).
@@ -16,6 +18,7 @@ class Average:
     is meaningless, and sharing storage would make the average follow the live network.
     """
 
+    @checked
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.decay = decay
         self.updates = 0

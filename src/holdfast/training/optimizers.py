@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
+from holdfast.arguments import foreign
 from holdfast.errors import ConfigError
 from holdfast.registry import register
 
@@ -25,6 +26,13 @@ class Optimizer:
 
     kind: ClassVar[str] = "optimizer"
     lr: float
+
+    @classmethod
+    def slip(cls, value: Any) -> str | None:
+        """Return what to write instead of an optimizer of PyTorch's, which has its parameters."""
+        lr = getattr(value, "defaults", {}).get("lr", 0.1)
+        names = {"sgd": f"SGD(lr={lr})", "adam": f"Adam(lr={lr})", "adamw": f"Adam(lr={lr})"}
+        return foreign("optimizer", value, names)
 
     def build(self, module: nn.Module) -> torch.optim.Optimizer:
         """Return the torch optimizer for a module's trainable parameters."""

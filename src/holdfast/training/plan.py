@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from holdfast.data import Augmentation
 from holdfast.errors import ConfigError
 from holdfast.registry import register
 from holdfast.training.optimizers import SGD, Optimizer
 from holdfast.training.schedules import Cyclic, Schedule
+from holdfast.units import BatchSize
 
 
 @register("plan", name="train")
@@ -24,7 +25,7 @@ class TrainPlan:
     kind: ClassVar[str] = "plan"
 
     epochs: int = 30
-    batch_size: int = 128
+    batch_size: BatchSize = 128
     optimizer: Optimizer = SGD()
     schedule: Schedule = Cyclic()
     ema: float | None = None  # decay per step of averaged weights, which then are the model
@@ -34,6 +35,12 @@ class TrainPlan:
     clip: float | None = None  # largest Euclidean length of the gradient
     patience: int | None = None  # epochs without a better one after which training stops
     checkpoint_minutes: float | None = 10.0  # between checkpoints inside an epoch; 0: every step
+
+    @classmethod
+    def slip(cls, value: Any) -> str | None:
+        """Return what to write instead of fields alone."""
+        plain = isinstance(value, dict) and "type" in value
+        return None if plain else "write TrainPlan(epochs=30)"
 
     def __post_init__(self) -> None:
         _at_least(self.epochs, 1, "epochs")

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from holdfast import runtime
+from holdfast.arguments import checked
 from holdfast.errors import InputError
 from holdfast.models import Model
 from holdfast.models.adapter import Channel
@@ -27,6 +28,7 @@ from holdfast.training.setup import NetworkLike, Parts, Setup, prepare
 from holdfast.training.state import Record, TrainState
 from holdfast.training.validation import Validate
 from holdfast.training.weights import card_of, read_model, write_model
+from holdfast.units import Seed
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class TrainResult:
     finished: str
 
 
+@checked
 def train(
     network: NetworkLike,
     data: Parts,
@@ -69,7 +72,7 @@ def train(
     method: Method | None = None,
     plan: TrainPlan | None = None,
     out: str | Path,
-    seed: int = 0,
+    seed: Seed = 0,
     resume: bool = False,
     normalize: tuple[Channel, Channel] | None = None,
     validate: Validate | None = None,
@@ -127,6 +130,7 @@ def train(
     return _result(state, setup, out)
 
 
+@checked
 def load_run(path: str | Path, which: str = "best", network: nn.Module | None = None) -> Model:
     """Return the model that a run kept, in eval mode on the CPU.
 

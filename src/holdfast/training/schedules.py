@@ -8,16 +8,31 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from holdfast.arguments import foreign
 from holdfast.errors import ConfigError
 from holdfast.registry import register
+
+_TORCH = {
+    "cosineannealinglr": "Cosine()",
+    "onecyclelr": "OneCycle()",
+    "multisteplr": "Piecewise()",
+    "steplr": "Piecewise()",
+    "cycliclr": "Cyclic()",
+    "constantlr": "Constant()",
+}  # PyTorch's schedulers and ours
 
 
 class Schedule:
     """The interface of every schedule; subclasses are frozen dataclasses."""
 
     kind: ClassVar[str] = "schedule"
+
+    @classmethod
+    def slip(cls, value: Any) -> str | None:
+        """Return what to write instead of a scheduler of PyTorch's, or of a function."""
+        return foreign("schedule", value, _TORCH)
 
     def at(self, progress: float) -> float:
         """Return the fraction of the peak learning rate at `progress` in [0, 1]."""

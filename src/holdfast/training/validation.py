@@ -16,6 +16,7 @@ from holdfast.rng import Rng
 from holdfast.threat import ThreatModel, Untargeted
 from holdfast.training.methods.base import white_box
 from holdfast.training.parallel import Group
+from holdfast.units import BatchSize, Seed
 
 Validate = Callable[[nn.Module], dict[str, float]]
 """Called with the model after every epoch; returns {"clean": .., "robust": ..}, fractions of 1."""
@@ -33,8 +34,8 @@ class Validator:
 
     examples: Examples
     threat: ThreatModel
-    seed: int = 0
-    batch_size: int = 128
+    seed: Seed = 0
+    batch_size: BatchSize = 128
     attack: Attack = PGD(steps=10, step_size=0.25)
     group: Group = Group()
 

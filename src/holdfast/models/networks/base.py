@@ -7,8 +7,10 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
+from holdfast.arguments import checked
 from holdfast.errors import InputError
 from holdfast.plain import build
+from holdfast.units import Count, Seed
 
 
 class Network:
@@ -21,11 +23,12 @@ class Network:
         raise NotImplementedError
 
 
+@checked
 def build_network(
     spec: Network | nn.Module | dict[str, Any] | str,
     input_shape: tuple[int, ...],
-    num_classes: int,
-    seed: int = 0,
+    num_classes: Count,
+    seed: Seed = 0,
 ) -> nn.Module:
     """Return the network that `spec` describes, in train mode, on the CPU.
 

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from holdfast.arguments import checked
 from holdfast.errors import HoldfastError, TargetError
 from holdfast.models.targets.outputs import checked_outputs, scores_of
 
@@ -54,6 +55,7 @@ class BlackBox(nn.Module):
     and it never counts as robust. offers: the knowledge that it can answer to.
     """
 
+    @checked
     def __init__(self, target: Target) -> None:
         super().__init__()
         self.target = target

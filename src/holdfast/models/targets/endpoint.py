@@ -14,6 +14,7 @@ from urllib.parse import SplitResult
 import numpy as np
 from numpy.typing import NDArray
 
+from holdfast.arguments import checked
 from holdfast.errors import InputError, TargetError
 from holdfast.models.targets.base import Target
 from holdfast.models.targets.http import (
@@ -25,6 +26,7 @@ from holdfast.models.targets.http import (
     without_user,
 )
 from holdfast.models.targets.outputs import checked_outputs
+from holdfast.units import Count
 
 PATIENCE = 3  # examples in a row on which it may not answer before it counts as gone
 _AGAIN = (408, 425, 429, 500, 502, 503, 504)  # statuses after which another try may succeed
@@ -47,12 +49,13 @@ class Endpoint(Target):
     none at the first request: TargetError.
     """
 
+    @checked
     def __init__(
         self,
         url: str,
         outputs: str | None = None,
         *,
-        num_classes: int | None = None,
+        num_classes: Count | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float = 10.0,
         tries: int = 3,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from holdfast.arguments import checked
 from holdfast.errors import InputError
 from holdfast.models.targets.base import Target
 from holdfast.models.targets.class_labels import columns_of, own_labels
@@ -26,6 +27,7 @@ class Estimator(Target):
     and its parameters have, and the logits on a claim's probes are compared.
     """
 
+    @checked
     def __init__(self, estimator: Any, outputs: str | None = None) -> None:
         self.classes = _classes(estimator)
         has = [key for key, method in _METHODS.items() if hasattr(estimator, method)]

@@ -7,8 +7,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from holdfast.arguments import checked
 from holdfast.models.targets.base import Target
 from holdfast.models.targets.outputs import checked_outputs
+from holdfast.units import Count
 
 
 class Function(Target):
@@ -18,12 +20,13 @@ class Function(Target):
     compared and the logits on the claim's probes.
     """
 
+    @checked
     def __init__(
         self,
         function: Callable[[NDArray[Any]], Any],
         outputs: str | None = None,
         *,
-        num_classes: int | None = None,
+        num_classes: Count | None = None,
     ) -> None:
         self.function = function
         self.num_classes = num_classes

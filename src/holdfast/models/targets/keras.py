@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from holdfast.arguments import checked
 from holdfast.models.targets.base import Target
 from holdfast.models.targets.outputs import checked_outputs
+from holdfast.units import Count
 
 
 class KerasNetwork(nn.Module):
@@ -47,8 +49,9 @@ class KerasModel(Target):
     that are not Keras's own: with such, a model is not sealed.
     """
 
+    @checked
     def __init__(
-        self, model: Any, outputs: str | None = None, *, num_classes: int | None = None
+        self, model: Any, outputs: str | None = None, *, num_classes: Count | None = None
     ) -> None:
         self.model = model
         self.num_classes = num_classes

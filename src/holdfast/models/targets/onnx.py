@@ -10,11 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from holdfast.arguments import checked
 from holdfast.errors import InputError
 from holdfast.models.targets import onnx_file
 from holdfast.models.targets.base import Target
 from holdfast.models.targets.class_labels import columns_of, own_labels
 from holdfast.models.targets.outputs import checked_outputs
+from holdfast.units import Count
 
 _TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
 
@@ -28,13 +30,14 @@ class Onnx(Target):
     in batches of that size; one that takes (N, D) gets its inputs flattened.
     """
 
+    @checked
     def __init__(
         self,
         model: Any,
         outputs: str | None = None,
         *,
         output: str | None = None,
-        num_classes: int | None = None,
+        num_classes: Count | None = None,
     ) -> None:
         self.num_classes = num_classes
         self.sha256: str | None = None

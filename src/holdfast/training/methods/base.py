@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +36,11 @@ class Method:
 
     kind: ClassVar[str] = "method"
     adversarial: ClassVar[bool] = True
+
+    @classmethod
+    def slip(cls, value: Any) -> str | None:
+        """Return what to write instead of what is often passed for a method: its attack."""
+        return "write Madry(attack=...)" if isinstance(value, Attack) else None
 
     def perturb(self, model: nn.Module, batch: Batch, threat: ThreatModel, rng: Rng) -> Tensor:
         """Return the inputs (B, ...) to train on; nothing of the model is touched."""
