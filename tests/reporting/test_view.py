@@ -154,9 +154,10 @@ def test_the_command_repeats_model_and_data_of_the_evaluation(tmp_path: Path) ->
     folder = tmp_path / "a b"
     command = "holdfast evaluate --model 'my net.py:f' --weights w.pt --data /d/x.npz --seed 1"
     found = view([make_claim(folder, command=command)]).claims[0].verify_with
-    assert found == (
-        f"holdfast verify '{folder}' --model 'my net.py:f' --weights w.pt --data /d/x.npz"
-    )
+    assert found == f"holdfast verify '{folder}' --model MODEL --weights w.pt --data /d/x.npz"
+    folders = "holdfast evaluate --model 'runs/my a' --data d"
+    found = view([make_claim(tmp_path / "d", command=folders)]).claims[0].verify_with
+    assert found.endswith("--model 'runs/my a' --data d")
     unclear = "hf.evaluate(it's)"
     trained = view([make_claim(tmp_path / "b", command=unclear)]).claims[0]
     assert trained.verify_with.endswith("--model runs/adversarial --data digits")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -86,9 +88,35 @@ def model_of(name: str | None, weights: str | None, outputs: str | None = None) 
     return made if isinstance(made, Model) else wrap(made, outputs=outputs)
 
 
+def model_of_claim(document: Mapping[str, Any]) -> Model:
+    """Return the model of the run folder that a claim names; ConfigError if it names no such one.
+
+    A run folder holds weights and the name of a network of ours: loading it runs nothing of it.
+    """
+    name = (document["training"] or {}).get("run")
+    if name is not None and is_run(name):
+        return api.load(name)
+    why = "" if name is None else f"; the claim names {name!r}, which is no run folder here"
+    raise ConfigError(
+        "say which model to check the claim against: --model FOLDER of a run, or --model "
+        f"package.module:function{why}"
+    )
+
+
+def data_of_claim(document: Mapping[str, Any]) -> str:
+    """Return the name of the set that a claim names; ConfigError for what is no plain name."""
+    name = str(document["data"]["name"])
+    if re.search(r"[/\\\0:~]", name):
+        raise ConfigError(
+            f"say which data to check the claim against: --data NAME; the claim names {name!r}, "
+            "which is not the name of a set"
+        )
+    return reference(name)
+
+
 def is_run(name: str) -> bool:
     """Say whether a model's name is a folder."""
-    return Path(name).is_dir()
+    return os.path.isdir(name)  # noqa: PTH112 - False also for what can be no path
 
 
 def threat_of(given: ThreatModel | None, model: str | None) -> ThreatModel:

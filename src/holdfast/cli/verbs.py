@@ -14,7 +14,6 @@ from rich.console import Console
 from holdfast import api
 from holdfast.claims import Claim
 from holdfast.cli import batches, listing, subject
-from holdfast.data.load import reference
 from holdfast.errors import ConfigError
 from holdfast.evaluation import export_png
 from holdfast.training import TrainResult
@@ -119,15 +118,19 @@ def verify(
     replay: int,
     search: str | None = None,
 ) -> None:
-    """Re-check a claim; the run and the data that it names are the defaults."""
+    """Re-check a claim; the run folder and the set that it names are the defaults.
+
+    A claim's word is data: it names a folder of weights or a known set, it is never imported,
+    opened as a path of any other kind, or asked over a network.
+    """
     document = Claim.load(folder).document
-    training = document["training"] or {}
-    if model is None and training:
-        model = str(training["run"])
     if data is None:
-        data = reference(str(document["data"]["name"]))
-    target = document["model"].get("target") or {}
-    loaded = subject.model_of(model, weights, target.get("outputs"))
+        data = subject.data_of_claim(document)
+    if model is None:
+        loaded = subject.model_of_claim(document)
+    else:
+        target = document["model"].get("target") or {}
+        loaded = subject.model_of(model, weights, target.get("outputs"))
     twin = None if search is None else subject.model_of(search, None)
     say(api.verify(folder, model=loaded, data=data, replay=replay, search=twin))
 

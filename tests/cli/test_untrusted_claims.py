@@ -1,0 +1,81 @@
+"""What a claim names is never imported, opened or asked because the claim says so."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+
+import pytest
+
+from malformed import changed, seal
+
+CODE = "import pathlib\npathlib.Path('ran').touch()\ndef build():\n    raise SystemExit\n"
+
+
+@pytest.fixture
+def folder(claimed, tmp_path):
+    without = shutil.ignore_patterns("ledger")
+    return shutil.copytree(claimed, tmp_path / "claim", ignore=without)
+
+
+def reseal(folder, *changes):
+    document = json.loads((folder / "claim.json").read_text())
+    for at, value in changes:
+        document = changed(document, at, value)
+    return seal(folder, document)
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "evil_of_claim:build",
+        "claim.evil_of_claim:build",
+        "evil_of_claim.py",
+        "claim/model.onnx",
+        "http://127.0.0.1:9/model",
+        "pipe",
+        "n" * 5000,
+        "a\0b",
+        "",
+    ],
+)
+def test_a_model_that_a_claim_names_is_loaded_from_a_run_folder_or_not_at_all(
+    holdfast, folder, tmp_path, named
+):
+    (tmp_path / "evil_of_claim.py").write_text(CODE)
+    (folder / "evil_of_claim.py").write_text(CODE)
+    (folder / "model.onnx").write_bytes(b"")
+    os.mkfifo(tmp_path / "pipe")
+    ran = holdfast("verify", reseal(folder, (("training", "run"), named)))
+    assert ran.status == 2
+    assert ran.err.startswith("error: say which model to check the claim against: --model")
+    assert ran.err.count("\n") == 1
+    assert not (tmp_path / "ran").exists()
+    assert not [name for name in sys.modules if "evil_of_claim" in name]
+
+
+@pytest.mark.parametrize(
+    "named", ["/etc/x.npz", "../secret test", "~/d.npz", "pipe/x", "http://127.0.0.1:9/x", "C:\\x"]
+)
+def test_data_that_a_claim_names_are_a_known_set_or_not_opened(
+    holdfast, folder, trained, tmp_path, named
+):
+    (tmp_path / "pipe").mkdir()
+    os.mkfifo(tmp_path / "pipe" / "x")
+    ran = holdfast("verify", reseal(folder, (("data", "name"), named)), "--model", trained)
+    assert ran.status == 2
+    assert ran.err.startswith("error: say which data to check the claim against: --data NAME")
+
+
+def test_neither_a_report_nor_a_search_model_s_name_imports_anything(holdfast, folder, tmp_path):
+    (tmp_path / "evil_of_claim.py").write_text(CODE)
+    named = "evil_of_claim:build"
+    changes = [(("training", "run"), named), (("command",), f"holdfast evaluate --model {named}")]
+    search = {"name": named, "digest": "0" * 64}
+    reseal(folder, *changes, (("search",), search))
+    ran = holdfast("report", folder)
+    assert ran.status == 0
+    assert f"--model {named}" not in ran.out.partition("Check it yourself")[2]
+    assert not (tmp_path / "ran").exists()
