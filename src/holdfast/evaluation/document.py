@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +14,7 @@ import torch
 from holdfast.claims import Accuracy, headline
 from holdfast.claims.headline import robust
 from holdfast.claims.schema import NAME, PROSE
+from holdfast.credentials import published_command
 from holdfast.evaluation.cascade import Example, Stage
 from holdfast.evaluation.checks import diagnose
 from holdfast.evaluation.setting import Setting
@@ -180,11 +179,10 @@ def _counts_at(outcome: Outcome, own: Outcome) -> dict[str, int]:
 
 def _circumstances(setting: Setting) -> dict[str, Any]:
     facts = environment()
-    program, *words = sys.argv or ["python"]
     return {
         "holdfast": facts["holdfast"],
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join([Path(program).name, *words]),
+        "command": published_command(sys.argv),
         "seed": setting.seed,
         "batch_size": setting.batch_size,
         "threads": torch.get_num_threads(),

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from holdfast.credentials import masked_command
 from holdfast.data import Examples, Stream
 from holdfast.errors import ConfigError, InputError, StorageError
 from holdfast.plain import canonical
@@ -76,7 +77,7 @@ def write_run(
         {
             "schema": SCHEMA,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": command,
+            "command": None if command is None else masked_command(command),
             **settings,
             "threat_sentence": sentence,
             "environment": dict(environment),
