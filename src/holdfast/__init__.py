@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from holdfast import attacks, data, losses, models
-    from holdfast.api import attack, evaluate, load, load_data, report, train, verify
+    from holdfast.api import attack, evaluate, load, load_data, report, sign, train, verify
     from holdfast.attacks import Result
     from holdfast.claims import Accuracy, Claim
     from holdfast.data import Examples, FlipCrop, Splits
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "api": "attack evaluate load load_data report train verify",
+    "api": "attack evaluate load load_data report sign train verify",
     "attacks": "Result",
     "claims": "Accuracy Claim",
     "data": "Examples FlipCrop Splits",
@@ -136,6 +136,7 @@ __all__ = [
     "losses",
     "models",
     "report",
+    "sign",
     "train",
     "verify",
     "wrap",

@@ -9,6 +9,7 @@ import sys
 import time
 
 import numpy as np
+import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -159,3 +160,28 @@ def test_evaluate_takes_a_recipe(holdfast, trained, tmp_path):
     assert ran.status == 0, ran.err
     assert ran.out.startswith("On a random subset of n=10")
     assert ran.err == ""
+
+
+def test_sign_and_verify_with_a_key(holdfast, claimed, trained, tmp_path):
+    ed25519 = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ed25519")
+    formats = pytest.importorskip("cryptography.hazmat.primitives.serialization")
+    key = ed25519.Ed25519PrivateKey.generate()
+    form = (formats.Encoding.PEM, formats.PrivateFormat.PKCS8, formats.NoEncryption())
+    (tmp_path / "key").write_bytes(key.private_bytes(*form))
+    ssh = (formats.Encoding.OpenSSH, formats.PublicFormat.OpenSSH)
+    (tmp_path / "key.pub").write_bytes(key.public_key().public_bytes(*ssh))
+    shutil.copytree(claimed, tmp_path / "c", ignore=shutil.ignore_patterns("ledger"))
+    words = ("verify", "c", "--model", trained)
+    assert "signed" not in holdfast(*words).out
+    ran = holdfast(*words, "--key", "key.pub")
+    assert (ran.status, ran.err.partition(": there")[0]) == (1, "NOT VERIFIED: c is not signed")
+    ran = holdfast("sign", "c", "--key", "key", "--signer", "Jane \x1b[31mDoe")
+    assert ran.status == 0, ran.err
+    assert ran.out.startswith(r"c is signed as 'Jane \x1b[31mDoe' on 20")
+    assert "key not checked" in holdfast(*words).out
+    ran = holdfast(*words, "--key", "key.pub")
+    assert ran.status == 0
+    assert "(the key that was given)" in ran.out
+    assert hf.sign("c", key="key").fingerprint in ran.out
+    assert holdfast(*words, "--key", "key").err.startswith("error: key is a private key")
+    assert holdfast("sign", "c", "--key", "absent").status == 2

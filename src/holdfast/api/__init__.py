@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from holdfast.api.arguments import examples_of, load_data
-from holdfast.api.verbs import attack, evaluate, load, report, train, verify
+from holdfast.api.verbs import attack, evaluate, load, report, sign, train, verify
 
 __all__ = [
     "attack",
@@ -12,6 +12,7 @@ __all__ = [
     "load",
     "load_data",
     "report",
+    "sign",
     "train",
     "verify",
 ]

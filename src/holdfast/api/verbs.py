@@ -28,7 +28,8 @@ from holdfast.api.arguments import (
 )
 from holdfast.arguments import checked
 from holdfast.attacks import PGD, Attack, Result
-from holdfast.claims import Claim
+from holdfast.claims import Claim, Signature
+from holdfast.claims import sign as sign_claim
 from holdfast.errors import InputError
 from holdfast.evaluation import Suite, Verification
 from holdfast.evaluation.provenance import provenance_of, remember
@@ -172,19 +173,34 @@ def verify(
     replay: int = 0,
     search: Any = None,
     device: str | None = None,
+    key: str | Path | None = None,
 ) -> Verification:
     """Re-check a claim against a model and data; printing the result says what was proven.
 
     replay: run the suite again on so many of the points that it did not break. search: the claim's
     search model, where it had one; counterexamples are proven without it, nothing is replayed.
+    key: a file with the public key of whoever must have signed the claim.
     Raises VerificationError at the first thing that does not hold.
     """
     model = wrap(model)
     examples = examples_of(data, "test", model.range)
     twin = None if search is None else wrap(search)
     return evaluation.verify(
-        path, model=model, data=examples, replay=replay, search=twin, device=device
+        path, model=model, data=examples, replay=replay, search=twin, device=device, key=key
     )
+
+
+@checked
+def sign(
+    path: str | Path, *, key: str | Path, signer: str = "", passphrase: str | None = None
+) -> Signature:
+    """Sign a claim with a private Ed25519 key; the signature is written beside claim.json.
+
+    key: a PEM or OpenSSH file, as `ssh-keygen -t ed25519` makes it. signer: the name of whoever
+    answers for the claim; a reader knows it as stated. Raises VerificationError for a claim that is
+    not whole, InputError for a key that cannot be used.
+    """
+    return sign_claim(path, key=key, signer=signer, passphrase=passphrase)
 
 
 @checked

@@ -6,6 +6,7 @@ from holdfast.claims.headline import headline
 from holdfast.claims.intervals import Accuracy, Interval, Withheld, wilson
 from holdfast.claims.ledger import Ledger, Segment
 from holdfast.claims.metric import ClassificationAccuracy, Metric
+from holdfast.claims.signature import Signature, can_check, read_signature, sign, signer_of
 from holdfast.claims.table import Row, Table
 from holdfast.claims.tensor_file import read_tensors
 
@@ -18,14 +19,19 @@ __all__ = [
     "Metric",
     "Row",
     "Segment",
+    "Signature",
     "Table",
     "TotalCost",
     "Withheld",
+    "can_check",
     "file_digest",
     "headline",
     "model_digest",
     "read_accuracy",
+    "read_signature",
     "read_tensors",
+    "sign",
+    "signer_of",
     "tensor_digest",
     "wilson",
     "write_claim",

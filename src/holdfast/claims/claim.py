@@ -44,6 +44,7 @@ from holdfast.storage import (
 
 DOCUMENT = "claim.json"
 TABLE = "per_example.csv"
+SIGNATURE = "signature.json"  # no part of a claim, about one
 
 
 @dataclass(frozen=True)
@@ -123,10 +124,16 @@ class Claim:
         return cls(document=document, folder=folder, per_example=table)
 
     def save(self, path: Path | str) -> Claim:
-        """Copy the claim into another folder, claim.json last; return the claim that lies there."""
+        """Copy the claim into another folder, claim.json last; return the claim that lies there.
+
+        Its signature goes with it.
+        """
         names = self.document["files"]
         contents = {name: read_file(self.folder / name, _limit(name)) for name in names}
-        return write_claim(path, self.document, contents)
+        copy, signature = write_claim(path, self.document, contents), self.folder / SIGNATURE
+        if signature.is_file() and not copy.folder.samefile(self.folder):
+            write_atomic(copy.folder / SIGNATURE, read_file(signature, LARGEST_TEXT))
+        return copy
 
 
 @checked
@@ -158,7 +165,7 @@ def read_accuracy(plain: Mapping[str, Any]) -> Accuracy | Withheld:
 
 def _withdraw(folder: Path, keep: set[str]) -> None:
     stale = [item for item in folder.glob("evidence-*.safetensors") if item.name not in keep]
-    for path in [folder / DOCUMENT, *stale]:
+    for path in [folder / DOCUMENT, folder / SIGNATURE, *stale]:
         with guarded(path, "remove"):
             path.unlink(missing_ok=True)
             sync_folder(folder)

@@ -212,11 +212,36 @@ def verify(
         str | None,
         typer.Option("--search", help="The claim's search model, if it had one.", metavar="MODEL"),
     ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option("--key", help="The public key that must have signed it.", metavar="FILE"),
+    ] = None,
 ) -> None:
     """Re-check a claim, down to every counterexample."""
     from holdfast.cli import verbs
 
-    verbs.verify(claim, model, weights, data, replay=replay, search=search)
+    verbs.verify(claim, model, weights, data, replay=replay, search=search, key=key)
+
+
+@app.command(epilog=_example("sign claims/a --key ~/.ssh/id_ed25519 --signer 'Jane Doe'"))
+def sign(
+    claim: Annotated[Path, typer.Argument(help="Folder of the claim.", metavar="CLAIM")],
+    *,
+    key: Annotated[
+        str, typer.Option("--key", help="A private Ed25519 key, PEM or OpenSSH.", metavar="FILE")
+    ],
+    signer: Annotated[
+        str, typer.Option("--signer", help="Who answers for the claim.", metavar="NAME")
+    ] = "",
+    passphrase: Annotated[
+        bool, typer.Option("--passphrase", help="Ask for the key's passphrase.")
+    ] = False,
+) -> None:
+    """Sign a claim, so that somebody answers for it."""
+    from holdfast.cli import verbs
+
+    secret = typer.prompt("Passphrase", hide_input=True, err=True) if passphrase else None
+    verbs.sign(claim, key, signer, secret)
 
 
 @app.command(epilog=_example("report claims/a claims/b -o report.html"))

@@ -11,6 +11,7 @@ import typer
 from holdfast.cli.app import app
 from holdfast.errors import HoldfastError, VerificationError
 from holdfast.heap import hold_memory
+from holdfast.printable import printable
 
 REFUTED = 1  # a claim does not hold, or the demo misses its figures
 MISUSED = 2  # bad input, configuration or storage
@@ -51,7 +52,7 @@ def run(words: Sequence[str], *, debug: bool = False) -> int:
 
 def say(text: str) -> None:
     """Write one line to stderr."""
-    sys.stderr.write(" ".join(text.split()) + "\n")
+    sys.stderr.write(printable(" ".join(text.split())) + "\n")
 
 
 def _usage(error: Exception) -> int:

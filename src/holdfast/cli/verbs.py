@@ -16,6 +16,7 @@ from holdfast.claims import Claim
 from holdfast.cli import batches, listing, subject
 from holdfast.errors import ConfigError
 from holdfast.evaluation import export_png
+from holdfast.printable import printable
 from holdfast.training import TrainResult
 
 
@@ -23,7 +24,8 @@ def say(text: object) -> None:
     """Print one line of a result to standard output; of several processes, the first one does."""
     if os.environ.get("RANK", "0") != "0":
         return
-    Console(soft_wrap=True).print(str(text), markup=False, highlight=False)
+    lines = "\n".join(map(printable, str(text).split("\n")))
+    Console(soft_wrap=True).print(lines, markup=False, highlight=False)
 
 
 def train(
@@ -117,6 +119,7 @@ def verify(
     *,
     replay: int,
     search: str | None = None,
+    key: str | None = None,
 ) -> None:
     """Re-check a claim; the run folder and the set that it names are the defaults.
 
@@ -132,7 +135,13 @@ def verify(
         target = document["model"].get("target") or {}
         loaded = subject.model_of(model, weights, target.get("outputs"))
     twin = None if search is None else subject.model_of(search, None)
-    say(api.verify(folder, model=loaded, data=data, replay=replay, search=twin))
+    say(api.verify(folder, model=loaded, data=data, replay=replay, search=twin, key=key))
+
+
+def sign(folder: Path, key: str, signer: str, passphrase: str | None) -> None:
+    """Sign a claim and say with which key."""
+    found = api.sign(folder, key=key, signer=signer, passphrase=passphrase)
+    say(f"{folder} is {found}")
 
 
 def report(claims: Sequence[Path], out: str | None) -> None:

@@ -17,7 +17,16 @@ from torch import nn
 
 from holdfast.arguments import checked
 from holdfast.attacks import Attack
-from holdfast.claims import Accuracy, Claim, Row, model_digest, read_tensors
+from holdfast.claims import (
+    Accuracy,
+    Claim,
+    Row,
+    Signature,
+    can_check,
+    model_digest,
+    read_tensors,
+    signer_of,
+)
 from holdfast.data import Examples
 from holdfast.errors import ConfigError, InputError, VerificationError
 from holdfast.evaluation.evidence import SLACK, check_evidence, check_gallery, near
@@ -29,6 +38,7 @@ from holdfast.evaluation.stage import SHOWN, clean_scores
 from holdfast.evaluation.suites import Member, Suite
 from holdfast.models import Finding, Verdict, frozen, wrap
 from holdfast.plain import build
+from holdfast.printable import printable
 from holdfast.registry import known
 from holdfast.runtime import deterministic
 from holdfast.threat import Status, ThreatModel
@@ -45,6 +55,8 @@ class Verification:
     counterexamples: int  # that are in the set, within range, and fool the model
     replayed: int  # points on which the attacks were run again and found nothing, as claimed
     searched: bool = True  # the claim's search model, if it had one, was at hand
+    signature: Signature | None = None  # who answers for the claim
+    key_checked: bool = False  # the signature was made with the key that the verifier gave
 
     @property
     def bound(self) -> Accuracy:
@@ -60,13 +72,23 @@ class Verification:
                 " The claim's search model was not at hand: what the checks say of gradients is "
                 "the claim's word."
             )
+        if self.signature is not None:
+            again += f" It is {self.signature} ({self._trust()})."
         within = self.claim.document["threat_sentence"]
-        return (
+        return printable(
             f"Verified: clean accuracy {self.claim.clean_accuracy} on {self.points:,} points, and "
             f"{self.counterexamples:,} counterexamples within {within}. "
             f"This proves that robust accuracy on these points is at most "
             f"{100 * self.bound.value:.1f} %; it cannot prove that nothing else breaks.{again}"
         )
+
+    def _trust(self) -> str:
+        """Return how far the signature was checked."""
+        if self.key_checked:
+            return "the key that was given"
+        if can_check():
+            return "key not checked: pass the signer's public key to check it"
+        return "neither signature nor key checked: pip install 'holdfast[sign]'"
 
 
 @checked
@@ -78,18 +100,22 @@ def verify(
     replay: int = 0,
     search: Any = None,
     device: str | None = None,
+    key: Path | str | None = None,
 ) -> Verification:
     """Re-check the claim in the folder `path` against `model` and `data`.
 
     replay: rerun the suite on so many random points that the claim calls unbroken. search: the
     claim's search model, if it had one; without it nothing can be replayed, and what gradients it
-    has stays the claim's word. Raises
+    has stays the claim's word. key: a file with the public key that must have signed the claim.
+
+    Raises:
     VerificationError at the first thing that does not hold, naming it; StorageError if there is no
     finished claim.
     """
     if replay < 0:
         raise InputError(f"replay must be 0 or more, got {replay}")
     claim = Claim.load(path)
+    signature = signer_of(claim, key)
     check_subject(claim, model, data)
     with deterministic(), torch.random.fork_rng():
         setting = bind(claim, model, data, device, search)
@@ -105,7 +131,9 @@ def verify(
             check_gallery(claim, setting)
             replayed = replay_some(claim, setting, replay) if replay else 0
     at_hand = setting.about_twin is None or setting.twin is not None
-    return Verification(claim, len(claim.per_example), shown, replayed, at_hand)
+    return Verification(
+        claim, len(claim.per_example), shown, replayed, at_hand, signature, key is not None
+    )
 
 
 def check_subject(claim: Claim, model: nn.Module, data: Examples) -> None:
