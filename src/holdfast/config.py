@@ -7,12 +7,9 @@ the file itself, so a mistake is found before any work starts.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
-
-import yaml
 
 from holdfast import plain
 from holdfast.attacks import PGD, Attack
@@ -20,6 +17,7 @@ from holdfast.errors import ConfigError, did_you_mean
 from holdfast.evaluation.suites import Suite, get_suite
 from holdfast.models import Network
 from holdfast.registry import known, register
+from holdfast.safe_yaml import parse_yaml
 from holdfast.spaces import Linf
 from holdfast.threat import ThreatModel
 from holdfast.training import TrainPlan
@@ -103,17 +101,17 @@ def parse_file(text: str, command: str, source: str) -> dict[str, Any]:
     """
     content = parse_yaml(text, source)
     if not isinstance(content, dict):
-        raise ConfigError(f"{source} must have sections such as 'train:', got {content!r}")
+        raise ConfigError(f"{source} must have sections such as 'train:', got {content!r:.60}")
     sections = known("config")
     for key in content:
         if key not in sections and key not in COMMENT_KEYS:
             hint = did_you_mean(str(key), sections)
-            raise ConfigError(f"{source}: unknown section {key!r}{hint}")
+            raise ConfigError(f"{source}: unknown section {key!r:.60}{hint}")
     section = content.get(command)
     if section is None:
         raise ConfigError(f"{source} has no section '{command}:' for this command")
     if not isinstance(section, dict):
-        raise ConfigError(f"{source}: section '{command}' must be a mapping, got {section!r}")
+        raise ConfigError(f"{source}: section '{command}' must be a mapping, got {section!r:.60}")
     return section
 
 
@@ -146,33 +144,6 @@ def threat_model(value: Any) -> Any:
     if kind == "threat_model":
         return {**value, "type": kind}
     return {"type": "threat_model", "space": value}
-
-
-def parse_yaml(text: str, source: str) -> Any:
-    """Return the data of a YAML text; ConfigError says in one line where it is broken."""
-    try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - derives from SafeLoader
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{source} is not valid YAML: {' '.join(str(error).split())}") from None
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which `5e-3` is a number and a key that comes twice is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """Return a mapping whose keys are all different."""
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise ConfigError(f"line {node.start_mark.line + 1}: the key {key!r} comes twice")
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
-    list("-+.0123456789"),
-)
 
 
 def _normal(section: Mapping[str, Any]) -> dict[str, Any]:

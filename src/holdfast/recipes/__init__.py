@@ -6,9 +6,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from holdfast.errors import ConfigError, StorageError, did_you_mean
+from holdfast.safe_yaml import parse_yaml
 from holdfast.storage import read_file
 
 SUFFIX = ".yaml"
@@ -23,7 +22,7 @@ def names() -> list[str]:
 
 def about(name: str) -> str:
     """Return a recipe's own description in one line."""
-    content: dict[str, Any] = yaml.safe_load(read(name)[0])
+    content: dict[str, Any] = parse_yaml(read(name)[0], name)
     return " ".join(str(content.get("about", "")).split())
 
 
