@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
@@ -67,7 +67,10 @@ class FromExamples:
 
 @dataclass(frozen=True, kw_only=True)
 class FromStream:
-    """The batches of an iterable as they come; it is read from the start in every epoch."""
+    """The batches of an iterable as they come; it is read from the start in every epoch.
+
+    A batch of one example, as the last often is, joins the one before it.
+    """
 
     stream: Stream
     steps: int
@@ -76,7 +79,7 @@ class FromStream:
 
     def batches(self, seed: int, epoch: int, start: int) -> Iterator[Batch]:
         assert start == 0, "an epoch of a stream begins at its start"
-        return islice(iter(self.stream), self.steps)
+        return islice(_no_single(self.stream), self.steps)
 
 
 def feed(data: Examples | Stream, batch_size: int, num_classes: int, group: Group) -> Feed:
@@ -89,8 +92,30 @@ def feed(data: Examples | Stream, batch_size: int, num_classes: int, group: Grou
     if group.size > 1:
         raise InputError("an iterable cannot be shared by processes: pass a torch Dataset")
     steps, counts = 0, torch.zeros(num_classes, dtype=torch.int64)
-    for batch in data:
+    for batch in _no_single(data):
         if int(batch.y.max()) >= num_classes:
             raise InputError(f"labels must be below {num_classes}, got {int(batch.y.max())}")
         steps, counts = steps + 1, counts + torch.bincount(batch.y, minlength=num_classes)
     return FromStream(stream=data, steps=steps, label_counts=counts)
+
+
+def _no_single(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """Yield batches; one of a single example joins its neighbor, unless that is of one, too.
+
+    Batch normalization has no statistics of one example, and PyTorch refuses to train with it.
+    """
+    held: Batch | None = None
+    for batch in batches:
+        if held is None:
+            held = batch
+        elif (len(held) == 1) != (len(batch) == 1) and held.x.shape[1:] == batch.x.shape[1:]:
+            held = Batch(*map(torch.cat, zip(_parts(held), _parts(batch), strict=True)))
+        else:
+            yield held
+            held = batch
+    if held is not None:
+        yield held
+
+
+def _parts(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    return batch.x, batch.y, batch.ids
