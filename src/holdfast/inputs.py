@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from holdfast.arguments import checked
@@ -12,6 +15,74 @@ from holdfast.errors import InputError
 from holdfast.units import Bounds, Count
 
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+_WIDENED = (torch.uint16, torch.uint32, torch.uint64)  # which PyTorch stores but computes little on
+
+
+def to_tensor(value: Any, name: str = "data") -> Tensor:
+    """Return tensors, arrays and lists of numbers as a dense tensor of the same values.
+
+    Arrays may have any byte order, strides and precision, and may be read-only or of Python
+    numbers. Unsigned integers of more than a byte become int64. Raises InputError, naming `name`,
+    for what has no numbers or where some are masked.
+    """
+    if isinstance(value, Tensor):
+        return _dense(value, name)
+    if hasattr(value, "__array__"):
+        return torch.from_numpy(_native(value, name))
+    try:
+        return _dense(torch.as_tensor(value), name)
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(
+            f"{name} must be a tensor or an array, got {type(value).__name__}"
+        ) from None
+
+
+def _dense(value: Tensor, name: str) -> Tensor:
+    if value.layout is not torch.strided or value.is_nested:
+        raise InputError(
+            f"{name} must be a dense tensor, got {value.layout}: pass {name}.to_dense()"
+        )
+    return value.long() if value.dtype in _WIDENED else value
+
+
+def _native(value: Any, name: str) -> NDArray[Any]:
+    """Return an array as one that `torch.from_numpy` takes: native numbers, in order, writable."""
+    if np.ma.is_masked(value):
+        count = int(np.ma.getmaskarray(value).sum())
+        raise InputError(f"{name} has {count} masked values: fill them in or leave them out")
+    array = np.asarray(value)
+    if array.dtype.kind == "O":
+        array = _unboxed(array, name)
+    if array.dtype.kind not in "biuf":
+        raise InputError(
+            f"{name} must be an array of numbers, got one of {_in_short(array.dtype)}: "
+            "pass numbers; np.unique(y, return_inverse=True)[1] numbers the classes"
+        )
+    wanted = array.dtype.newbyteorder("=")
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        wanted = np.dtype(np.float64)
+    elif array.dtype.kind == "u" and array.dtype.itemsize > 1:
+        wanted = np.dtype(np.int64)
+    if array.dtype == wanted and array.flags.carray:
+        return array
+    return np.array(array, dtype=wanted, order="C")
+
+
+def _unboxed(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """Return an array of Python objects as one of the numbers that they are."""
+    try:
+        found = np.array(array.tolist())
+    except (TypeError, ValueError):
+        shapes = sorted({np.shape(item) for item in array.flat if hasattr(item, "shape")})
+        what = f"shapes {', '.join(map(str, shapes[:3]))}" if shapes else "different kinds"
+        raise InputError(f"{name} is an array of objects of {what}: make them alike") from None
+    return found
+
+
+def _in_short(dtype: np.dtype[Any]) -> str:
+    if dtype.names:
+        return f"records with fields {', '.join(dtype.names)}"
+    return {"U": "text", "S": "text", "O": "objects"}.get(dtype.kind, str(dtype))
 
 
 @checked
@@ -49,8 +120,7 @@ def check_pair(x: Tensor, y: Tensor) -> None:
 def check_values(x: Tensor, range: tuple[float, float]) -> None:
     """Raise InputError unless every value of x is a finite float within `range`."""
     if not x.is_floating_point():
-        fix = "x.float() / 255" if x.dtype is torch.uint8 else "x.float()"
-        raise InputError(f"x must be floating point, got {x.dtype}: pass {fix}")
+        raise InputError(f"x must be floating point, got {x.dtype}: pass {_scaled(x)}")
     least, most = (bound.item() for bound in x.detach().aminmax())
     if not (-torch.inf < least and most < torch.inf):  # false for NaN too
         bad = int((~x.isfinite()).flatten(1).any(1).sum())
@@ -59,7 +129,9 @@ def check_values(x: Tensor, range: tuple[float, float]) -> None:
             "remove or repair them"
         )
     low, high = range
-    if low <= least and most <= high:
+    # In the precision of x: 0.1 in float32 is more than 0.1, and in the range that ends there.
+    floor, ceiling = torch.tensor([low, high], dtype=x.dtype).tolist()
+    if floor <= least and most <= ceiling:
         return
     got = f"up to {most:g}" if low <= least else f"from {least:g} to {most:g}"
     raise InputError(
@@ -96,6 +168,16 @@ def as_columns(y: Tensor, labels: Sequence[int] | None) -> Tensor:
             "fitted with, and leave out examples of other classes"
         )
     return same.int().argmax(1)
+
+
+def _scaled(x: Tensor) -> str:
+    """Return the expression that makes floats of x as it would be in 0..1."""
+    if x.dtype in (torch.bool, torch.complex64, torch.complex128):
+        return "x.float()" if x.dtype is torch.bool else "x.real or x.abs()"
+    most = int(x.max())
+    if x.dtype is torch.uint8 or 1 < most <= 255:
+        return "x.float() / 255"
+    return "x.float() / 65535" if 255 < most <= 65535 else "x.float()"
 
 
 def _fix(least: float, most: float, range: tuple[float, float]) -> str:

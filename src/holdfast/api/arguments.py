@@ -12,7 +12,7 @@ from holdfast import data as data_room
 from holdfast.arguments import checked
 from holdfast.data import Examples, Splits, Stream, as_examples, as_training_data
 from holdfast.errors import InputError
-from holdfast.inputs import check_labels
+from holdfast.inputs import check_labels, to_tensor
 from holdfast.models import Model, wrap
 from holdfast.threat import Targeted, ThreatModel
 
@@ -108,12 +108,7 @@ def dtype_of(model: nn.Module) -> torch.dtype:
 
 def as_tensor(value: Any, name: str, device: torch.device) -> Tensor:
     """Return tensors and arrays as a tensor on `device`."""
-    try:
-        return torch.as_tensor(value, device=device)
-    except (TypeError, ValueError, RuntimeError):
-        raise InputError(
-            f"{name} must be a tensor or an array, got {type(value).__name__}"
-        ) from None
+    return to_tensor(value, name).to(device)
 
 
 def per_example(value: Any, name: str, y: Tensor) -> Tensor:

@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from holdfast.arguments import checked
 from holdfast.data.examples import UNIT, Examples, from_tensors
 from holdfast.data.load import load
+from holdfast.data.loaders import from_loader
 from holdfast.data.splits import Splits
 from holdfast.data.stream import Stream
-from holdfast.data.torch_data import from_dataset, from_loader
+from holdfast.data.torch_data import from_dataset
 from holdfast.errors import InputError
+from holdfast.inputs import to_tensor
 from holdfast.units import Bounds, Count
 
 logger = logging.getLogger(__name__)
@@ -63,9 +64,9 @@ def as_training_data(
     if isinstance(data, Splits):
         return _part(data, part)
     if isinstance(data, tuple | list) and len(data) == 2 and _is_array(data[0]):
-        x, y = (torch.as_tensor(value) for value in data)
+        x, y = (to_tensor(value, name) for value, name in zip(data, "xy", strict=True))
         return from_tensors(x, y, num_classes=num_classes, range=range)
-    if isinstance(data, DataLoader) and not isinstance(data.dataset, IterableDataset):
+    if isinstance(data, DataLoader):
         return from_loader(data, num_classes=num_classes, range=range)
     if _is_dataset(data):
         return from_dataset(data, num_classes=num_classes, range=range)
@@ -90,7 +91,7 @@ def _batched(data: Iterable[Any]) -> Iterable[Any]:
 
 
 def _is_dataset(data: Any) -> bool:
-    """Say whether `data` is read by index and knows its length; lists are batches, not examples."""
+    """Return True if `data` is read by index and has a length; lists are batches, not examples."""
     indexed = hasattr(data, "__getitem__") and hasattr(data, "__len__")
     return indexed and not isinstance(data, list | tuple | Mapping)
 

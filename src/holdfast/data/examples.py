@@ -16,6 +16,7 @@ from holdfast.inputs import as_columns, check_labels, check_pair, check_values
 from holdfast.units import Bounds, Count
 
 UNIT = (0.0, 1.0)
+BYTES = (0.0, 255.0)
 _CHUNK = 1024  # examples that are hashed at once
 
 
@@ -30,9 +31,9 @@ class Batch:
     def __len__(self) -> int:
         return len(self.y)
 
-    def to(self, device: torch.device | str) -> Batch:
-        """Return the batch on `device`."""
-        return Batch(self.x.to(device), self.y.to(device), self.ids.to(device))
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Batch:
+        """Return the batch on `device`, with x in `dtype` where the network computes in another."""
+        return Batch(self.x.to(device, dtype), self.y.to(device), self.ids.to(device))
 
 
 class Source(Protocol):
@@ -162,6 +163,8 @@ def from_tensors(
     if x.dtype is not torch.uint8:
         check_values(x, range)
         x = x.float()
+    else:
+        check_bytes(int(x.max()), range, name)
     count = num_classes or (len(classes) if classes else None)
     check_labels(y, count)
     y = y.long()
@@ -185,6 +188,18 @@ def class_count(y: Tensor) -> int:
     return max(int(y.max()) + 1, 2)
 
 
+def check_bytes(most: int, range: Bounds, name: str) -> None:
+    """Raise InputError if `most`, the largest byte of a whole set, is 1, and bytes are scaled.
+
+    The type says that 255 is white; the values of such a set say that 1 is.
+    """
+    if most == 1 and tuple(range) != BYTES:
+        raise InputError(
+            f"{name} holds bytes of 0 and 1 alone, which would be divided by 255: "
+            "multiply them by 255, or pass floats"
+        )
+
+
 def as_float(x: Tensor, range: Bounds = UNIT) -> Tensor:
     """Return x as float32, bytes scaled so that 0..255 becomes `range`.
 
@@ -193,7 +208,7 @@ def as_float(x: Tensor, range: Bounds = UNIT) -> Tensor:
     if x.dtype is not torch.uint8:
         return x.float()
     low, high = range
-    if (low, high) == (0, 255):
+    if (low, high) == BYTES:
         return x.float()
     unit = x.float().div_(255)
     return unit if (low, high) == UNIT else unit.mul_(high - low).add_(low).clamp_(low, high)

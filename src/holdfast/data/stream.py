@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from holdfast.data.examples import UNIT, Batch, Examples, as_float, from_tensors
+from holdfast.data.examples import UNIT, Batch, Examples, as_float, check_bytes, from_tensors
 from holdfast.errors import InputError
-from holdfast.inputs import check_input
+from holdfast.inputs import check_input, to_tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +28,11 @@ class Stream:
 
     def __iter__(self) -> Iterator[Batch]:
         """Read it once, from the start; InputError if there is nothing (left) to read."""
-        seen = 0
+        seen, brightest = 0, 0
         for item in self.batches:
             x, y = pair(item)
+            if x.numel():
+                brightest = max(brightest, int(x.max()) if x.dtype is torch.uint8 else 255)
             x = as_float(x, self.range)
             check_input(x, y, self.range)
             yield Batch(x, y.long(), torch.arange(seen, seen + len(y)))
@@ -39,10 +42,21 @@ class Stream:
                 f"{self.name} yields nothing: a generator can be read once only, "
                 "pass an iterable that starts anew, such as a DataLoader or a list"
             )
+        check_bytes(brightest, self.range, self.name)
 
     def collect(self, num_classes: int | None = None) -> Examples:
-        """Return everything that it yields, held in memory."""
-        x, y = zip(*((batch.x, batch.y) for batch in self), strict=True)
+        """Return everything that it yields, held in memory; InputError unless of one shape."""
+        x: list[Tensor] = []
+        y: list[Tensor] = []
+        for batch in self:
+            if x and batch.x.shape[1:] != x[0].shape[1:]:
+                raise InputError(
+                    f"batch {len(x)} of {self.name} has examples of shape "
+                    f"{tuple(batch.x.shape[1:])}, the first one {tuple(x[0].shape[1:])}: "
+                    "resize them to one size"
+                )
+            x.append(batch.x)
+            y.append(batch.y)
         return from_tensors(
             torch.cat(x), torch.cat(y), name=self.name, num_classes=num_classes, range=self.range
         )
@@ -52,8 +66,8 @@ def pair(item: Any) -> tuple[Tensor, Tensor]:
     """Return a batch as tensors x (B, ...) and y (B,); InputError if it is something else."""
     if isinstance(item, list | tuple) and len(item) == 2:
         x, y = item
-        if isinstance(x, Tensor) and isinstance(y, Tensor):
-            return x, y
+        if isinstance(x, Tensor | np.ndarray) and isinstance(y, Tensor | np.ndarray):
+            return to_tensor(x, "x").detach().cpu(), to_tensor(y, "y").detach().cpu()
     shape = f"{type(item).__name__} of {len(item)}" if hasattr(item, "__len__") else type(item)
     raise InputError(
         f"a batch must be a pair of tensors (x, y), got {shape}: "

@@ -1,85 +1,121 @@
-"""Sets that others wrote for PyTorch: a Dataset or a DataLoader, read through our own sampler."""
+"""Map-style datasets that others wrote for PyTorch, read by index through our own sampler."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import (
-    DataLoader,
-    RandomSampler,
-    SequentialSampler,
-    Subset,
-    SubsetRandomSampler,
-    TensorDataset,
-    default_collate,
-)
+from torch.utils.data import Subset, TensorDataset, default_collate
 
-from holdfast.data.examples import UNIT, Examples, as_float, class_count, from_tensors
+from holdfast.data.examples import (
+    UNIT,
+    Examples,
+    as_float,
+    check_bytes,
+    class_count,
+    from_tensors,
+)
 from holdfast.data.stream import pair
-from holdfast.errors import InputError
-from holdfast.inputs import check_input, check_labels
+from holdfast.errors import HoldfastError, InputError
+from holdfast.inputs import check_input, check_labels, to_tensor
 
 Collate = Callable[[list[Any]], Any]
 
 logger = logging.getLogger(__name__)
 
 _PROBE = 8  # examples that are fetched to see what a dataset is like
+_SAMPLE = 64  # examples whose labels are compared with the listed ones before those are used
 _CHUNK = 256  # examples read at once for their labels
 
 
 @dataclass(frozen=True, eq=False)
 class FromDataset:
-    """Examples that somebody's dataset makes and somebody's function collates."""
+    """Examples that somebody's dataset makes and somebody's function collates.
+
+    labels: those that the set goes by. Every example that is fetched must bring its own.
+    """
 
     dataset: Any  # with __getitem__ and __len__
     collate: Collate
     range: tuple[float, float]
+    name: str
+    labels: Tensor | None = None  # (N,) int64; None: not known yet
+    listed: bool = False  # the labels are from the dataset's `.targets`, not from its items
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
-        return tuple(self.fetch(torch.zeros(1, dtype=torch.long)).shape[1:])
+        return tuple(self.fetch_pair(torch.zeros(1, dtype=torch.long))[0].shape[1:])
 
     def fetch(self, rows: Tensor) -> Tensor:
-        return self.fetch_pair(rows)[0]
+        """Return x (B, ...); InputError where an example does not have the set's label or shape."""
+        x, y = self.fetch_pair(rows)
+        if tuple(x.shape[1:]) != self.shape:
+            raise InputError(
+                f"item {int(rows[0])} of {self.name} has shape {tuple(x.shape[1:])}, item 0 "
+                f"{self.shape}: bring all to one size (transform=Resize(...))"
+            )
+        self.compare(rows, y)
+        return x
 
     def fetch_pair(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return x (B, ...) and y (B,) of the examples at `rows`; InputError if they are unfit."""
-        items = [self.dataset[row] for row in rows.tolist()]
-        try:
-            x, y = pair(self.collate(items))
-        except TypeError as error:
-            raise InputError(
-                f"cannot collate the dataset's items ({str(error).splitlines()[0]}): "
-                "let it return tensors (transform=ToTensor()), or pass a DataLoader with collate_fn"
-            ) from error
+        x, y = pair(self._collated(rows))
         check_input(as_float(x, self.range), y, self.range)
+        if len(y) != len(rows):
+            raise InputError(
+                f"the collate function makes {len(y)} examples of {len(rows)} items of "
+                f"{self.name}: let it keep one for each, or pass an iterable of batches"
+            )
         return x, y
 
+    def _collated(self, rows: Tensor) -> Any:
+        several = getattr(self.dataset, "__getitems__", None)  # PyTorch's loaders prefer it, too
+        numbers = rows.tolist()
+        items = several(numbers) if several else [self._item(row) for row in numbers]
+        try:
+            return self.collate(items)
+        except HoldfastError:
+            raise
+        except (TypeError, ValueError, RuntimeError, LookupError, AttributeError) as error:
+            _refuse_shapes(items, rows, self.name)
+            said = (str(error).splitlines() or [""])[0]
+            raise InputError(
+                f"cannot collate the items of {self.name} ({type(error).__name__}: {said}): "
+                "let it return tensors (transform=ToTensor()), or pass a DataLoader with collate_fn"
+            ) from error
 
-def from_loader(loader: DataLoader[Any], **labels: Any) -> Examples:
-    """Return the set behind a DataLoader, read by its own collate function, and say so.
+    def _item(self, row: int) -> Any:
+        try:
+            return self.dataset[row]
+        except IndexError as error:
+            raise InputError(
+                f"{self.name} says that it has {len(self.dataset)} items, but item {row} raises "
+                f"IndexError ({error}): correct its __len__"
+            ) from error
 
-    A SubsetRandomSampler keeps its subset. Options are those of `from_dataset`.
-    """
-    collate = default_collate if loader.batch_size is None else loader.collate_fn
-    dataset: Any = loader.dataset
-    lost = ""
-    if isinstance(loader.sampler, SubsetRandomSampler):
-        dataset = Subset(dataset, sorted(loader.sampler.indices))
-    elif not isinstance(loader.sampler, SequentialSampler | RandomSampler):
-        lost = f"; its {type(loader.sampler).__name__} is not used"
-    logger.warning(
-        "DataLoader rebuilt from its dataset and collate function; "
-        "order and batch size are Holdfast's%s",
-        lost,
-    )
-    return from_dataset(dataset, collate, **labels)
+    def compare(self, rows: Tensor, y: Tensor) -> None:
+        """Raise InputError if y (B,) are not the labels that the examples at `rows` go by."""
+        if self.labels is None:
+            return
+        other = (self.labels[rows] != y).nonzero().flatten()
+        if not len(other):
+            return
+        row, known, now = (int(part[other[0]]) for part in (rows, self.labels[rows], y))
+        if self.listed:
+            raise InputError(
+                f"item {row} of {self.name} comes with label {now}, but its .targets say {known}: "
+                "make them agree, or delete the .targets"
+            )
+        raise InputError(
+            f"item {row} of {self.name} came with label {known} and now with {now}: "
+            "draw label noise once, before the evaluation or training"
+        )
 
 
 def from_dataset(
@@ -92,68 +128,151 @@ def from_dataset(
 ) -> Examples:
     """Return a map-style dataset of pairs (x, y) as a set; ids are its indices.
 
-    Items are made anew each time they are needed. Raises InputError unless they collate to tensors
-    x (B, ...), uint8 or floats within `range`, and labels y (B,).
+    Items are made anew each time they are needed, and each must come with the label that it had
+    before. Raises InputError unless they collate to tensors x (B, ...), uint8 or floats within
+    `range`, and labels y (B,).
     """
     name = name or type(dataset).__name__
     if len(dataset) == 0:
         raise InputError(f"{name} is empty: pass at least one example")
-    collate = collate or default_collate
-    if isinstance(dataset, TensorDataset) and collate is default_collate:
+    if type(dataset) is TensorDataset and collate is None:
         x, y = pair(dataset.tensors)
         return from_tensors(x, y, name=name, num_classes=num_classes, range=range)
-    source = FromDataset(dataset, collate, range)
-    probe = torch.arange(min(len(dataset), _PROBE))
-    x, y = source.fetch_pair(probe)
-    if not torch.equal(x, source.fetch(probe)):
-        logger.warning(
-            "%s draws at random when it is read: results cannot repeat and resuming is not exact; "
-            "leave augmentation to holdfast.data.FlipCrop",
-            name,
-        )
-    y = _labels(source, probe, y)
-    check_labels(y, num_classes)
+    source = FromDataset(dataset, collate or collate_arrays, range, name)
+    _probe(source)
+    source = _labeled(source)
+    labels = source.labels
+    assert labels is not None, "_labeled has set them"
+    names = _class_names(source, labels, num_classes)
+    check_labels(labels, num_classes)
     index = torch.arange(len(dataset))
     return Examples(
         name=name,
         source=source,
         rows=index,
-        y=y.long(),
+        y=labels,
         ids=index,
-        num_classes=num_classes or class_count(y),
-        classes=_class_names(dataset),
+        num_classes=num_classes or (len(names) if names else class_count(labels)),
+        classes=names,
         range=range,
     )
 
 
-def _labels(source: FromDataset, probe: Tensor, seen: Tensor) -> Tensor:
-    """Return the labels of all examples: those the dataset lists, if they are what it returns."""
+def collate_arrays(items: list[Any]) -> Any:
+    """Collate as PyTorch does by default, after arrays of any kind have become tensors."""
+    return default_collate([_as_tensors(item) for item in items])
+
+
+def _as_tensors(item: Any) -> Any:
+    if isinstance(item, np.ndarray):
+        return to_tensor(item)
+    if type(item) in (list, tuple):
+        return type(item)(_as_tensors(part) for part in item)
+    if isinstance(item, Mapping):
+        return {key: _as_tensors(part) for key, part in item.items()}
+    return item
+
+
+def _refuse_shapes(items: list[Any], rows: Tensor, name: str) -> None:
+    """Raise InputError if the examples have different shapes, naming the first that differs."""
+    shapes = [_shape(item) for item in items]
+    for row, shape in zip(rows.tolist(), shapes, strict=True):
+        if shape != shapes[0]:
+            raise InputError(
+                f"item {row} of {name} has shape {shape}, item {int(rows[0])} {shapes[0]}: "
+                "bring all to one size (transform=Resize(...))"
+            )
+
+
+def _shape(item: Any) -> tuple[int, ...] | None:
+    x = item[0] if isinstance(item, list | tuple) and item else item
+    return tuple(x.shape) if isinstance(x, Tensor | np.ndarray) else None
+
+
+def _probe(source: FromDataset) -> None:
+    """Read the first rows together, then one by one; warn unless that is the same.
+
+    Raises InputError if their labels are not.
+    """
+    rows = torch.arange(min(len(source.dataset), _PROBE))
+    x, y = source.fetch_pair(rows)
+    again = [source.fetch_pair(row) for row in rows.split(1)]
+    replace(source, labels=y.long()).compare(rows, torch.cat([one for _, one in again]))
+    if all(torch.equal(one, alone[0]) for one, (alone, _) in zip(x, again, strict=True)):
+        return
+    logger.warning(
+        "%s draws at random when it is read, or makes an example by its batch mates: results "
+        "cannot repeat and resuming is not exact; leave augmentation to holdfast.data.FlipCrop",
+        source.name,
+    )
+
+
+def _labeled(source: FromDataset) -> FromDataset:
+    """Return the source with the labels of all: those listed, if a sample of items confirms them.
+
+    Whatever the sample says, every example is compared with its label when it is fetched.
+    """
+    count = len(source.dataset)
     listed = _listed(source.dataset)
-    if listed is not None and torch.equal(listed[probe], seen.long()):
-        return listed
-    index = torch.arange(len(source.dataset))
-    return torch.cat([source.fetch_pair(rows)[1] for rows in index.split(_CHUNK)])
+    if listed is not None:
+        rows = torch.linspace(0, count - 1, min(count, _SAMPLE), dtype=torch.float64).long()
+        found, brightest = _read(source, rows.split(_PROBE))
+        if torch.equal(listed[rows], found) and brightest > 1:
+            return replace(source, labels=listed, listed=True)
+    labels, brightest = _read(source, torch.arange(count).split(_CHUNK))
+    check_bytes(brightest, source.range, source.name)
+    return replace(source, labels=labels)
+
+
+def _read(source: FromDataset, parts: Iterable[Tensor]) -> tuple[Tensor, int]:
+    """Return the labels (N,) of examples and the largest byte of them; 255 if they are floats."""
+    labels, brightest = [], 0
+    for rows in parts:
+        x, y = source.fetch_pair(rows)
+        labels.append(y.long())
+        brightest = max(brightest, int(x.max()) if x.dtype is torch.uint8 else 255)
+    return torch.cat(labels), brightest
 
 
 def _listed(dataset: Any) -> Tensor | None:
     """Return the labels that a dataset keeps in `.targets`, as torchvision's do, or None."""
-    if isinstance(dataset, Subset):
+    if type(dataset) is Subset:
         inner = _listed(dataset.dataset)
         return None if inner is None else inner[torch.as_tensor(dataset.indices)]
     targets = getattr(dataset, "targets", None)
     if targets is None or getattr(dataset, "target_transform", None) is not None:
         return None
     try:
-        labels = torch.as_tensor(targets)
-    except (TypeError, ValueError, RuntimeError):
+        labels = to_tensor(targets)
+    except InputError:
         return None
     fits = labels.shape == (len(dataset),) and not labels.is_floating_point()
     return labels.long() if fits else None
 
 
-def _class_names(dataset: Any) -> tuple[str, ...] | None:
-    """Return the names in `.classes`, as torchvision's datasets have them, or None."""
-    if isinstance(dataset, Subset):
-        return _class_names(dataset.dataset)
+def _class_names(source: FromDataset, y: Tensor, count: int | None) -> tuple[str, ...] | None:
+    """Return the names in `.classes`, as torchvision's datasets have them, if they are those of y.
+
+    They are not where labels are transformed, or not those that the dataset itself lists.
+    """
+    inner, listed = source.dataset, _listed(source.dataset)
+    while type(inner) is Subset:
+        inner = inner.dataset
+    names = _named(inner)
+    if names is None or len(names) <= int(y.max()) or count not in (None, len(names)):
+        return None
+    transformed = getattr(inner, "target_transform", None) is not None
+    agreed = listed is None or torch.equal(listed, y)
+    return names if agreed and not transformed else None
+
+
+def _named(dataset: Any) -> tuple[str, ...] | None:
     names = getattr(dataset, "classes", None)
-    return tuple(str(name) for name in names) if isinstance(names, list | tuple) else None
+    if not isinstance(names, list | tuple):
+        return None
+    index = getattr(dataset, "class_to_idx", None)
+    if isinstance(index, Mapping) and len(index) == len(names) and set(index) == set(names):
+        if sorted(index.values()) != list(range(len(names))):
+            return None  # several names for one label
+        names = sorted(index, key=index.__getitem__)
+    return tuple(str(name) for name in names)
