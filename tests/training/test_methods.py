@@ -73,9 +73,10 @@ def test_perturbed_inputs_are_in_the_set_and_depend_on_the_example_alone(method,
     found = method.perturb(model, batch, threat, rng(batch))
     reach = 3 if isinstance(method, NFGSM) else 1
     assert space.around(batch.x, reach * space.radius).contains(found).all()
-    part = type(batch)(batch.x[4:7], batch.y[4:7], batch.ids[4:7])
-    alone = method.perturb(model, part, threat, rng(part))
-    assert torch.allclose(alone, found[4:7], atol=1e-5)
+    # Others around the same three examples: in batches of one shape not a bit may differ.
+    company = torch.tensor([8, 9, 10, 11, 4, 5, 6, 0, 1, 2, 3, 7])
+    mixed = type(batch)(batch.x[company], batch.y[company], batch.ids[company])
+    assert torch.equal(method.perturb(model, mixed, threat, rng(mixed))[4:7], found[4:7])
     if not isinstance(method, Standard):
         other = method.perturb(model, batch, threat, rng(batch, seed=1))
         assert not torch.equal(found, other)
