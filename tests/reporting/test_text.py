@@ -54,7 +54,7 @@ def test_markup_in_names_is_text(tmp_path: Path) -> None:
     prose = markdown.partition("```")[0]
     assert "<b" not in prose.replace("\\<b", "")
     row = next(line for line in markdown.splitlines() if "x\\|" in line and line.startswith("|"))
-    assert row.replace("\\|", "").count("|") == 6  # five cells
+    assert row.replace("\\|", "").count("|") == 7  # six cells
 
 
 def test_markdown_tables_have_the_same_number_of_cells_everywhere(claims: list[Claim]) -> None:

@@ -12,7 +12,15 @@ from holdfast.arguments import checked
 from holdfast.claims import Claim
 from holdfast.reporting import charts
 from holdfast.reporting.spelling import count, percent
-from holdfast.reporting.view import ClassRow, Report, view
+from holdfast.reporting.view import (
+    ABOUT_CHECKED,
+    ABOUT_STATED,
+    CHECKED,
+    STATED,
+    ClassRow,
+    Report,
+    view,
+)
 from holdfast.storage import write_atomic
 
 MANY = 20  # classes beyond which only the weakest are shown open
@@ -61,6 +69,7 @@ def render(report: Report) -> str:
         many=many,
         split_classes=_split_classes,
         pairs=PAIRS,
+        parts=((CHECKED, ABOUT_CHECKED), (STATED, ABOUT_STATED)),
     )
 
 

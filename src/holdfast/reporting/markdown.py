@@ -7,9 +7,17 @@ from collections.abc import Iterable, Sequence
 
 from holdfast.arguments import checked
 from holdfast.claims import Accuracy, Claim
+from holdfast.reporting.facts import Facts
 from holdfast.reporting.history import Epoch
 from holdfast.reporting.spelling import count, percent
-from holdfast.reporting.view import ClaimView, Facts, view
+from holdfast.reporting.view import (
+    ABOUT_CHECKED,
+    ABOUT_STATED,
+    CHECKED,
+    STATED,
+    ClaimView,
+    view,
+)
 
 
 @checked
@@ -19,8 +27,17 @@ def to_markdown(claims: Sequence[Claim]) -> str:
     parts = [f"# {_safe(report.title)}"]
     if report.differences:
         parts.append(f"**{_safe(report.differences)}**")
-    rows = [(c.name, str(c.clean), _robust(c), c.within, count(c.n)) for c in report.claims]
-    head = ("Model", "Clean accuracy", "Not broken (upper bound)", "Within", "n")
+    rows = [
+        (c.name, c.model, str(c.clean), _robust(c), c.within, count(c.n)) for c in report.claims
+    ]
+    head = (
+        "Model, as its author calls it",
+        "Digest",
+        "Clean accuracy",
+        "Not broken (upper bound)",
+        "Within",
+        "n",
+    )
     parts.append(_table(head, rows))
     for claim in report.claims:
         parts += _claim(claim)
@@ -33,23 +50,29 @@ def _claim(claim: ClaimView) -> list[str]:
         for s in claim.waterfall
     ]
     classes = [(r.name, count(r.n), str(r.clean), _or_withheld(r.robust)) for r in claim.classes]
-    checks = [(c.id, c.status, c.message, c.remedy) for c in claim.checks]
     points = [(p.eps, str(p.robust)) for p in claim.curve]
     parts = [f"## {_safe(claim.name)}", f"> {_safe(claim.sentence)}"]
+    parts += [f"### {CHECKED}", ABOUT_CHECKED]
     parts += _titled("Security curve", _table(("eps", "Not broken"), points))
-    head = ("Stage", "Entered", "Broke", "Left", "Passes", "Time")
-    parts += _titled("Attack waterfall", _table(head, stages))
     parts += _titled("By class", _table(("Class", "n", "Clean", "Not broken"), classes))
     parts += _titled("Counterexamples", _gallery(claim))
-    parts += _titled("Training", _training(claim))
-    parts += _titled("Checks", _table(("Check", "Status", "Finding", "What to do"), checks))
-    parts += _titled("Cost", _table(("", "Total", "Per point"), claim.cost))
+    parts += _titled(
+        "Checks", _table(("Check", "Status"), [(c.id, c.status) for c in claim.checks])
+    )
     parts += _titled("What was evaluated", _facts(claim.subject))
     parts += _titled("Threat model", _facts(claim.threat))
     parts += _titled("Attacks", _facts(claim.attacks))
-    parts += _titled("Environment", _facts(claim.environment))
     parts += _titled("Digests", _facts(claim.digests))
-    return [*parts, "### Check it yourself", _code(claim.verify_with)]
+    parts += ["#### Check it yourself", _code(claim.verify_with)]
+    parts += [f"### {STATED}", ABOUT_STATED, _facts(claim.stated)]
+    head = ("Stage", "Entered", "Broke", "Left", "Passes", "Time")
+    parts += _titled("Attack waterfall", _table(head, stages))
+    words = [(c.id, c.message, c.remedy) for c in claim.checks]
+    parts += _titled("What the checks say", _table(("Check", "Finding", "What to do"), words))
+    parts += _titled("Cost", _table(("", "Total", "Per point"), claim.cost))
+    parts += _titled("Training", _training(claim))
+    parts += _titled("Environment", _facts(claim.environment))
+    return [*parts, "#### Evaluated with", _code(claim.evaluated_with)]
 
 
 def _gallery(claim: ClaimView) -> str:
@@ -97,7 +120,7 @@ def _or_withheld(accuracy: Accuracy | None) -> str:
 
 
 def _titled(title: str, body: str) -> list[str]:
-    return [f"### {title}", body] if body else []
+    return [f"#### {title}", body] if body else []
 
 
 def _facts(rows: Facts) -> str:

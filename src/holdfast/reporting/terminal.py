@@ -14,10 +14,19 @@ from rich.text import Text
 from holdfast.arguments import checked
 from holdfast.claims import Accuracy, Claim
 from holdfast.claims.wording import as_sentence
+from holdfast.reporting.facts import Facts
 from holdfast.reporting.spelling import count, percent
-from holdfast.reporting.view import ClaimView, Facts, view
+from holdfast.reporting.view import (
+    ABOUT_CHECKED,
+    ABOUT_STATED,
+    CHECKED,
+    STATED,
+    ClaimView,
+    view,
+)
 
 COLOURS = {"pass": "green", "warn": "yellow", "fail": "bold red", "not-run": "dim"}
+PART = "bold reverse"  # the headings of the two parts of a claim
 WIDTH = 24  # characters of a bar
 
 
@@ -36,10 +45,10 @@ def print_terminal(claims: Sequence[Claim], console: Console | None = None) -> N
 
 
 def _overview(claims: Sequence[ClaimView]) -> Table:
-    head = ("Model", "Clean accuracy", "", "Not broken (upper bound)", "")
+    head = ("Model, as its author calls it", "Clean accuracy", "", "Not broken (upper bound)", "")
     rows = [
         (
-            Text(c.name, style="bold"),
+            Text(c.name, style="bold") + Text(f" ({c.model})", style="dim"),
             Text(str(c.clean)),
             _bar(c.clean, "blue"),
             Text(str(c.robust) if c.robust else f"{c.verdict}: at most {c.most}"),
@@ -54,36 +63,43 @@ def _claim(claim: ClaimView) -> RenderableType:
     parts: list[RenderableType] = [Rule(Text(claim.name, style="bold"), align="left", style="dim")]
     style = "red" if claim.verdict else ""
     parts.append(Padding(Text(claim.sentence, style=style), (1, 0)))
+    parts += [Text(CHECKED, style=PART), Text(ABOUT_CHECKED, style="dim"), Text("")]
     points = [(Text(p.eps), Text(str(p.robust)), _bar(p.robust, "cyan")) for p in claim.curve]
     parts += _titled("Security curve", ("eps", "Not broken", ""), points)
-    parts += _titled(
-        "Attack waterfall", ("Stage", "Broke", "Left", "", "Passes", "Time"), _stages(claim)
-    )
     parts += _titled("By class", ("Class", "n", "Clean", "Not broken", ""), _classes(claim))
     parts += _titled("Counterexamples", ("Id", "Label", "Clean", "Adversarial"), _gallery(claim))
-    parts += _titled("Training", ("", "Epoch", "Clean", "Robust"), _training(claim))
-    checks = [
-        (
-            Text(c.status, style=COLOURS.get(c.status, "")),
-            Text(c.id),
-            Text(_advice(c.message, c.remedy)),
-        )
-        for c in claim.checks
-    ]
-    parts += _titled("Checks", ("", "Check", "Finding"), checks)
-    cost = [tuple(Text(cell) for cell in row) for row in claim.cost]
-    parts += _titled("Cost", ("", "Total", "Per point"), cost)
+    checks = [(Text(c.status, style=COLOURS.get(c.status, "")), Text(c.id)) for c in claim.checks]
+    parts += _titled("Checks", ("", "Check"), checks)
     for title, facts in (
         ("What was evaluated", claim.subject),
         ("Threat model", claim.threat),
         ("Attacks", claim.attacks),
-        ("Environment", claim.environment),
         ("Digests", claim.digests),
     ):
         parts += _titled(title, ("", ""), _facts(facts))
     parts.append(Text("Check it yourself", style="bold"))
     parts.append(Padding(Text(claim.verify_with, style="cyan"), (0, 0, 1, 1)))
-    return Group(*parts)
+    return Group(*parts, *_stated(claim))
+
+
+def _stated(claim: ClaimView) -> list[RenderableType]:
+    parts: list[RenderableType] = [Text(STATED, style=PART), Text(ABOUT_STATED, style="dim")]
+    parts.append(_table(("", ""), _facts(claim.stated)))
+    parts += _titled(
+        "Attack waterfall", ("Stage", "Broke", "Left", "", "Passes", "Time"), _stages(claim)
+    )
+    words = [(Text(c.id), Text(_advice(c.message, c.remedy))) for c in claim.checks]
+    parts += _titled("What the checks say", ("Check", "Finding"), words)
+    cost = [tuple(Text(cell) for cell in row) for row in claim.cost]
+    parts += _titled("Cost", ("", "Total", "Per point"), cost)
+    parts += _titled("Training", ("", "Epoch", "Clean", "Robust"), _training(claim))
+    if run := claim.training:
+        how = (("Run", run.run), ("Method", run.method), ("Within", run.trained_within))
+        parts.append(_table(("", ""), _facts(how)))
+    parts += _titled("Environment", ("", ""), _facts(claim.environment))
+    parts.append(Text("Evaluated with", style="bold"))
+    parts.append(Padding(Text(claim.evaluated_with), (0, 0, 1, 1)))
+    return parts
 
 
 def _stages(claim: ClaimView) -> list[tuple[Text, ...]]:

@@ -14,11 +14,21 @@ from holdfast.claims.headline import ceiling
 from holdfast.claims.wording import FEW, failed_checks, statement, warnings, within
 from holdfast.data.load import reference
 from holdfast.errors import InputError
+from holdfast.reporting import facts
+from holdfast.reporting.facts import Facts
 from holdfast.reporting.gallery import Pair, load_gallery
 from holdfast.reporting.history import History, load_history
-from holdfast.reporting.spelling import count, duration, fit_to_show, rate, spell
+from holdfast.reporting.spelling import count, duration, fit_to_show
 
-Facts = tuple[tuple[str, str], ...]
+CHECKED = "What holdfast verify checks"
+ABOUT_CHECKED = (
+    "This report was made from the claim alone: its files are whole and do not contradict one "
+    "another. With the model and the data, verify proves this part, or says where it cannot."
+)
+STATED = "Stated by the author, not verified"
+ABOUT_STATED = (
+    "The claim proves none of this: verify checks at most that figures agree with one another."
+)
 
 
 @dataclass(frozen=True)
@@ -70,7 +80,8 @@ class ClaimView:
     """All that a report says about one claim."""
 
     anchor: str
-    name: str
+    name: str  # of the model, as its author calls it
+    model: str  # the beginning of its digest, which says which model it is
     sentence: str  # statement and warnings: what `print(claim)` says
     statement: str
     warnings: tuple[str, ...]
@@ -93,8 +104,9 @@ class ClaimView:
     threat: Facts
     attacks: Facts
     subject: Facts
-    environment: Facts
     digests: Facts
+    stated: Facts  # what verify takes on the author's word
+    environment: Facts
     evaluated_with: str
     verify_with: str
 
@@ -130,6 +142,7 @@ def _claim(claim: Claim, name: str, index: int) -> ClaimView:
     return ClaimView(
         anchor=f"claim-{index + 1}",
         name=name,
+        model=document["model"]["digest"][:12],
         sentence=str(claim),
         statement=statement(document),
         warnings=tuple(warnings(document)),
@@ -148,12 +161,13 @@ def _claim(claim: Claim, name: str, index: int) -> ClaimView:
         gallery=load_gallery(claim),
         training=load_history(claim),
         checks=_checks(claim),
-        cost=_cost(document),
-        threat=_threat(document),
-        attacks=tuple((m["name"], spell(m["attack"])) for m in document["suite"]["members"]),
-        subject=_subject(document),
-        environment=_environment(document),
-        digests=_digests(document),
+        cost=facts.cost(document),
+        threat=facts.threat(document),
+        attacks=facts.attacks(document),
+        subject=facts.subject(document),
+        digests=facts.digests(document),
+        stated=facts.stated(claim),
+        environment=facts.environment(document),
         evaluated_with=document["command"],
         verify_with=_verify_command(claim),
     )
@@ -247,69 +261,6 @@ def _classes(document: Mapping[str, Any]) -> tuple[ClassRow, ...]:
             )
         )
     return tuple(rows)
-
-
-def _cost(document: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
-    cost, n = document["cost"], document["data"]["n"]
-    rows = [
-        (f"{key.capitalize()} passes" if key != "queries" else "Queries", key)
-        for key in ("forward", "backward", "queries")
-    ]
-    table = [(label, count(cost[key]), rate(cost[key] / n)) for label, key in rows]
-    seconds = cost["seconds"]
-    return (*table, ("Time", duration(seconds), duration(seconds / n)))
-
-
-def _threat(document: Mapping[str, Any]) -> Facts:
-    threat = document["threat"]
-    return (
-        ("In words", document["threat_sentence"]),
-        ("Allowed set", spell(threat.get("space"))),
-        ("Goal", spell(threat.get("goal"))),
-        ("Knowledge", spell(threat.get("knowledge"))),
-        ("Queries", "unlimited" if threat.get("queries") is None else count(threat["queries"])),
-    )
-
-
-def _subject(document: Mapping[str, Any]) -> Facts:
-    model, data = document["model"], document["data"]
-    which = "all" if data["ids"] == "all" else "random subset, indices stored in the claim"
-    search = document.get("search")
-    return (
-        ("Model", f"{model['name']}, {count(model['parameters'])} parameters"),
-        *([("Search model", search["name"])] if search else []),
-        (
-            "Data",
-            f"{data['name']}: {count(data['n'])} of {count(data['available'])} points ({which})",
-        ),
-        ("Classes", count(model["num_classes"])),
-        ("Suite", document["suite"]["name"]),
-        ("Seed", str(document["seed"])),
-    )
-
-
-def _environment(document: Mapping[str, Any]) -> Facts:
-    settings = (
-        ("created", document["created"]),
-        ("device", document["device"]),
-        ("precision", document["precision"]),
-        ("threads", document["threads"]),
-        ("batch size", document["batch_size"]),
-    )
-    named = {**dict(settings), **document["environment"]}
-    return tuple((str(key), spell(value)) for key, value in named.items())
-
-
-def _digests(document: Mapping[str, Any]) -> Facts:
-    search = document.get("search")
-    return (
-        ("claim", document["digest"]),
-        ("model", document["model"]["digest"]),
-        *([("search model", search["digest"])] if search else []),
-        ("data", document["data"]["fingerprint"]),
-        ("threat model", document["threat_digest"]),
-        ("suite", document["suite"]["digest"]),
-    )
 
 
 def _verify_command(claim: Claim) -> str:

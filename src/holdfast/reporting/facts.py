@@ -1,0 +1,92 @@
+"""The facts of a claim, in rows of a name and a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from holdfast.claims import Claim, read_signature
+from holdfast.reporting.spelling import count, duration, rate, spell
+
+Facts = tuple[tuple[str, str], ...]
+
+
+def cost(document: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
+    """Return what was spent: kind, total, per point."""
+    spent, n = document["cost"], document["data"]["n"]
+    rows = [
+        (f"{key.capitalize()} passes" if key != "queries" else "Queries", key)
+        for key in ("forward", "backward", "queries")
+    ]
+    table = [(label, count(spent[key]), rate(spent[key] / n)) for label, key in rows]
+    seconds = spent["seconds"]
+    return (*table, ("Time", duration(seconds), duration(seconds / n)))
+
+
+def threat(document: Mapping[str, Any]) -> Facts:
+    """Return the threat model, in words and as components."""
+    given = document["threat"]
+    return (
+        ("In words", document["threat_sentence"]),
+        ("Allowed set", spell(given.get("space"))),
+        ("Goal", spell(given.get("goal"))),
+        ("Knowledge", spell(given.get("knowledge"))),
+        ("Queries", "unlimited" if given.get("queries") is None else count(given["queries"])),
+    )
+
+
+def attacks(document: Mapping[str, Any]) -> Facts:
+    """Return the members of the suite, each with its fields."""
+    return tuple((m["name"], spell(m["attack"])) for m in document["suite"]["members"])
+
+
+def subject(document: Mapping[str, Any]) -> Facts:
+    """Return what verify compares of model, data and suite."""
+    model, data = document["model"], document["data"]
+    which = "all" if data["ids"] == "all" else "random subset, indices stored in the claim"
+    return (
+        ("Parameters", count(model["parameters"])),
+        ("Data", f"{count(data['n'])} of {count(data['available'])} points ({which})"),
+        ("Classes", count(model["num_classes"])),
+        ("Suite", document["suite"]["name"]),
+    )
+
+
+def stated(claim: Claim) -> Facts:
+    """Return what is the author's word: names, the seed, when it was made, who signed it."""
+    document = claim.document
+    search, signature = document.get("search"), read_signature(claim)
+    signed = "no" if signature is None else f"{signature} (not checked here)"
+    return (
+        ("Model is called", document["model"]["name"]),
+        *([("Search model is called", search["name"])] if search else []),
+        ("Data are called", document["data"]["name"]),
+        ("Seed", str(document["seed"])),
+        ("Created", document["created"]),
+        ("Signed", signed),
+    )
+
+
+def environment(document: Mapping[str, Any]) -> Facts:
+    """Return the machine, its settings, and the versions."""
+    settings = (
+        ("device", document["device"]),
+        ("precision", document["precision"]),
+        ("threads", document["threads"]),
+        ("batch size", document["batch_size"]),
+    )
+    named = {**dict(settings), **document["environment"]}
+    return tuple((str(key), spell(value)) for key, value in named.items())
+
+
+def digests(document: Mapping[str, Any]) -> Facts:
+    """Return what identifies claim, model, data, threat model and suite."""
+    search = document.get("search")
+    return (
+        ("claim", document["digest"]),
+        ("model", document["model"]["digest"]),
+        *([("search model", search["digest"])] if search else []),
+        ("data", document["data"]["fingerprint"]),
+        ("threat model", document["threat_digest"]),
+        ("suite", document["suite"]["digest"]),
+    )
