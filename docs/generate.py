@@ -143,9 +143,16 @@ def fields(kind: str, name: str) -> str:
     for field in dataclasses.fields(cls):
         default = "required" if _required(field) else f"`{_short(_default(field))}`"
         meaning = comments.get(field.name, "")
-        kind_of_value = str(field.type).replace(" | ", " or ")
+        kind_of_value = _plain_type(str(field.type))
         rows.append(f"| `{field.name}` | `{kind_of_value}` | {default} | {meaning} |")
     return "\n".join(rows) if len(rows) > 2 else "It has no fields."
+
+
+def _plain_type(annotation: str) -> str:
+    """Return an annotation without its bounds and its unit, which its comment says."""
+    annotation = re.sub(r"\bOf[A-Z][a-z]+\b|\bLength\b", "float", annotation)
+    annotation = re.sub(r"\b(Seed|Count|BatchSize)\b", "int", annotation)
+    return annotation.replace(" | ", " or ")
 
 
 def result(name: str) -> str:

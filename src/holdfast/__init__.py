@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from holdfast.errors import (
         ConfigError,
         HoldfastError,
+        HoldfastWarning,
         InputError,
         StorageError,
         Unsupported,
@@ -66,7 +67,8 @@ _HOMES = {
     "attacks": "Result",
     "claims": "Accuracy Claim",
     "data": "Examples FlipCrop Splits",
-    "errors": "ConfigError HoldfastError InputError StorageError Unsupported VerificationError",
+    "errors": "ConfigError HoldfastError HoldfastWarning InputError StorageError Unsupported "
+    "VerificationError",
     "evaluation": "Suite export_png",
     "models": "wrap",
     "spaces": "Circle Corrupted Flow Frame L0 L1 L2 Linf Masked Patch PixelL0 Recolor Rectangle "
@@ -100,6 +102,7 @@ __all__ = [
     "Flow",
     "Frame",
     "HoldfastError",
+    "HoldfastWarning",
     "InputError",
     "Knowledge",
     "Linf",

@@ -206,7 +206,7 @@ def instead(name: str, names: Collection[str]) -> str:
     return did_you_mean(name, [known for known in names if known != "self"])
 
 
-def foreign(kind: str, value: Any, ours: Mapping[str, str]) -> str | None:
+def foreign(value: Any, ours: Mapping[str, str]) -> str | None:
     """Return the fix for an object, a class or a function of PyTorch's in place of a component.
 
     ours: what to write for it, by its name in small letters.
@@ -215,4 +215,4 @@ def foreign(kind: str, value: Any, ours: Mapping[str, str]) -> str | None:
         return None
     name = getattr(value, "__name__", type(value).__name__)
     written = ours.get(name.lower()) or f"one of {', '.join(sorted(set(ours.values())))}"
-    return f"a {kind} is plain data here: write {written}"
+    return f"here it is plain data: write {written}"

@@ -22,7 +22,7 @@ from holdfast.spaces import Linf
 from holdfast.threat import ThreatModel
 from holdfast.training import TrainPlan
 from holdfast.training.methods import Madry, Method
-from holdfast.units import BatchSize, Count, Number, Seed
+from holdfast.units import AT_EPS, BatchSize, Count, Number, Seed
 
 COMMENT_KEYS = ("about",)  # sections of a file that no command reads
 
@@ -121,11 +121,11 @@ def build(command: str, section: Mapping[str, Any], changes: Iterable[str] = ())
     Changes apply to the whole configuration, defaults included, so `method.attack.steps=20` changes
     one field of the method's default attack. Raises ConfigError naming the nearest known key.
     """
-    config = plain.build("config", _normal({**section, "type": command}))
+    config = _made({**section, "type": command})
     tree = plain.describe(config)
     for change in changes:
         _apply(tree, change)
-    return plain.build("config", _normal(tree))
+    return _made(tree)
 
 
 def threat_model(value: Any) -> Any:
@@ -162,6 +162,20 @@ def _normal(section: Mapping[str, Any]) -> dict[str, Any]:
     if full.get("eps") is not None and not isinstance(full["eps"], list | tuple):
         full["eps"] = [_scalar(part) for part in str(full["eps"]).split(",")]
     return full
+
+
+def _made(section: Mapping[str, Any]) -> Any:
+    """Build a configuration; a step size in the data's units is told what it is at its eps."""
+    full = _normal(section)
+    threat = full.get("threat")
+    space = threat.get("space") if isinstance(threat, dict) else None
+    eps = space.get("eps") if isinstance(space, dict) else None
+    known_eps = AT_EPS.set(eps) if isinstance(eps, str | float | int) else None
+    try:
+        return plain.build("config", full)
+    finally:
+        if known_eps is not None:
+            AT_EPS.reset(known_eps)
 
 
 def _apply(tree: dict[str, Any], change: str) -> None:

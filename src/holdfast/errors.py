@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -37,6 +38,18 @@ class TargetError(HoldfastError, RuntimeError):
 
 class VerificationError(HoldfastError):
     """A claim does not hold for the files, the model or the data at hand."""
+
+
+class HoldfastWarning(UserWarning):
+    """A setting that can be meant and hardly ever is: steps that are too short, a tiny eps."""
+
+
+def outside() -> int:
+    """Return the stack level of the user's own line, the first one outside of this package."""
+    level, frame = 1, sys._getframe(1)  # noqa: SLF001  `warnings` offers this from 3.12 on
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("holdfast"):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -237,6 +237,9 @@ def _member(value: Any, option: type[Enum], where: str, error: type[Exception]) 
 
 def _refusal(value: Any, options: tuple[Option, ...], where: str) -> str:
     """Return the one line about a value that fits nothing: name, wish, value, and the fix."""
+    units = [option.unit for option in options if option.unit is not None]
+    if units and isinstance(value, str):
+        return units[0].refusal(where, value)
     named = [option.type for option in options if is_component(option.type)]
     wanted = [_words(option) for option in options if not (named and option.type is str)]
     fix = next((tip for option in options if (tip := _fix(value, option))), "")
@@ -257,16 +260,15 @@ def _words(option: Option) -> str:
     if origin is collections.abc.Callable:
         return "a function"
     name = getattr(kind, "__name__", str(kind))
+    article = "an" if name[:1] in "AEIOU" else "a"
     if is_component(kind):
-        return f"a {name} or its name" if kind.__subclasses__() else f"a {name}"
-    return f"a {name}" if name[:1].isupper() else name
+        return f"{article} {name} or its name" if kind.__subclasses__() else f"{article} {name}"
+    return f"{article} {name}" if name[:1].isupper() else name
 
 
 def _fix(value: Any, option: Option) -> str:
     """Return how to write what was meant, where that can be told."""
     kind, origin = option.type, typing.get_origin(option.type) or option.type
-    if option.unit is not None and isinstance(value, str):
-        return f": {option.unit.fix(value)}"
     if origin in _LISTS and isinstance(value, str | float | int) and not isinstance(value, bool):
         return f": write [{value!r}]"
     if getattr(kind, "__name__", "") == "Tensor" and hasattr(value, "__len__"):

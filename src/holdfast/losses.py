@@ -41,7 +41,7 @@ class Loss:
     @classmethod
     def slip(cls, value: Any) -> str | None:
         """Return what to write instead of a loss of PyTorch's, or of a function."""
-        return foreign("loss", value, _TORCH)
+        return foreign(value, _TORCH)
 
     def away(self, logits: Tensor, y: Tensor, reference: Tensor | None = None) -> Tensor:
         """Return (B,): larger is further from the label `y`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextvars import ContextVar
 from fractions import Fraction
 from typing import Annotated, NamedTuple
 
@@ -24,6 +25,8 @@ class Within(NamedTuple):
         return self.low <= value <= self.high
 
     def __str__(self) -> str:
+        if self.low == -math.inf:
+            return f"at most {self.high:g}"
         if self.high == math.inf:
             return f"at least {self.low:g}"
         return f"in {self.low:g}..{self.high:g}"
@@ -55,20 +58,31 @@ class Unit(NamedTuple):
     name: str
     radius: bool = False
 
-    def fix(self, text: str) -> str:
+    def refusal(self, where: str, text: str) -> str:
         """Return what to write instead of a length in the units of the data, such as "2/255"."""
+        field = where.rpartition(".")[2]
+        wrong = f'{where}="{text}" is in the data\'s units; {field} is {self.name}'
         if not self.radius:
-            return f"it is {self.name}, not in the data's units: write a number such as 0.1"
+            return f"{wrong}: write a plain number"
+        eps = AT_EPS.get()
         try:
-            length, example = number(text), number("8/255")
-        except InputError:
-            return f"it is {self.name}: write a number such as 0.25"
-        return (
-            f"that is in the data's units, and it is {self.name}: divide by eps "
-            f"(at eps=8/255 write {length / example:.6g})"
-        )
+            fraction = number(text) / number(eps)
+        except (InputError, ZeroDivisionError):
+            return f"{where} is {self.name}, got {text!r}: write a number such as 0.25"
+        return f"{wrong}, so divide by eps: at eps={eps} write {field}={fraction:.6g}"
 
 
+AT_EPS: ContextVar[Number] = ContextVar("AT_EPS", default="8/255")
+"""The eps to which a refusal converts a length: that of the configuration, or the usual one."""
+
+_STEP = Within(-math.inf, 1e6)  # longer ones overflow float32 where they are squared
+OfRadius = Annotated[float, _STEP, Unit("a fraction of the radius", radius=True)]
+OfRange = Annotated[float, _STEP, Unit("in widths of the range")]
+OfCube = Annotated[float, _STEP, Unit("a fraction of the largest cube in the set")]
+OfSearch = Annotated[float, _STEP, Unit("Adam's, in the coordinates of the search")]
+OfBoundary = Annotated[float, _STEP, Unit("in distances to the boundary")]
+OfWay = Annotated[float, _STEP, Unit("a share of the way")]
+OfDirection = Annotated[float, _STEP, Unit("a fraction of the direction's length")]
 Length = Annotated[float, Within(-math.inf, endless=True)]  # infinite for all valid inputs
 Seed = Annotated[int, Within(0, 2**63 - 1), Said("a whole number in 0..2**63-1")]
 Count = Annotated[int, Within(1)]

@@ -185,3 +185,12 @@ def test_sign_and_verify_with_a_key(holdfast, claimed, trained, tmp_path):
     assert hf.sign("c", key="key").fingerprint in ran.out
     assert holdfast(*words, "--key", "key").err.startswith("error: key is a private key")
     assert holdfast("sign", "c", "--key", "absent").status == 2
+
+
+@pytest.mark.filterwarnings("always::holdfast.errors.HoldfastWarning")
+def test_a_warning_is_one_line(holdfast, trained, tmp_path):
+    """Steps that cannot cross the radius: the line says what to write, without a source line."""
+    ran = holdfast("attack", "--model", trained, "--n", "4", "--set", "attack.step_size=0.001")
+    assert ran.status == 0
+    (line,) = (line for line in ran.err.splitlines() if "step_size" in line)
+    assert line.startswith("warning: the steps of pgd, step_size=0.001, reach 0.04 of the radius")

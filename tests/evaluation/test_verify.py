@@ -99,7 +99,7 @@ def test_a_rewritten_claim_without_changes_holds(forger, net, data):
 
 def test_a_claim_without_counterexamples_holds(net, data, tmp_path):
     options = {"suite": TINY, "batch_size": 16, "quiet": True}
-    evaluate(net, data, threat=ThreatModel(Linf(eps=1e-6)), out=tmp_path, **options)
+    evaluate(net, data, threat=ThreatModel(Linf(eps=1e-4)), out=tmp_path, **options)
     proven = verify(tmp_path, model=net, data=data, replay=2)
     assert (proven.points, proven.counterexamples, proven.replayed) == (90, 0, 2)
     assert proven.bound == proven.claim.clean_accuracy

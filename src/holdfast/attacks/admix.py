@@ -13,6 +13,7 @@ from holdfast.attacks.views import Scales
 from holdfast.losses import Loss
 from holdfast.registry import register
 from holdfast.threat import Normed, Vector
+from holdfast.units import OfRadius
 
 
 @register("attack")
@@ -23,7 +24,7 @@ class Admix(Preset):
     needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed)
 
     steps: int = 10
-    step_size: float = 0.1  # fraction of the radius
+    step_size: OfRadius = 0.1  # fraction of the radius
     decay: float = 1.0  # of the running sum, per step
     images: Images  # what is mixed in
     strength: float = 0.2  # weight of the mixed-in image

@@ -18,6 +18,7 @@ from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import spread
 from holdfast.threat import Convex, Normed, Region, Vector
+from holdfast.units import OfBoundary
 
 PAST = 0.9  # weight of the past in the multiplier, and of the last move in the next
 SQUARES = 0.9  # weight of the past in the mean square of the gradient
@@ -40,8 +41,8 @@ class ALMA(Attack):
     nearest: ClassVar[bool] = True
 
     steps: int = 500
-    step_size: float = 1.0  # of the first step, in distances to the boundary as it seems from x
-    last_step_size: float = 0.01  # and of the last
+    step_size: OfBoundary = 1.0  # of the first, in distances to the boundary as it seems from x
+    last_step_size: OfBoundary = 0.01  # and of the last
     top: int = 9  # wrong classes whose boundaries are looked at, first and last
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ from holdfast.losses import CrossEntropy, Loss
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import spread
+from holdfast.units import OfRadius
 
 
 @register("universal")
@@ -25,7 +26,7 @@ class Ascent(Universal):
     """
 
     epochs: int = 10
-    step_size: float = 0.1  # fraction of the radius, falling linearly to a tenth of it
+    step_size: OfRadius = 0.1  # fraction of the radius, falling linearly to a tenth of it
     cap: float = 9.0  # of the loss: examples beyond it no longer pull
     loss: Loss = CrossEntropy()
 

@@ -18,6 +18,7 @@ from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
 from holdfast.spaces.squares import as_image
 from holdfast.threat import Dense, Knowledge, Region, Vector
+from holdfast.units import OfRadius
 
 
 @register("attack")
@@ -36,7 +37,7 @@ class Bandits(Attack):
     sigma: float = 0.1  # Euclidean length of a probe, in the units of the data
     exploration: float = 1.0  # length of the noise on the estimate, of which the direction counts
     prior_step: float = 0.1  # by which a pair of queries moves the estimate
-    step_size: float = 0.2  # fraction of the radius
+    step_size: OfRadius = 0.2  # fraction of the radius
     loss: Loss | None = Margin()
 
     def __post_init__(self) -> None:

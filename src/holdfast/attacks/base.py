@@ -20,6 +20,7 @@ from holdfast.attacks.keep import Best, Nearest, spent
 from holdfast.attacks.points import Point, Scored, Unscored, ask, climb, look, scored
 from holdfast.attacks.result import Result, keep_nearest, keep_worst
 from holdfast.attacks.starts import Start
+from holdfast.attacks.travel import warn_of_short_steps
 from holdfast.errors import Unsupported, VerificationError
 from holdfast.objective import Cost, Objective, refusal
 from holdfast.plain import describe, digest
@@ -134,6 +135,13 @@ class Attack:
         """
         raise NotImplementedError
 
+    def travel(self) -> float | None:
+        """Return how far its steps go in all, as a fraction of the radius.
+
+        None: they are no fixed fractions of it.
+        """
+        return None
+
     def __call__(
         self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
     ) -> Result:
@@ -143,6 +151,7 @@ class Attack:
         VerificationError if the search returned an input outside the set.
         """
         require(self, objective, region)
+        warn_of_short_steps(self, objective.threat.space)
         with objective.frozen():
             before = objective.cost
             results = [

@@ -9,6 +9,7 @@ from holdfast.attacks.preset import Preset
 from holdfast.attacks.starts import Unchanged
 from holdfast.losses import Loss
 from holdfast.registry import register
+from holdfast.units import OfRadius
 
 
 @register("attack")
@@ -17,7 +18,7 @@ class BIM(Preset):
     """PGD without a random start (Kurakin et al., 2017, arXiv:1607.02533, sec. 2.2)."""
 
     steps: int = 10
-    step_size: float = 0.1  # fraction of the radius; steps x step_size >= 1 reaches every corner
+    step_size: OfRadius = 0.1  # fraction of the radius; steps x step_size >= 1 reaches every corner
     loss: Loss | None = None  # None: the objective's own
 
     def chosen(self) -> PGD:

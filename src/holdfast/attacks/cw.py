@@ -20,6 +20,7 @@ from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
 from holdfast.threat import Euclidean, Normed, Region, Vector
+from holdfast.units import OfSearch
 
 _CHECKS = 10  # how often a round asks whether it still gets anywhere
 _GAIN = 1e-4  # share of its value that the objective must have lost since the last time
@@ -40,7 +41,7 @@ class CW(Attack):
 
     steps: int = 1000  # of each search
     searches: int = 9  # values of c
-    step_size: float = 0.01  # Adam's, in the coordinates of the search
+    step_size: OfSearch = 0.01  # Adam's, in the coordinates of the search
     weight: float = 0.1  # the first c; the margin is taken over its slope at x, a length
     confidence: float = 0.0  # how far beyond the boundary, as such a length
     top: int = 9  # wrong classes whose boundaries are looked at, at last

@@ -20,6 +20,7 @@ from holdfast.rng import Rng
 from holdfast.spaces import solve
 from holdfast.spaces.ball import spread
 from holdfast.threat import Counting, Normed, Region, Vector
+from holdfast.units import OfSearch
 
 _EDGE = 1e-3  # how far from the range's ends a search begins at least, in halves of its width
 
@@ -38,7 +39,7 @@ class CWL0(Attack):
 
     steps: int = 50  # of each search, at most
     searches: int = 50  # sets of places, at most
-    step_size: float = 0.3  # Adam's, in the coordinates of the search
+    step_size: OfSearch = 0.3  # Adam's, in the coordinates of the search
     weight: float = 10.0  # the first c; of the margin's gradient over its largest coordinate
     share: float = 0.3  # of the changed places that a success leaves out of the next search
 

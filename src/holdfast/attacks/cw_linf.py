@@ -20,6 +20,7 @@ from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
 from holdfast.threat import Boxed, Convex, Normed, Region, Vector
+from holdfast.units import OfSearch
 
 _EDGE = 1e-4  # how far from the range's ends a search begins at least, in halves of its width
 
@@ -38,7 +39,7 @@ class CWLinf(Attack):
 
     steps: int = 1000  # of each search, at most
     searches: int = 20  # bounds
-    step_size: float = 0.01  # Adam's, in the coordinates of the search
+    step_size: OfSearch = 0.01  # Adam's, in the coordinates of the search
     weight: float = 1.0  # the first c; the margin is taken over its largest slope along an axis
     factor: float = 0.9  # of the bound, after a success
     top: int = 9  # wrong classes whose boundaries are looked at, at last

@@ -18,6 +18,7 @@ from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import spread
 from holdfast.threat import Euclidean, Normed, Region, Vector
+from holdfast.units import OfRange
 
 
 @register("attack", name="ddn")
@@ -32,8 +33,8 @@ class DDN(Attack):
     nearest: ClassVar[bool] = True
 
     steps: int = 200
-    step_size: float = 1.0  # length of the first step, in widths of the range
-    last_step_size: float = 0.01  # of the last one
+    step_size: OfRange = 1.0  # length of the first step, in widths of the range
+    last_step_size: OfRange = 0.01  # of the last one
     length: float = 1.0  # of the first change, in widths of the range
     growth: float = 0.05  # of the length, each step
     loss: Loss | None = None  # None: the objective's own

@@ -12,6 +12,7 @@ from holdfast.attacks.views import Shrink
 from holdfast.losses import Loss
 from holdfast.registry import register
 from holdfast.threat import Normed, Vector
+from holdfast.units import OfRadius
 
 
 @register("attack")
@@ -22,7 +23,7 @@ class DIFGSM(Preset):
     needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed)
 
     steps: int = 10
-    step_size: float = 0.1  # fraction of the radius
+    step_size: OfRadius = 0.1  # fraction of the radius
     decay: float = 1.0  # of the running sum, per step; 0: DI, else M-DI
     probability: float = 0.5  # of changing the input at a step
     smallest: float = 0.9  # side of the smallest copy, as a fraction of the input's

@@ -18,6 +18,7 @@ from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import choose, norm, spread
 from holdfast.threat import Normed, Region, Vector
+from holdfast.units import OfRadius
 
 
 class Momentum:
@@ -101,7 +102,7 @@ class Diverse(Attack):
     needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed)
 
     steps: int = 10
-    step_size: float = 0.1  # fraction of the radius
+    step_size: OfRadius = 0.1  # fraction of the radius
     momentum: Momentum = Running()
     views: tuple[View, ...] = ()
     variance: Neighbours | None = None
@@ -129,6 +130,9 @@ class Diverse(Attack):
                 correction = near - grad
             z = region.project(region.step(z, _or_anywhere(running, at), self.step_size))
         yield Unscored(z, seen)
+
+    def travel(self) -> float | None:
+        return self.steps * self.step_size
 
     def cost(self) -> str:
         n = copies(self.views)

@@ -20,6 +20,7 @@ from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import spread
 from holdfast.threat import Convex, Normed, Region, Sparse, Vector
+from holdfast.units import OfRange
 
 
 @register("attack", name="ead")
@@ -36,7 +37,7 @@ class EAD(Attack):
 
     steps: int = 1000  # of each search
     searches: int = 9  # values of c
-    step_size: float = 0.01  # of the first step of a search; the last is zero
+    step_size: OfRange = 0.01  # of the first step of a search; the last is zero
     beta: float = 0.01  # what every step takes off each coordinate, in widths of the range
     weight: float = 1.0  # the first c; the margin is taken over its slope at x, a length
     top: int = 9  # wrong classes whose boundaries are looked at, at last

@@ -17,6 +17,7 @@ from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import Normed, Region, Vector
+from holdfast.units import OfRange
 
 _BEYOND = 1.001  # aim a little farther than the boundary: rounding must not end in front of it
 
@@ -34,8 +35,8 @@ class FMN(Attack):
     nearest: ClassVar[bool] = True
 
     steps: int = 200
-    step_size: float = 1.0  # length of the first step, in widths of the range
-    last_step_size: float = 0.01  # of the last one
+    step_size: OfRange = 1.0  # length of the first step, in widths of the range
+    last_step_size: OfRange = 0.01  # of the last one
     growth: float = 0.05  # of the radius, at the first step
     last_growth: float = 0.001  # and at the last
 

@@ -19,6 +19,7 @@ from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
 from holdfast.threat import Region, Vector
+from holdfast.units import OfWay
 
 FAR = 1e3  # in radii: from so far out, the nearest point of the set is the one farthest that way
 
@@ -35,7 +36,7 @@ class FrankWolfe(Attack):
     needs: ClassVar[tuple[Capability, ...]] = (Vector,)
 
     steps: int = 40
-    step_size: float = 0.5  # share of the way to the farthest point; falls as 1 / (1 + 4 progress)
+    step_size: OfWay = 0.5  # share of the way to the farthest point; falls as 1 / (1 + 4 progress)
     inertia: float = 0.9  # weight of the running mean against the new gradient
     start: Start = Unchanged()
     loss: Loss | None = None  # None: the objective's own

@@ -17,6 +17,7 @@ from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import Region
+from holdfast.units import OfRadius
 
 GUIDED = 0.25  # share of the steps in which the guide fades
 FALLS = (0.6, 0.85)  # progress at which the step falls to a tenth
@@ -84,7 +85,7 @@ class GAMA(Attack):
     """
 
     steps: int = 100
-    step_size: float = 2.0  # fraction of the radius; a tenth and a hundredth of it at the end
+    step_size: OfRadius = 2.0  # fraction of the radius; a tenth and a hundredth of it at the end
     guide: float = 50.0  # weight of the distance of the probabilities at the first step
     start: Start = Corner()
     loss: Loss | None = ProbabilityMargin()  # None: the objective's own
@@ -105,9 +106,14 @@ class GAMA(Attack):
             guided = objective.using(_Guided(loss, weight))
             here, grad = climb(guided, region, z, at)
             yield here
-            fraction = self.step_size / 10 ** sum(at.progress >= fall for fall in FALLS)
-            z = region.project(region.step(here.z, grad, fraction))
+            z = region.project(region.step(here.z, grad, self._fraction(at.progress)))
         yield Unscored(z)
+
+    def travel(self) -> float | None:
+        return sum(self._fraction(k / self.steps) for k in range(self.steps))
+
+    def _fraction(self, progress: float) -> float:
+        return self.step_size / 10.0 ** sum(progress >= fall for fall in FALLS)
 
     def cost(self) -> str:
         return "1 forward + (steps + 1 forward, steps backward)"

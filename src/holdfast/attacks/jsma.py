@@ -17,6 +17,7 @@ from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
 from holdfast.threat import Counting, Normed, Region, Vector
+from holdfast.units import OfRange
 
 CANDIDATES = 128  # places, best alone, of which pairs are formed
 
@@ -35,7 +36,7 @@ class JSMA(Attack):
     nearest: ClassVar[bool] = True
 
     steps: int = 100  # pairs
-    step_size: float = 1.0  # change of a coordinate, in widths of the range (theta)
+    step_size: OfRange = 1.0  # change of a coordinate, in widths of the range (theta)
 
     def __post_init__(self) -> None:
         at_least(self.steps, 1, "steps")

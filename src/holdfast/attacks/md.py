@@ -16,6 +16,7 @@ from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import Region
+from holdfast.units import OfRadius
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class MD(Attack):
     """
 
     steps: int = 50  # of each of the two runs
-    step_size: float = 2.0  # fraction of the radius at the beginning of each half; a cosine to 0
+    step_size: OfRadius = 2.0  # fraction of the radius at the beginning of each half; a cosine to 0
     start: Start = Uniform()
     loss: Loss | None = None  # of the second half; None: the objective's own
 
@@ -77,6 +78,9 @@ class MD(Attack):
                 yield here
                 z = region.project(region.step(here.z, grad, self._fraction(k)))
             yield Unscored(z)
+
+    def travel(self) -> float | None:
+        return sum(self._fraction(k) for k in range(self.steps))
 
     def cost(self) -> str:
         return "2 x (steps + 1 forward, steps backward)"

@@ -17,6 +17,7 @@ from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
 from holdfast.threat import Normed, Region, Vector
+from holdfast.units import OfRadius
 
 
 @register("attack", name="mifgsm")
@@ -27,7 +28,7 @@ class MIFGSM(Attack):
     needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed)
 
     steps: int = 10
-    step_size: float = 0.1  # fraction of the radius
+    step_size: OfRadius = 0.1  # fraction of the radius
     decay: float = 1.0  # of the running sum, per step
     loss: Loss | None = None  # None: the objective's own
 
@@ -50,6 +51,9 @@ class MIFGSM(Attack):
             momentum = self.decay * momentum + _unit(grad, region.dual_norm(grad))
             z = region.project(region.step(here.z, momentum, self.step_size))
         yield Unscored(z)
+
+    def travel(self) -> float | None:
+        return self.steps * self.step_size
 
     def cost(self) -> str:
         return "steps + 1 forward, steps backward"

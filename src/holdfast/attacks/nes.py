@@ -17,6 +17,7 @@ from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import Dense, Knowledge, Region, Vector
+from holdfast.units import OfRadius
 
 PLATEAU = 5  # steps without a rise after which the step is halved
 LEAST = 0.005  # of the first step: no step is halved below
@@ -33,7 +34,7 @@ class NES(Attack):
     queries: int = 5000
     samples: int = 50  # probes per step, in pairs of opposite directions
     sigma: float = 0.001  # standard deviation of a probe, in the units of the data
-    step_size: float = 0.2  # fraction of the radius; halved on plateaus
+    step_size: OfRadius = 0.2  # fraction of the radius; halved on plateaus
     momentum: float = 0.9  # of the last estimates against the new one
     loss: Loss | None = Margin()
 

@@ -17,6 +17,7 @@ from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import Region
+from holdfast.units import OfRadius
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +85,7 @@ class MultiTargeted(Attack):
     """
 
     steps: int = 20
-    step_size: float = 0.25  # fraction of the radius
+    step_size: OfRadius = 0.25  # fraction of the radius
     top: int = 9  # likeliest wrong classes
     diversify: int = 2  # steps towards a random combination of the logits
 
@@ -105,6 +106,9 @@ class MultiTargeted(Attack):
 
     def passes(self) -> tuple[int, int]:
         return self._runs().passes()
+
+    def travel(self) -> float | None:
+        return self.steps * self.step_size
 
     def _runs(self) -> EachTarget:
         pgd = PGD(steps=self.steps, step_size=self.step_size, loss=Margin())

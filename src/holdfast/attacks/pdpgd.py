@@ -21,6 +21,7 @@ from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
 from holdfast.threat import Counting, Euclidean, Normed, Region, Vector
+from holdfast.units import OfRange
 
 AVERAGE = 0.9  # weight of the past in the weights that the primal step uses
 BOUND = -log(1e-6)  # of the logarithm of the weights' ratio
@@ -44,8 +45,8 @@ class PDPGD(Attack):
     nearest: ClassVar[bool] = True
 
     steps: int = 500
-    step_size: float = 0.25  # of Adam at first, as a share of the range
-    last_step_size: float = 0.05  # and at the end
+    step_size: OfRange = 0.25  # of Adam at first, as a share of the range
+    last_step_size: OfRange = 0.05  # and at the end
     ratio: float = 0.003  # weight of the norm over that of the constraint, at first
     rate: float = 20.0  # speed of the logarithm of this ratio at first, per run of 300 steps
     last_rate: float = 2.0  # and at the end

@@ -15,6 +15,7 @@ from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import Region
+from holdfast.units import OfRadius
 
 
 @register("attack")
@@ -23,7 +24,7 @@ class PGD(Attack):
     """Climb the loss inside the set (Madry et al., 2018, arXiv:1706.06083, sec. 2.1)."""
 
     steps: int = 40
-    step_size: float = 0.1  # fraction of the radius
+    step_size: OfRadius = 0.1  # fraction of the radius
     start: Start = Uniform()
     loss: Loss | None = None  # None: the objective's own
 
@@ -41,6 +42,9 @@ class PGD(Attack):
             yield here
             z = region.project(region.step(here.z, grad, self.step_size))
         yield Unscored(z)
+
+    def travel(self) -> float | None:
+        return self.steps * self.step_size
 
     def cost(self) -> str:
         return "steps + 1 forward, steps backward"

@@ -27,6 +27,9 @@ class Preset(Attack):
     ) -> Iterator[Point]:
         return self.chosen().iterate(objective, region, rng, start)
 
+    def travel(self) -> float | None:
+        return self.chosen().travel()
+
     def cost(self) -> str:
         return self.chosen().cost()
 

@@ -19,6 +19,7 @@ from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import Dense, Knowledge, Region, Vector
+from holdfast.units import OfCube
 
 FADE = 0.98  # of the largest reward so far, per query
 MOST = 6.0  # no preference goes beyond: every action keeps a chance
@@ -39,7 +40,7 @@ class Reinforce(Attack):
 
     queries: int = 5000
     fraction: float = 0.5  # of the coordinates that the first action pushes
-    step_size: float = 1.0  # of a push, fraction of the largest cube in the set
+    step_size: OfCube = 1.0  # of a push, fraction of the largest cube in the set
     rate: float = 1.0  # learning rate, for rewards between -1 and 1; 0 learns nothing
     loss: Loss | None = Margin()
 

@@ -15,6 +15,7 @@ from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import Region
+from holdfast.units import OfRadius
 
 
 @register("attack", name="rfgsm")
@@ -22,7 +23,7 @@ from holdfast.threat import Region
 class RFGSM(Attack):
     """One step from a random start (Wong et al., 2020, arXiv:2001.03994, sec. 4, algorithm 3)."""
 
-    step_size: float = 1.25  # fraction of the radius
+    step_size: OfRadius = 1.25  # fraction of the radius
     start: Start = Uniform()
     loss: Loss | None = None  # None: the objective's own
 
@@ -36,6 +37,9 @@ class RFGSM(Attack):
         here, grad = climb(objective.using(self.loss), region, z, rng.at(0, of=1))
         yield here
         yield Unscored(region.project(region.step(here.z, grad, self.step_size)))
+
+    def travel(self) -> float | None:
+        return self.step_size
 
     def cost(self) -> str:
         return "2 forward, 1 backward"

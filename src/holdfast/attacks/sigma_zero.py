@@ -19,6 +19,7 @@ from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import choose, flags, spread
 from holdfast.threat import Counting, Normed, Region, Vector
+from holdfast.units import OfRange
 
 LAST = 0.1  # share of the step size that is left at the end
 
@@ -36,7 +37,7 @@ class SigmaZero(Attack):
     nearest: ClassVar[bool] = True
 
     steps: int = 1000
-    step_size: float = 1.0  # of Adam at the beginning, in widths of the range
+    step_size: OfRange = 1.0  # of Adam at the beginning, in widths of the range
     sigma: float = 1e-3  # squared change, in widths of the range, that counts as half a coordinate
     threshold: float = 0.3  # the smallest change that stays, in widths of the range, at first
     adapt: float = 0.01  # how far the threshold moves, in step sizes

@@ -19,6 +19,7 @@ from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
 from holdfast.threat import Euclidean, Knowledge, Normed, Region
 from holdfast.tree import take
+from holdfast.units import OfDirection
 
 BACK, PROBE, LINE, CUT = range(4)
 EDGE = 0.01  # what a step must bring, and how exactly its distance is found, as a share
@@ -38,7 +39,7 @@ class SignOPT(Attack):
     queries: int = 5000
     probes: int = 200  # directions whose slope is asked for, before each step
     smoothing: float = 0.01  # length of a probe, the direction having length 1
-    step_size: float = 0.2  # the first step, the direction having length 1
+    step_size: OfDirection = 0.2  # the first step, the direction having length 1
     tolerance: float = 0.0001  # how exactly a distance is found, as a share of it
 
     def __post_init__(self) -> None:

@@ -19,6 +19,7 @@ from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import choose
 from holdfast.threat import Dense, Knowledge, Region, Vector
+from holdfast.units import OfCube
 
 
 @register("attack", name="simba")
@@ -35,7 +36,7 @@ class SimBA(Attack):
 
     queries: int = 5000
     basis: Basis = Pixels()  # or Cosines(share=0.125)
-    step_size: float = 1.0  # length of a step, fraction of the largest cube in the set
+    step_size: OfCube = 1.0  # length of a step, fraction of the largest cube in the set
     loss: Loss | None = Margin()
 
     def __post_init__(self) -> None:

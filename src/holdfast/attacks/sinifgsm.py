@@ -12,6 +12,7 @@ from holdfast.attacks.views import Scales
 from holdfast.losses import Loss
 from holdfast.registry import register
 from holdfast.threat import Normed, Vector
+from holdfast.units import OfRadius
 
 
 @register("attack")
@@ -22,7 +23,7 @@ class SINIFGSM(Preset):
     needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed)
 
     steps: int = 10
-    step_size: float = 0.1  # fraction of the radius
+    step_size: OfRadius = 0.1  # fraction of the radius
     decay: float = 1.0  # of the running sum, per step
     copies: int = 5  # the input divided by 1, 2, 4, ...
     loss: Loss | None = None  # None: the objective's own

@@ -17,6 +17,7 @@ from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import Dense, Knowledge, Region, Vector
+from holdfast.units import OfCube
 
 
 @register("attack", name="spsa")
@@ -30,7 +31,7 @@ class SPSA(Attack):
     queries: int = 5000
     samples: int = 32  # probes per step, in pairs of opposite directions
     sigma: float = 0.01  # length of a probe along every coordinate, in the units of the data
-    step_size: float = 0.3  # Adam's learning rate, fraction of the largest cube in the set
+    step_size: OfCube = 0.3  # Adam's learning rate, fraction of the largest cube in the set
     loss: Loss | None = Margin()
 
     def __post_init__(self) -> None:

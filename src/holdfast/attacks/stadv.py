@@ -18,6 +18,7 @@ from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import spread
 from holdfast.threat import Penalised, Region, Vector
+from holdfast.units import OfRadius
 
 
 @register("attack", name="stadv")
@@ -32,7 +33,7 @@ class StAdv(Attack):
     needs: ClassVar[tuple[Capability, ...]] = (Vector, Penalised)
 
     steps: int = 100
-    step_size: float = 0.1  # Adam's, fraction of the radius
+    step_size: OfRadius = 0.1  # Adam's, fraction of the radius
     tau: float = 0.05  # weight of the roughness over the radius, in margins of the unchanged input
     confidence: float = 0.0  # how far beyond the boundary to climb, in such margins
     loss: Loss | None = Margin()  # None: the objective's own

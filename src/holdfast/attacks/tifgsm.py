@@ -12,6 +12,7 @@ from holdfast.attacks.views import Blur
 from holdfast.losses import Loss
 from holdfast.registry import register
 from holdfast.threat import Normed, Vector
+from holdfast.units import OfRadius
 
 
 @register("attack")
@@ -22,7 +23,7 @@ class TIFGSM(Preset):
     needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed)
 
     steps: int = 10
-    step_size: float = 0.1  # fraction of the radius
+    step_size: OfRadius = 0.1  # fraction of the radius
     decay: float = 1.0  # of the running sum, per step; 0: TI, else TI-MI
     kernel: int = 15  # side in pixels, odd; 5 or 7 for images of 32 x 32
     deviations: float = 3.0  # standard deviations from the kernel's centre to its edge

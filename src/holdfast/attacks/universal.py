@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from holdfast.arguments import checked
 from holdfast.attacks.perturbation import Perturbation, marks, store
+from holdfast.attacks.travel import warn_of_short_steps
 from holdfast.data import Batch, Examples
 from holdfast.errors import InputError
 from holdfast.models import Model, frozen, wrap
@@ -156,6 +157,7 @@ def fit(
         batch_size=batch_size,
         device=next((p.device for p in wrapped.parameters()), torch.device("cpu")),
     )
+    warn_of_short_steps(method, threat.space)
     with frozen(wrapped):
         delta = method.search(fitting)
         with torch.no_grad():

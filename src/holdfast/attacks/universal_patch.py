@@ -19,6 +19,7 @@ from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.squares import as_image
 from holdfast.threat import Placed
+from holdfast.units import OfRange
 
 
 @register("universal")
@@ -30,7 +31,7 @@ class UniversalPatch(Universal):
     """
 
     epochs: int = 30
-    step_size: float = 0.1  # of the range's width, falling linearly to a tenth of it
+    step_size: OfRange = 0.1  # of the range's width, falling linearly to a tenth of it
     transforms: tuple[Transform, ...] = (Rotated(), Resized(), Lit())  # of the patch
     cap: float = 9.0  # of the loss: examples beyond it no longer pull
     loss: Loss = CrossEntropy()

@@ -11,6 +11,7 @@ from holdfast.attacks.preset import Preset
 from holdfast.losses import Loss
 from holdfast.registry import register
 from holdfast.threat import Normed, Vector
+from holdfast.units import OfRadius
 
 
 @register("attack")
@@ -21,7 +22,7 @@ class VNIFGSM(Preset):
     needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed)
 
     steps: int = 10
-    step_size: float = 0.1  # fraction of the radius
+    step_size: OfRadius = 0.1  # fraction of the radius
     decay: float = 1.0  # of the running sum, per step
     neighbours: int = 20  # points whose gradients correct the next one
     reach: float = 1.5  # how far they are drawn, as a multiple of the radius

@@ -18,6 +18,7 @@ from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import Dense, Knowledge, Region, Vector
+from holdfast.units import OfCube
 
 
 @register("attack", name="zoo")
@@ -34,7 +35,7 @@ class ZOO(Attack):
     queries: int = 5000
     coordinates: int = 128  # measured before each step, at most all
     sigma: float = 0.001  # distance of a probe, in the units of the data
-    step_size: float = 1.0  # Adam's learning rate, fraction of the largest cube in the set
+    step_size: OfCube = 1.0  # Adam's learning rate, fraction of the largest cube in the set
     loss: Loss | None = Margin()
 
     def __post_init__(self) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn, cast
 
 import typer
 
 from holdfast.cli.app import app
-from holdfast.errors import HoldfastError, VerificationError
+from holdfast.errors import HoldfastError, HoldfastWarning, VerificationError
 from holdfast.heap import hold_memory
 from holdfast.printable import printable
 
@@ -35,6 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run(words: Sequence[str], *, debug: bool = False) -> int:
     """Run the command line and return the exit status; with `debug`, errors pass through."""
+    with warnings.catch_warnings():
+        warnings.showwarning = cast(Any, _show)
+        return _run(words, debug=debug)
+
+
+def _run(words: Sequence[str], *, debug: bool) -> int:
     try:
         status = app(list(words) or ["--help"], standalone_mode=False, prog_name="holdfast")
     except CLICK_ERROR as error:
@@ -53,6 +60,14 @@ def run(words: Sequence[str], *, debug: bool = False) -> int:
 def say(text: str) -> None:
     """Write one line to stderr."""
     sys.stderr.write(printable(" ".join(text.split())) + "\n")
+
+
+def _show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+    """Write a warning of ours as one line, and others as Python does."""
+    if issubclass(category, HoldfastWarning):
+        say(f"warning: {message}")
+    else:
+        sys.stderr.write(warnings.formatwarning(message, category, *place[:2]))
 
 
 def _usage(error: Exception) -> int:

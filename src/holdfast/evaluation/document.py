@@ -16,7 +16,7 @@ from holdfast.claims.headline import robust
 from holdfast.claims.schema import NAME, PROSE
 from holdfast.credentials import published_command
 from holdfast.evaluation.cascade import Example, Stage
-from holdfast.evaluation.checks import diagnose
+from holdfast.evaluation.checks import diagnose, settings
 from holdfast.evaluation.setting import Setting
 from holdfast.evaluation.stage import SHOWN
 from holdfast.evaluation.waterfall import Bar, added, waterfall
@@ -67,10 +67,15 @@ def document(
         "per_class": per_class([(e.label, e.status) for e in own.examples], setting.data.classes),
         "waterfall": [vars(bar) for bar in bars],
         "curve": _curve(outcomes, own) if len(outcomes) > 1 else [],
-        "checks": [plain(check) for check in (*findings, *diagnose(setting.answered(), bars))],
+        "checks": [plain(check) for check in _checks(setting, findings, bars)],
         "cost": cost(bars),
         **facts,
     }
+
+
+def _checks(setting: Setting, findings: Sequence[Finding], bars: Sequence[Bar]) -> list[Finding]:
+    members = setting.answered()
+    return [*findings, *settings(members, setting.threat.space), *diagnose(members, bars)]
 
 
 def about_suite(setting: Setting) -> dict[str, Any]:

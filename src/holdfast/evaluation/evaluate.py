@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from holdfast.arguments import checked
+from holdfast.attacks.travel import warn_of_short_steps
 from holdfast.claims import Claim, Ledger, write_claim
 from holdfast.claims.claim import DOCUMENT
 from holdfast.data import Examples
@@ -80,6 +81,7 @@ def evaluate(
             precision=precision,
             exhaustive=exhaustive,
         )
+        warn_of_short_steps(setting.suite, threat.space)
         with frozen(setting.judge), frozen(setting.search):
             findings = look_at(setting)
             if provenance is not None:

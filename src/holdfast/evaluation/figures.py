@@ -8,7 +8,7 @@ from typing import Any
 
 from holdfast.claims import Accuracy, Claim
 from holdfast.errors import VerificationError
-from holdfast.evaluation.checks import diagnose
+from holdfast.evaluation.checks import diagnose, settings
 from holdfast.evaluation.document import (
     about_data,
     about_model,
@@ -50,7 +50,9 @@ def check_figures(claim: Claim, setting: Setting, findings: Sequence[Finding]) -
         if not _quietly(holds):
             raise VerificationError(f"the claim is not consistent: {what} cannot be so")
     bars = [Bar(**bar) for bar in document["waterfall"]]
-    _check_checks(claim, [*findings, *diagnose(setting.answered(), bars)])
+    members = setting.answered()
+    doubts = settings(members, setting.threat.space)
+    _check_checks(claim, [*findings, *doubts, *diagnose(members, bars)])
 
 
 def _quietly(holds: Callable[[], bool]) -> bool:

@@ -13,7 +13,7 @@ from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces import solve, squares
 from holdfast.spaces.ball import Ball, as_float, choose, norm, spread, towards
-from holdfast.threat import Space, check_ball, radii
+from holdfast.threat import Space, check_ball, radii, warn_if_tiny
 from holdfast.units import Number
 
 _INSIDE = 1.0 - 2e-7  # aim just inside the ball, so that float32 rounding stays within the audit
@@ -28,11 +28,14 @@ class L1(Space):
     0 < eps; an eps beyond the largest change of the input is refused when the inputs are known.
     """
 
+    lengths: ClassVar[bool] = True
+
     eps: Number
     range: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
         check_ball(self, "L1", float("inf"), "write a positive length such as 12")
+        warn_if_tiny(self)
 
     def around(self, x: Tensor, radius: float | Tensor | None = None) -> L1Region:
         x = as_float(x)

@@ -13,7 +13,7 @@ from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces import solve, squares
 from holdfast.spaces.ball import Ball, as_float, choose, norm, spread, towards
-from holdfast.threat import Space, check_ball, radii
+from holdfast.threat import Space, check_ball, radii, warn_if_tiny
 from holdfast.tree import take
 from holdfast.units import Number
 
@@ -30,11 +30,14 @@ class L2(Space):
     0 < eps; an eps beyond the diagonal of the input is refused when the inputs are known.
     """
 
+    lengths: ClassVar[bool] = True
+
     eps: Number
     range: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
         check_ball(self, "L2", float("inf"), "write a positive length such as 0.5")
+        warn_if_tiny(self)
 
     def around(self, x: Tensor, radius: float | Tensor | None = None) -> L2Region:
         x = as_float(x)

@@ -12,7 +12,7 @@ from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces import solve, squares
 from holdfast.spaces.ball import Ball, as_float, norm, spread
-from holdfast.threat import Space, check_ball, radii
+from holdfast.threat import Space, check_ball, radii, warn_if_tiny
 from holdfast.units import Number
 
 
@@ -25,11 +25,14 @@ class Linf(Space):
     0 < eps <= high - low.
     """
 
+    lengths: ClassVar[bool] = True
+
     eps: Number
     range: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
         check_ball(self, "Linf", self.range[1] - self.range[0], "write 8/255 for 8 grey levels")
+        warn_if_tiny(self)
 
     def around(self, x: Tensor, radius: float | Tensor | None = None) -> LinfRegion:
         x = as_float(x)

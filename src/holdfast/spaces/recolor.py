@@ -17,7 +17,7 @@ from holdfast.rng import Rng
 from holdfast.spaces.ball import as_float, norm, spread
 from holdfast.spaces.flow import roughness
 from holdfast.spaces.witness import SAME, same
-from holdfast.threat import Space, check_ball, radii
+from holdfast.threat import Space, check_ball, radii, warn_if_tiny
 from holdfast.tree import take
 from holdfast.units import Number
 
@@ -34,12 +34,15 @@ class Recolor(Space):
     multilinear in between. Images (C, H, W) of one to three channels.
     """
 
+    lengths: ClassVar[bool] = True
+
     eps: Number = 0.06
     points: int = 16  # of the grid, along each channel
     range: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
         check_ball(self, "Recolor", self.range[1] - self.range[0], "at most the range's width")
+        warn_if_tiny(self)
         if not 2 <= self.points <= 64:
             raise InputError(f"points must be in 2..64, got {self.points}")
 

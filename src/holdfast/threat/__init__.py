@@ -33,7 +33,7 @@ from holdfast.threat.region import (
     Vector,
     Witnessed,
 )
-from holdfast.threat.space import Space, check_ball, radii
+from holdfast.threat.space import Space, check_ball, radii, too_small, warn_if_tiny
 
 __all__ = [
     "DEFAULT_LOSS",
@@ -67,4 +67,6 @@ __all__ = [
     "check_ball",
     "radii",
     "tolerance",
+    "too_small",
+    "warn_if_tiny",
 ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from holdfast.arguments import checked
-from holdfast.errors import InputError
+from holdfast.errors import HoldfastWarning, InputError, outside
 from holdfast.plain import digest
 from holdfast.threat.region import Region
 from holdfast.units import Length, Number, number
@@ -21,6 +22,7 @@ class Space:
     """
 
     kind: ClassVar[str] = "space"
+    lengths: ClassVar[bool] = False  # whether eps is a length, in the units of the data
     eps: Number
     range: tuple[float, float]
 
@@ -60,6 +62,24 @@ def check_ball(space: Space, name: str, widest: Length, fix: str) -> None:
             f"{name}: eps must be in (0, {widest:g}], got {space.eps}; inputs are in "
             f"{low:g}..{high:g}: {fix}"
         )
+
+
+def too_small(space: Space) -> str | None:
+    """Return a line on an eps that is below a hundredth of a grey level of the stated range."""
+    low, high = space.range
+    level = (high - low) / 255
+    if not space.lengths or space.radius >= level / 100:
+        return None
+    return (
+        f"eps={space.eps} is below a hundredth of a grey level of the range {low:g}..{high:g}: a "
+        f"level is {level:.3g} there; check that eps was not divided twice"
+    )
+
+
+def warn_if_tiny(space: Space) -> None:
+    """Warn of an eps that is below a hundredth of a grey level."""
+    if tiny := too_small(space):
+        warnings.warn(tiny, HoldfastWarning, stacklevel=outside())
 
 
 @checked

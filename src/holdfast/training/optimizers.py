@@ -32,7 +32,7 @@ class Optimizer:
         """Return what to write instead of an optimizer of PyTorch's, which has its parameters."""
         lr = getattr(value, "defaults", {}).get("lr", 0.1)
         names = {"sgd": f"SGD(lr={lr})", "adam": f"Adam(lr={lr})", "adamw": f"Adam(lr={lr})"}
-        return foreign("optimizer", value, names)
+        return foreign(value, names)
 
     def build(self, module: nn.Module) -> torch.optim.Optimizer:
         """Return the torch optimizer for a module's trainable parameters."""

@@ -32,7 +32,7 @@ class Schedule:
     @classmethod
     def slip(cls, value: Any) -> str | None:
         """Return what to write instead of a scheduler of PyTorch's, or of a function."""
-        return foreign("schedule", value, _TORCH)
+        return foreign(value, _TORCH)
 
     def at(self, progress: float) -> float:
         """Return the fraction of the peak learning rate at `progress` in [0, 1]."""

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from holdfast import runtime
+from holdfast.attacks.travel import warn_of_short_steps
 from holdfast.data import Examples, Splits, Stream
 from holdfast.errors import InputError
 from holdfast.inputs import check_labels
@@ -195,6 +196,7 @@ def prepare(
     _check_parts(setup)
     _check_labels(setup)
     _check_goal(setup)
+    warn_of_short_steps(method, threat.space)
     if own:
         _look_at(model, held_out)
     _try_out(setup)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from holdfast.evaluation.checks.black_box import black_box_stronger
+from holdfast.evaluation.checks.settings import settings
 from holdfast.evaluation.checks.unmoved import unmoved
 from holdfast.evaluation.suites import Member
 from holdfast.evaluation.waterfall import Bar
@@ -20,4 +21,4 @@ def diagnose(members: Sequence[Member], bars: Sequence[Bar]) -> list[Finding]:
     return [unmoved(bars), *([known] if known else [])]
 
 
-__all__ = ["black_box_stronger", "diagnose", "unmoved"]
+__all__ = ["black_box_stronger", "diagnose", "settings", "unmoved"]

@@ -15,6 +15,7 @@ from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import ThreatModel
 from holdfast.training.methods.base import Method, attacked_only, white_box
+from holdfast.units import OfRadius
 
 
 @register("method", name="nfgsm")
@@ -26,14 +27,18 @@ class NFGSM(Method):
     what keeps it from overfitting catastrophically. Two forward, one input-only, one full backward.
     """
 
-    noise: float = 2.0  # uniform start, fraction of the radius
-    step_size: float = 1.0  # fraction of the radius
+    noise: OfRadius = 2.0  # uniform start, fraction of the radius
+    step_size: OfRadius = 1.0  # fraction of the radius
 
     def __post_init__(self) -> None:
         if self.noise <= 0 or self.step_size <= 0:
             raise ConfigError(
                 f"nfgsm needs noise and step_size above 0, got {self.noise} and {self.step_size}"
             )
+
+    def travel(self) -> float:
+        """Return how far its step goes, as a fraction of the radius."""
+        return self.step_size
 
     def perturb(self, model: nn.Module, batch: Batch, threat: ThreatModel, rng: Rng) -> Tensor:
         reach = self.noise + self.step_size

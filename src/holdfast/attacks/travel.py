@@ -1,0 +1,52 @@
+"""How far the fixed steps of an attack go in all, against the radius that they are to cross."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from holdfast.errors import HoldfastWarning, outside
+from holdfast.registry import name_of
+from holdfast.threat import Space
+
+ENOUGH = 1.0 - 1e-9  # of the radius; ten steps of a tenth are enough
+
+
+def short_steps(component: Any, space: Space) -> list[str]:
+    """Return a line on each attack in `component` whose steps cannot cross the radius of `space`.
+
+    component: an attack, or what is made of attacks: a suite, a training method. Step sizes are
+    fractions of the radius here and lengths elsewhere, so 2/255 is easily written for a quarter.
+    """
+    return list(dict.fromkeys(_lines(component, space)))
+
+
+def warn_of_short_steps(component: Any, space: Space) -> None:
+    """Warn of the same, once for each line of the caller's."""
+    for line in short_steps(component, space):
+        warnings.warn(line, HoldfastWarning, stacklevel=outside())
+
+
+def _lines(component: Any, space: Space) -> Iterator[str]:
+    travel = getattr(component, "travel", None)
+    far = travel() if callable(travel) else None
+    if far is not None and far < ENOUGH:
+        step, eps = component.step_size, space.eps
+        yield (
+            f"the steps of {name_of(type(component))}, step_size={step:.6g}, reach {far:.2g} of "
+            "the radius in all: step_size is a fraction of the radius; if it was meant in the "
+            f"data's units, at eps={eps} write step_size={step / space.radius:.6g}"
+        )
+    for part in _parts(component):
+        yield from _lines(part, space)
+
+
+def _parts(component: Any) -> Iterator[Any]:
+    """Yield the components inside one, those in tuples too."""
+    for field in dataclasses.fields(component):
+        value = getattr(component, field.name)
+        for part in value if isinstance(value, tuple) else (value,):
+            if dataclasses.is_dataclass(part) and not isinstance(part, type):
+                yield part
