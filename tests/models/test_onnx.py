@@ -217,7 +217,7 @@ def test_what_a_classifier_says_of_its_labels_is_heeded(tmp_path, output):
     kind = "labels" if output == "label" else "logits"
     model = wrap(Onnx(tmp_path / "c.onnx", kind, output=output))
     y = torch.tensor([2, 3, 5, 9])[LOGITS.argmax(1)]
-    threat = hf.ThreatModel(hf.L2(eps=1e-6))
+    threat = hf.ThreatModel(hf.L2(eps=1e-4))
     for rows in (torch.arange(10), (y < 4).nonzero()[:, 0]):
         found = hf.attack(
             model, X[rows], y[rows], threat=threat, attack=hf.attacks.Boundary(queries=2)

@@ -144,7 +144,7 @@ def test_data_mean_the_classes_of_an_estimator_and_not_its_columns(classes, outp
         assert torch.equal(~found.success, right[rows])
 
 
-STILL = hf.ThreatModel(hf.L2(eps=1e-6))
+STILL = hf.ThreatModel(hf.L2(eps=1e-4))
 NO_MOVE = hf.attacks.Boundary(queries=2)
 
 
