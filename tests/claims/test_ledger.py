@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from holdfast.claims import Ledger, Segment, ledger
+from holdfast.claims.text import compact_bytes
 from holdfast.errors import StorageError
+from holdfast.plain import digest
 
 KEY = {"model": "m" * 8, "attack": "apgd", "radius": 0.2, "ids": [0, 1, 2], "seed": 0}
 ROWS = ({"id": 0, "harm": 0.5}, {"id": 1, "harm": -0.25}, {"id": 2, "harm": None})
@@ -176,3 +178,11 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="choose another folder"):
         Ledger(tmp_path / "file" / "ledger")
+
+
+def test_a_segment_that_lacks_a_part_is_damaged(tmp_path: Path) -> None:
+    document = {"key": {}, "rows": []}
+    path = tmp_path / f"{digest({})}.json"
+    path.write_bytes(compact_bytes({**document, "digest": digest(document)}))
+    with pytest.raises(StorageError, match="truncated or altered"):
+        Ledger(tmp_path).read({})

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from holdfast.data import load
+from holdfast.data.images import is_grey, read_image
 from holdfast.errors import InputError
 
 RAMP = np.linspace(0, 1, 24).reshape(4, 6)  # 4 rows, 6 columns
@@ -217,3 +218,12 @@ def test_an_image_that_is_too_large_is_one_error(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     with pytest.raises(InputError, match="cannot read image"):
         load(root)
+
+
+def test_a_pipe_among_the_images_does_not_block(tmp_path):
+    (tmp_path / "train" / "a").mkdir(parents=True)
+    os.mkfifo(tmp_path / "train" / "a" / "0.png")
+    with pytest.raises(InputError, match=r"0\.png \(.*it is no ordinary file\)"):
+        is_grey(tmp_path / "train" / "a" / "0.png")
+    with pytest.raises(InputError, match="no ordinary file"):
+        read_image(tmp_path / "train" / "a" / "0.png", "L")

@@ -34,6 +34,7 @@ from holdfast.storage import (
 
 SCHEMA = "holdfast-segment-1"
 STALE = 600.0  # seconds after which a temporary cannot belong to a write that is still running
+_PARTS = {"key", "rows", "evidence", "notes"}
 _NAME = re.compile(r"[0-9a-f]{64}\.(json|safetensors)")
 
 
@@ -141,7 +142,7 @@ def _read_rows(path: Path) -> dict[str, Any]:
     try:
         document = parse_json(data)
         stored = document.pop("digest")
-        whole = stored == digest(document)
+        whole = stored == digest(document) and document.keys() >= _PARTS
         document_again = compact_bytes({**document, "digest": stored})
     except (ValueError, KeyError, AttributeError, TypeError):
         raise _damaged(path, "it is not whole") from None

@@ -13,6 +13,7 @@ import holdfast.api  # noqa: F401  registers every component
 from holdfast import recipes
 from holdfast.data.load import HOME
 from holdfast.errors import ConfigError, did_you_mean
+from holdfast.printable import printable
 from holdfast.registry import known
 
 KINDS = {
@@ -44,7 +45,7 @@ def show(kind: str | None, console: Console) -> None:
         table.add_column(style="cyan", no_wrap=True, min_width=22)
         table.add_column(overflow="fold")
         for row in rows(name):
-            table.add_row(*row)
+            table.add_row(*map(printable, row))
         console.print(table)
         console.print()
 

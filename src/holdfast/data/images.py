@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from holdfast.errors import InputError
+from holdfast.storage import open_file
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".pgm", ".ppm"}
 
@@ -74,7 +75,7 @@ def image_files(paths: Iterable[Path]) -> ImageFiles:
 
 def is_grey(path: Path) -> bool:
     """Return True if an image has one channel, as its header says."""
-    with _reading(path), Image.open(path) as image:
+    with _reading(path), open_file(path) as file, Image.open(file) as image:
         return image.mode in _GREY
 
 
@@ -84,7 +85,7 @@ def read_image(path: Path, mode: str) -> Tensor:
     mode: "L" or "RGB". Raises InputError for what would lose something: several frames,
     transparency, 16 bits a channel in color, color as grey, and values without a known range.
     """
-    with _reading(path), Image.open(path) as image:
+    with _reading(path), open_file(path) as file, Image.open(file) as image:
         _refuse(image, path, mode)
         white = _white(image)
         image.load()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from holdfast.errors import InputError
-from holdfast.storage import guarded
+from holdfast.storage import open_file, read_file
 
 _Field = tuple[int, int | memoryview]  # number, and a number or the bytes
 
@@ -44,8 +44,7 @@ def read(path: Path) -> OnnxFile:
     The digest of a model in one file is that of its bytes. Raises InputError for a file of weights
     that is missing or lies elsewhere than in the model's folder, and for what is no ONNX file.
     """
-    with guarded(path, "read"):
-        content = path.read_bytes()
+    content = read_file(path)
     locations: set[str] = set()
     labels: set[tuple[int, ...]] = set()
     try:
@@ -75,7 +74,7 @@ def _digest(model: Path, location: str) -> str:
         raise InputError(
             f"{model} wants weights at {location!r}, and {path} is no file: copy them there, too"
         )
-    with guarded(path, "read"), open(path, "rb") as file:
+    with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
