@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 
@@ -48,9 +50,21 @@ def run(attack, space, net, x, y, ids=None, **more):
     return attack(objective, space.around(x), rng)
 
 
+@contextmanager
+def default_type(kind):
+    """Let new tensors be of another floating-point type."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(kind)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
 def same(one, other, rows=slice(None), others=slice(None)):
     for name in ("x_adv", "harm", "loss", "size", "failed", "lost"):
         a, b = getattr(one, name)[rows], getattr(other, name)[others]
+        assert a.dtype == b.dtype, name
         assert torch.equal(a, b), name
 
 

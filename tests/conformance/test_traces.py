@@ -12,6 +12,7 @@ from torch import nn
 
 from conformance_setup import (
     SHAPE,
+    default_type,
     every_attack,
     run,
     same,
@@ -88,5 +89,6 @@ def test_deterministic_and_without_memory(attack, space):
     first_time = run(attack, space, net, x, y)
     torch.manual_seed(99)
     same(first_time, run(copy.deepcopy(attack), space, net, x, y))
-    with torch.no_grad():  # a caller's mode must not turn a gradient off
+    # A caller's mode must not turn a gradient off, and a caller's type must not become ours.
+    with torch.no_grad(), default_type(torch.float64):
         same(first_time, run(attack, space, net, x, y))

@@ -54,8 +54,8 @@ class Cosines(Basis):
 
     def order(self, x: Tensor, rng: Rng) -> Tensor:
         channels, height, width = as_image(x)
-        rows = torch.arange(height, device=x.device) / height
-        columns = torch.arange(width, device=x.device) / width
+        rows = torch.arange(height, dtype=torch.float32, device=x.device) / height
+        columns = torch.arange(width, dtype=torch.float32, device=x.device) / width
         ring = (torch.maximum(rows[:, None], columns) / self.share).floor()
         ring = ring.expand(channels, height, width).flatten()
         return (ring + rng.uniform(tuple(ring.shape))).argsort(1)

@@ -17,6 +17,7 @@ from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
+from holdfast.tensors import either
 from holdfast.threat import Euclidean, Knowledge, Normed, Region
 from holdfast.tree import take
 
@@ -109,4 +110,4 @@ class _Walk:
 
 def _paced(length: Tensor, reached: Tensor, asked: Tensor) -> Tensor:
     """Return (B,): longer where a step succeeded, shorter where it failed."""
-    return torch.where(asked, length * torch.where(reached, PACE, 1 / PACE), length)
+    return torch.where(asked, length * either(reached, PACE, 1 / PACE, length), length)

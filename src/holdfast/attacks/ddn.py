@@ -17,6 +17,7 @@ from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import spread
+from holdfast.tensors import either
 from holdfast.threat import Euclidean, Normed, Region, Vector
 from holdfast.units import OfRange
 
@@ -58,7 +59,7 @@ class DDN(Attack):
             here, grad = climb(objective, region, z, at)
             yield here
             reached = here.harm > here.tie
-            length = length * torch.where(reached, 1 - self.growth, 1 + self.growth)
+            length = length * either(reached, 1 - self.growth, 1 + self.growth, length)
             length = torch.minimum(length, farthest)
             step = (high - low) * cosine(self.step_size, self.last_step_size, at)
             change = here.z + step * unit(region, grad, at) - x

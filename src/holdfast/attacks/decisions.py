@@ -122,12 +122,12 @@ def drawn_in(region: Normed, which: Tensor, radius: Tensor, far: Tensor, z: Tens
     )
 
 
-def last_share(wanted: Tensor | float, left: int) -> Tensor:
+def last_share(wanted: Tensor, left: int) -> Tensor:
     """Return how many of the `left` questions to ask about a normal.
 
     As many as `wanted`; all that a last step can spare where that leaves too few for another.
     """
-    wanted, spare = torch.as_tensor(wanted), float(left - RESERVE)
+    spare = float(left - RESERVE)
     last = spare - wanted < wanted / 2 + RESERVE
     return torch.where(last, spare, wanted).clamp_min(1)
 

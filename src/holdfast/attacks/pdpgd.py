@@ -20,6 +20,7 @@ from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
+from holdfast.tensors import either
 from holdfast.threat import Counting, Euclidean, Normed, Region, Vector
 from holdfast.units import OfRange
 
@@ -125,7 +126,7 @@ class _Weights:
     def follow(self, here: Scored, rate: float) -> None:
         """Raise the constraint's weight before the boundary, lower it beyond."""
         reached = here.harm > here.tie
-        self.log = (self.log + torch.where(reached, -rate, rate)).clamp(-BOUND, BOUND)
+        self.log = (self.log + either(reached, -rate, rate, self.log)).clamp(-BOUND, BOUND)
         self.constraint = AVERAGE * self.constraint + (1 - AVERAGE) * self.log.sigmoid()
 
     def ratio(self) -> Tensor:

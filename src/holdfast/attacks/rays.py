@@ -17,6 +17,7 @@ from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import spread
+from holdfast.tensors import either
 from holdfast.threat import Boxed, Knowledge, Normed, Region
 
 
@@ -88,7 +89,7 @@ class _Rays:
         better = ~self.cutting & reached
         failed = ~self.cutting & ~reached
         self.cut.learn(reached, self.cutting)
-        gap = torch.where(self.found, 2 * self.tolerance, 0.5)
+        gap = either(self.found, 2 * self.tolerance, 0.5, self.best)
         self.cut.open(better, self._enough(), gap)
         self.cutting = self.cutting | better
         done = self.cutting & self.cut.narrow

@@ -17,6 +17,7 @@ from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
+from holdfast.tensors import either
 from holdfast.threat import Euclidean, Knowledge, Normed, Region
 from holdfast.tree import take
 from holdfast.units import OfDirection
@@ -129,7 +130,8 @@ class _Descent:
         self.phase = torch.where(new, PROBE, self.phase)
         self.distance = torch.where(new, self.fine.high, self.distance)
         self.normal.clear(new)
-        self.goal = torch.where(new, last_share(self.attack.probes, self.left), self.goal)
+        wanted = torch.full_like(self.goal, self.attack.probes)
+        self.goal = torch.where(new, last_share(wanted, self.left), self.goal)
 
     def _probed(self, reached: Tensor, asked: Tensor) -> None:
         self.normal.learn(self.probe, reached, asked)
@@ -146,7 +148,9 @@ class _Descent:
         self.rough.open(hit, (1 - EDGE) * self.distance, 2 * EDGE)
         ends = missed & (self.moved | (self.step < LEAST))
         stuck = ends & ~self.moved
-        self.step = torch.where(missed, self.step * torch.where(self.moved, 0.5, SHRINK), self.step)
+        self.step = torch.where(
+            missed, self.step * either(self.moved, 0.5, SHRINK, self.step), self.step
+        )
         self.step = torch.where(stuck, self.attack.step_size, self.step)
         self._back(ends & self.moved, self.distance, 2 * EDGE)
         self._around(stuck)

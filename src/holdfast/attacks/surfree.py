@@ -18,6 +18,7 @@ from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
+from holdfast.tensors import either
 from holdfast.threat import Euclidean, Knowledge, Normed, Region
 
 BACK, LEFT, RIGHT, TURN = range(4)
@@ -110,7 +111,7 @@ class _Turns:
         self.low = torch.where((starts | turn) & reached, angle, self.low)
         short = torch.where(turn & ~reached, angle, self.high)
         self.high = torch.where(starts, STEEPEST, short)
-        pace = torch.where(starts, 1 / PACE, torch.where(right, PACE, 1.0))
+        pace = torch.where(starts, 1 / PACE, either(right, PACE, 1.0, self.first))
         self.phase = torch.where(starts, TURN, torch.where(left, RIGHT, self.phase))
         self.first = (self.first * pace).clamp_max(STEEPEST / 2)
         turned = (turn | starts) & (self.high - self.low <= self.attack.tolerance * self.low)

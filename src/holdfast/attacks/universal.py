@@ -49,7 +49,7 @@ class Fitting:
         """Return the ball of all changes (groups, ...) around none, whatever the inputs' range."""
         low, high = self.threat.space.range
         space = replace(self.threat.space, range=(low - high, high - low))  # type: ignore[type-var]
-        none = torch.zeros(self.groups, *self.data.shape, device=self.device)
+        none = torch.zeros(self.groups, *self.data.shape, dtype=torch.float32, device=self.device)
         region = space.around(none)
         if not isinstance(region, Normed):
             raise InputError(f"a universal change needs a norm ball, got {space.sentence()}")

@@ -42,7 +42,9 @@ class UniversalPatch(Universal):
 
     def search(self, fitting: Fitting) -> Tensor:
         space, shape = fitting.threat.space, fitting.data.shape
-        region = space.around(torch.zeros(1, *shape, device=fitting.device).clamp(*space.range))
+        region = space.around(
+            torch.zeros(1, *shape, dtype=torch.float32, device=fitting.device).clamp(*space.range)
+        )
         if not isinstance(region, Placed):
             raise InputError(f"a universal patch needs the set Patch, got {space.sentence()}")
         low, high = space.range

@@ -118,9 +118,10 @@ class Blur(View):
     def _band(self, n: int) -> Tensor:
         """Return (n, n): the convolution along one axis, zero beyond the edges, as a matrix."""
         half = self.kernel // 2
-        weights = torch.ones(1)
+        weights = torch.ones(1, dtype=torch.float32)
         if half:
-            weights = -0.5 * torch.linspace(-self.deviations, self.deviations, 2 * half + 1) ** 2
+            edge, kind = self.deviations, torch.float32
+            weights = -0.5 * torch.linspace(-edge, edge, 2 * half + 1, dtype=kind) ** 2
             weights = weights.exp()
         apart = torch.arange(n)[:, None] - torch.arange(n) + half
         within = (apart >= 0) & (apart <= 2 * half)

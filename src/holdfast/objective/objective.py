@@ -21,6 +21,7 @@ from holdfast.models.draws import Draws
 from holdfast.objective.offer import offered, refusal
 from holdfast.objective.score import BudgetSpent, Cost, Score
 from holdfast.rng import Rng
+from holdfast.tensors import either
 from holdfast.threat import DEFAULT_LOSS, Aim, Knowledge, ThreatModel, tolerance
 from holdfast.tree import take
 
@@ -139,7 +140,7 @@ class Objective:
         self._allow(Knowledge.DECISION, "labels")
         with torch.no_grad():
             harm, tie = self._verdict(self._ask(self.judge, x_adv))
-        return Score.known(torch.where(harm > tie, 1.0, -1.0), harm, tie)
+        return Score.known(either(harm > tie, 1.0, -1.0, harm), harm, tie)
 
     def verdict(self, x_adv: Tensor) -> Score:
         """Return the judge's score of x_adv: what is reported, with the harm for its loss.

@@ -110,7 +110,10 @@ class MovedRegion:
         """Yield every point (B, 3) of a grid over the set: angles first, then rows, columns."""
         angles, shifts = counts
         axes = [
-            torch.linspace(-1, 1, n) if n > 1 else torch.zeros(1) for n in (angles, shifts, shifts)
+            torch.linspace(-1, 1, n, dtype=torch.float32)
+            if n > 1
+            else torch.zeros(1, dtype=torch.float32)
+            for n in (angles, shifts, shifts)
         ]
         for point in torch.cartesian_prod(*axes):
             yield point.to(self.x) * self.radius[:, None]
@@ -159,7 +162,7 @@ class MovedRegion:
         height, width = self.x.shape[2:]
         angles = 2 * int(self.space.degrees * pi / 180 * max(height, width) / 2) + 3
         shifts = 2 * int(self.space.shift) + 3
-        axes = [torch.linspace(-1, 1, n) for n in (angles, shifts, shifts)]
+        axes = [torch.linspace(-1, 1, n, dtype=torch.float32) for n in (angles, shifts, shifts)]
         return torch.cartesian_prod(*axes).to(self.x.device, torch.float64)
 
     def _moved(self, x: Tensor, z: Tensor) -> Tensor:

@@ -97,7 +97,7 @@ def bump(rows: int, columns: int) -> Tensor:
 
 def _hill(rows: int, columns: int) -> Tensor:
     """Return nested rectangles around the centre, the k-th adding 1 / k^2, with unit norm."""
-    hill = torch.zeros(rows, columns)
+    hill = torch.zeros(rows, columns, dtype=torch.float32)
     middle_row, middle_column = rows // 2, columns // 2
     for k in range(max(middle_row, middle_column) + 1):
         top, left = max(middle_row - k, 0), max(middle_column - k, 0)

@@ -34,17 +34,22 @@ def build_network(
 
     spec: a name ("mlp"), plain data ({"type": "mlp", "hidden": [64]}), a specification, or a module
     (returned as it is). input_shape: of one example, such as (C, H, W). The initial weights
-    are a function of `seed`; no random state is touched. Raises ConfigError for an unknown name or
-    field and InputError where the network does not fit the shape.
+    are float32 and a function of `seed`; no random state is touched. Raises ConfigError for an
+    unknown name or field and InputError where the network does not fit the shape.
     """
     if isinstance(spec, nn.Module):
         return spec
     network: Network = build("network", spec)
     if num_classes < 2:
         raise InputError(f"num_classes must be at least 2, got {num_classes}")
+    kind = torch.get_default_dtype()
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would reach the GPUs as well
-        return network.build(tuple(input_shape), num_classes)
+        try:
+            torch.set_default_dtype(torch.float32)
+            return network.build(tuple(input_shape), num_classes)
+        finally:
+            torch.set_default_dtype(kind)
 
 
 def image_shape(network: Network, input_shape: tuple[int, ...], side: int) -> tuple[int, int, int]:
