@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+import holdfast as hf
 from holdfast.errors import InputError
 from holdfast.inputs import check_input
 
@@ -34,6 +35,7 @@ def test_good_examples_pass():
         (X, Y + 9, "the model's own classes"),
         (X, Y[:5], "got 6 examples and 5 labels"),
         (X, torch.eye(6, dtype=torch.long), r"one-hot labels pass y\.argmax"),
+        (X, Y[:, None], r"shape \(6, 1\): pass y\[:, 0\]"),
         (X[:0], Y[:0], "empty"),
         (X[:, :, :0], Y, "empty"),
         (X[:, 0, 0, 0], Y, r"shape \(N, \.\.\.\)"),
@@ -43,3 +45,20 @@ def test_each_violation_is_one_line(x, y, words):
     with pytest.raises(InputError, match=words) as caught:
         check_input(x, y, (0.0, 1.0), 3)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        (X.numpy()[..., ::-1].copy()[..., ::-1], Y.numpy().astype(">i8")),
+        (X.numpy().astype(">f8"), Y.numpy().astype(np.uint16)),
+        (X.numpy().astype(object), Y.numpy()[::-1].copy()[::-1]),
+    ],
+)
+def test_attacks_take_arrays_of_every_kind(x, y):
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16, 3))
+    threat, attack = hf.ThreatModel(hf.Linf(eps=0.1)), hf.attacks.PGD(steps=2)
+    found, expected = (
+        hf.attack(network, *pair, threat=threat, attack=attack, seed=0) for pair in ((x, y), (X, Y))
+    )
+    assert torch.equal(found.x_adv, expected.x_adv)

@@ -107,7 +107,9 @@ def check_pair(x: Tensor, y: Tensor) -> None:
                 f"{name} must be a torch.Tensor, got {type(value).__name__}: use torch.as_tensor"
             )
     if y.dim() != 1:
-        hint = "; for one-hot labels pass y.argmax(1)" if y.dim() == 2 else ""
+        hint = ""
+        if y.dim() == 2:
+            hint = ": pass y[:, 0]" if y.shape[1] == 1 else "; for one-hot labels pass y.argmax(1)"
         raise InputError(f"y must be labels of shape (N,), got shape {tuple(y.shape)}{hint}")
     if x.dim() < 2:
         raise InputError(f"x must be examples of shape (N, ...), got shape {tuple(x.shape)}")

@@ -217,3 +217,42 @@ def test_an_iterable_dataset_counts_once_whatever_its_workers(dataset, caplog):
     assert sum(map(len, as_training_data(loader))) == N
     assert "reads Forward in one process" in caplog.text
     assert (loader.num_workers, loader.timeout) == (2, 60)
+
+
+class Growing(IterableDataset):
+    """Images of which the eighth is larger, as tensors or as arrays."""
+
+    def __init__(self, form=lambda x: x):
+        self.form = form
+
+    def __iter__(self):
+        for i in range(N):
+            yield self.form(torch.ones(1, 5, 5) if i == 7 else X[i]), 0
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize(
+    ("data", "batch"),
+    [
+        (Growing(), 0),
+        (DataLoader(Growing(torch.Tensor.numpy), 5), 1),
+        (DataLoader(Growing(), 2, num_workers=1), 3),
+        (DataLoader(Growing(lambda x: None), 2), 0),
+    ],
+)
+def test_a_stream_that_does_not_batch_is_one_line(data, batch):
+    with pytest.raises(InputError, match=rf"batch {batch} of .* cannot be made") as caught:
+        list(as_training_data(data))
+    assert "\n" not in str(caught.value)
+    assert "one size" in str(caught.value)
+
+
+def test_a_stream_takes_arrays_of_every_kind():
+    class Mirrored(IterableDataset):
+        def __iter__(self):
+            for i in range(N):
+                yield X[i].numpy()[..., ::-1].astype(">f4"), np.uint16(Y[i])
+
+    examples = as_examples(Mirrored())
+    assert torch.equal(examples.batch(torch.arange(N)).x, X.flip(3))
+    assert examples.y.tolist() == Y.tolist()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -93,6 +94,15 @@ def test_normalisation_by_one_number():
     x = torch.rand(2, 3, 4)
     model = wrap(Returns(lambda z: z.flatten(1)), normalize=(0.5, 0.25))
     assert torch.equal(model(x), ((x - 0.5) / 0.25).flatten(1))
+
+
+def test_normalisation_by_arrays_of_any_kind():
+    mean, std = np.array([0.3, 0.2, 0.1])[::-1], np.array([0.5, 1.0, 2.0]).astype(">f4")
+    std.flags.writeable = False
+    flat = Returns(lambda z: z.flatten(1))
+    x = torch.rand(2, 3, 4)
+    expected = wrap(flat, normalize=(mean.tolist(), std.tolist()))(x)
+    assert torch.equal(wrap(flat, normalize=(mean, std))(x), expected)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 import sys
+import zipfile
 
 import pytest
 import torch
@@ -141,3 +142,15 @@ def test_missing_and_empty_weights(tmp_path):
     torch.save([1, 2], tmp_path / "list.pt")
     with pytest.raises(InputError, match="no state dict"):
         load_weights(network(), tmp_path / "list.pt")
+
+
+def test_weights_that_are_larger_inside_are_refused(tmp_path):
+    torch.save({"0.weight": torch.zeros(1000, 1000)}, tmp_path / "w.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "w.pt") as saved,
+        zipfile.ZipFile(tmp_path / "small.pt", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for name in saved.namelist():
+            packed.writestr(name, saved.read(name))
+    with pytest.raises(InputError, match=r"unpack to 4,000,\d+ bytes"):
+        load_weights(network(), tmp_path / "small.pt")

@@ -17,7 +17,7 @@ from holdfast.data.load import load
 from holdfast.data.loaders import from_loader
 from holdfast.data.splits import Splits
 from holdfast.data.stream import Stream
-from holdfast.data.torch_data import from_dataset
+from holdfast.data.torch_data import collate_arrays, from_dataset
 from holdfast.errors import InputError
 from holdfast.inputs import to_tensor
 from holdfast.units import Bounds, Count
@@ -87,7 +87,9 @@ def _part(splits: Splits, part: str) -> Examples:
 
 def _batched(data: Iterable[Any]) -> Iterable[Any]:
     """Let a DataLoader make the batches of an IterableDataset, which yields single examples."""
-    return DataLoader(data, batch_size=128) if isinstance(data, IterableDataset) else data
+    if not isinstance(data, IterableDataset):
+        return data
+    return DataLoader(data, batch_size=128, collate_fn=collate_arrays)
 
 
 def _is_dataset(data: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from holdfast.data.examples import UNIT, Batch, Examples, as_float, check_bytes, from_tensors
-from holdfast.errors import InputError
+from holdfast.errors import HoldfastError, InputError
 from holdfast.inputs import check_input, to_tensor
 
 
@@ -29,8 +30,7 @@ class Stream:
     def __iter__(self) -> Iterator[Batch]:
         """Read it once, from the start; InputError if there is nothing (left) to read."""
         seen, brightest = 0, 0
-        for item in self.batches:
-            x, y = pair(item)
+        for x, y in self._pairs():
             if x.numel():
                 brightest = max(brightest, int(x.max()) if x.dtype is torch.uint8 else 255)
             x = as_float(x, self.range)
@@ -43,6 +43,23 @@ class Stream:
                 "pass an iterable that starts anew, such as a DataLoader or a list"
             )
         check_bytes(brightest, self.range, self.name)
+
+    def _pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield x (B, ...) and y (B,); InputError names the batch that cannot be made."""
+        batches = iter(self.batches)
+        for number in count():
+            try:
+                item = next(batches)
+            except StopIteration:
+                return
+            except HoldfastError:
+                raise
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise InputError(
+                    f"batch {number} of {self.name} cannot be made ({_said(error)}): "
+                    "check that its examples are tensors of one size"
+                ) from error
+            yield pair(item)
 
     def collect(self, num_classes: int | None = None) -> Examples:
         """Return everything that it yields, held in memory; InputError unless of one shape."""
@@ -60,6 +77,12 @@ class Stream:
         return from_tensors(
             torch.cat(x), torch.cat(y), name=self.name, num_classes=num_classes, range=self.range
         )
+
+
+def _said(error: Exception) -> str:
+    """Return the line of an error that says what happened; a worker's comes with its traceback."""
+    lines = str(error).strip().splitlines() or [""]
+    return lines[-1] if lines[0].startswith("Caught") else f"{type(error).__name__}: {lines[0]}"
 
 
 def pair(item: Any) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from holdfast.arguments import checked
 from holdfast.errors import InputError
+from holdfast.inputs import to_tensor
 from holdfast.models.targets.base import BlackBox
 from holdfast.models.targets.choice import target_of
 from holdfast.models.targets.keras import KerasNetwork, is_keras
@@ -225,7 +226,9 @@ def _statistics(normalize: tuple[Channel, Channel] | None) -> tuple[Tensor | Non
     if normalize is None:
         return None, None
     try:
-        mean, std = (torch.as_tensor(statistic).detach().float().clone() for statistic in normalize)
+        mean, std = (
+            to_tensor(statistic, "normalize").detach().float().clone() for statistic in normalize
+        )
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(
             f"normalize must be a pair (mean, std) of numbers, one or one per channel, "

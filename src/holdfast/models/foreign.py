@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import torch
 from safetensors import SafetensorError
@@ -117,6 +118,7 @@ def _read_safetensors(path: Path) -> Any:
 
 
 def _read_torch(path: Path) -> Any:
+    _refuse_packed(path)
     try:
         with warnings.catch_warnings():  # about old pickle protocols; what matters is an error here
             warnings.simplefilter("ignore")
@@ -129,6 +131,19 @@ def _read_torch(path: Path) -> Any:
     except Exception as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise InputError(f"cannot read weights {path} ({reason}): truncated or altered") from error
+
+
+def _refuse_packed(path: Path) -> None:
+    """Raise InputError if an archive is larger inside: a small file could fill the memory."""
+    try:
+        with ZipFile(path) as archive:
+            size = sum(part.file_size for part in archive.infolist())
+    except (BadZipFile, OSError):
+        return  # another format, or damaged: what reads it says so
+    if size > path.stat().st_size:
+        raise InputError(
+            f"weights {path} unpack to {size:,} bytes, and torch.save packs nothing: save them anew"
+        )
 
 
 def _state_within(content: Any, path: Path) -> dict[str, Tensor]:
