@@ -66,7 +66,7 @@ def test_data_that_a_claim_names_are_a_known_set_or_not_opened(
     os.mkfifo(tmp_path / "pipe" / "x")
     ran = holdfast("verify", reseal(folder, (("data", "name"), named)), "--model", trained)
     assert ran.status == 2
-    assert ran.err.startswith("error: say which data to check the claim against: --data NAME")
+    assert ran.err.startswith("error: say which data: --data NAME; the claim names ")
 
 
 def test_neither_a_report_nor_a_search_model_s_name_imports_anything(holdfast, folder, tmp_path):
@@ -77,5 +77,19 @@ def test_neither_a_report_nor_a_search_model_s_name_imports_anything(holdfast, f
     reseal(folder, *changes, (("search",), search))
     ran = holdfast("report", folder)
     assert ran.status == 0
-    assert f"--model {named}" not in ran.out.partition("Check it yourself")[2]
+    assert (
+        f"--model {named}"
+        not in ran.out.partition("Check it yourself")[2].partition("Stated by")[0]
+    )
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("named", ["/etc/x.npz train", "../x train", "http://127.0.0.1:9/x"])
+def test_data_that_a_run_of_others_names_are_not_opened_either(holdfast, trained, tmp_path, named):
+    run = shutil.copytree(trained, tmp_path / "run")
+    settings = json.loads((run / "run.json").read_text())
+    settings["data"]["train"]["name"] = named
+    (run / "run.json").write_text(json.dumps(settings))
+    ran = holdfast("attack", "--model", run, "--attack", "fgsm")
+    assert ran.status == 2
+    assert ran.err.startswith("error: say which data: --data NAME; the run names ")

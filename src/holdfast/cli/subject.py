@@ -105,13 +105,7 @@ def model_of_claim(document: Mapping[str, Any]) -> Model:
 
 def data_of_claim(document: Mapping[str, Any]) -> str:
     """Return the name of the set that a claim names; ConfigError for what is no plain name."""
-    name = str(document["data"]["name"])
-    if re.search(r"[/\\\0:~]", name):
-        raise ConfigError(
-            f"say which data to check the claim against: --data NAME; the claim names {name!r}, "
-            "which is not the name of a set"
-        )
-    return reference(name)
+    return _known_set(str(document["data"]["name"]), "the claim")
 
 
 def is_run(name: str) -> bool:
@@ -135,7 +129,17 @@ def data_of(given: str | None, model: str | None) -> str:
         return given
     if model is None or not is_run(model):
         raise ConfigError("say which data: --data digits, --data cifar10.npz or --data FOLDER")
-    return reference(str(read_run(_run(model))["data"]["train"]["name"])).removesuffix(":train")
+    name = str(read_run(_run(model))["data"]["train"]["name"])
+    return _known_set(name, "the run").removesuffix(":train")
+
+
+def _known_set(name: str, where: str) -> str:
+    """Return what finds the set of that name again; ConfigError for a path or an address."""
+    if re.search(r"[/\\\0:~]", name):
+        raise ConfigError(
+            f"say which data: --data NAME; {where} names {name!r}, which is not the name of a set"
+        )
+    return reference(name)
 
 
 def _run(name: str) -> Path:
