@@ -6,6 +6,7 @@ from torch import nn
 
 import holdfast as hf
 from holdfast.data import Stream, from_tensors
+from holdfast.errors import InputError
 from holdfast.training.feed import feed
 from holdfast.training.parallel import Group
 
@@ -49,3 +50,20 @@ def test_a_network_with_batch_normalization_trains_on_such_a_stream(tmp_path, da
         out=tmp_path / "run",
     )
     assert len(run.history) == 1
+
+
+class Relabeled:
+    """Batches whose labels are other ones in every pass."""
+
+    def __init__(self):
+        self.passes = 0
+
+    def __iter__(self):
+        self.passes += 1
+        return iter([(X, Y * self.passes)])
+
+
+def test_labels_are_checked_in_every_pass():
+    batches = feed(Stream(Relabeled()), 8, 2, Group())
+    with pytest.raises(InputError, match="labels must be below 2, got 2"):
+        list(batches.batches(0, 1, 0))

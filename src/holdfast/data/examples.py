@@ -31,9 +31,9 @@ class Batch:
     def __len__(self) -> int:
         return len(self.y)
 
-    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Batch:
-        """Return the batch on `device`, with x in `dtype` where the network computes in another."""
-        return Batch(self.x.to(device, dtype), self.y.to(device), self.ids.to(device))
+    def to(self, device: torch.device | str) -> Batch:
+        """Return the batch on `device`."""
+        return Batch(self.x.to(device), self.y.to(device), self.ids.to(device))
 
 
 class Source(Protocol):

@@ -79,7 +79,7 @@ class FromStream:
 
     def batches(self, seed: int, epoch: int, start: int) -> Iterator[Batch]:
         assert start == 0, "an epoch of a stream begins at its start"
-        return islice(_no_single(self.stream), self.steps)
+        return islice(_labeled(self.stream, len(self.label_counts)), self.steps)
 
 
 def feed(data: Examples | Stream, batch_size: int, num_classes: int, group: Group) -> Feed:
@@ -92,11 +92,17 @@ def feed(data: Examples | Stream, batch_size: int, num_classes: int, group: Grou
     if group.size > 1:
         raise InputError("an iterable cannot be shared by processes: pass a torch Dataset")
     steps, counts = 0, torch.zeros(num_classes, dtype=torch.int64)
-    for batch in _no_single(data):
-        if int(batch.y.max()) >= num_classes:
-            raise InputError(f"labels must be below {num_classes}, got {int(batch.y.max())}")
+    for batch in _labeled(data, num_classes):
         steps, counts = steps + 1, counts + torch.bincount(batch.y, minlength=num_classes)
     return FromStream(stream=data, steps=steps, label_counts=counts)
+
+
+def _labeled(stream: Stream, num_classes: int) -> Iterator[Batch]:
+    """Yield the batches of one pass; InputError for a label that the network has no output for."""
+    for batch in _no_single(stream):
+        if int(batch.y.max()) >= num_classes:
+            raise InputError(f"labels must be below {num_classes}, got {int(batch.y.max())}")
+        yield batch
 
 
 def _no_single(batches: Iterable[Batch]) -> Iterator[Batch]:
