@@ -131,15 +131,29 @@ class Examples:
             labels=labels,
         )
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """The sha256, in hex, of every value, label and id in order; independent of storage."""
+        return self._hashes[0]
+
+    @property
+    def contents(self) -> Tensor:
+        """(N,) int64: a hash of the values of each example, whatever its id, label or set."""
+        return self._hashes[1]
+
+    @cached_property
+    def _hashes(self) -> tuple[str, Tensor]:
+        """Hash the set and each example in one pass: reading may mean decoding files."""
         digest = hashlib.sha256(f"holdfast-examples-1 {len(self)} {self.shape}".encode())
+        each: list[int] = []
         for positions in torch.arange(len(self)).split(_CHUNK):
             batch = self.batch(positions)
             for part in (batch.ids, batch.y, batch.x):
                 digest.update(part.contiguous().numpy().tobytes())
-        return digest.hexdigest()
+            for x in batch.x.contiguous().numpy():
+                short = hashlib.blake2b(x.tobytes(), digest_size=8).digest()
+                each.append(int.from_bytes(short, "big", signed=True))
+        return digest.hexdigest(), torch.tensor(each, dtype=torch.int64)
 
 
 @checked

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load
+from torch import Tensor
 
 from holdfast.claims import model_digest
 from holdfast.data import Examples
 from holdfast.models import Finding, Model, Verdict
 from holdfast.storage import read_file, read_json
-from holdfast.training.folder import read_run
+from holdfast.training.folder import CONTENTS, read_run
 from holdfast.training.weights import card_of
 
 TRAINING_DATA = "training-data"  # the id of the check
+ALIKE = 0.01  # share of the examples that may look like training examples in an honest set
 
 # Which run a model came from, and its digest then: one that was changed since has no history.
 _origins: WeakKeyDictionary[Model, tuple[Path, str]] = WeakKeyDictionary()
@@ -30,7 +35,7 @@ class Provenance:
     network: the name of the reference network, None for one that the user built. run: the run
     folder as the user wrote it. method, threat: plain data. metrics: the bytes of its
     metrics.jsonl. best_epoch, last_epoch: epochs counted from 1. seen: the run's train and
-    validation parts, each with `name`, `fingerprint` and `ids`.
+    validation parts, each with `name`, `fingerprint`, `ids` and the `contents` of its examples.
     """
 
     run: str
@@ -58,18 +63,32 @@ class Provenance:
         return {"training.jsonl": self.metrics}
 
     def check(self, data: Examples) -> Finding:
-        """Say whether `data` are, or hold, examples that the run trained on or validated with.
+        """Find out whether `data` are, or hold, what the run trained on or validated with.
 
-        Proven by fingerprint; where both are parts of one named set, by their ids.
+        By fingerprint, by name and part, by the ids of one named set, and by the contents of each
+        example, which do not change with ids or names. A few may be alike in honest sets.
         """
         for part, known in self.seen.items():
-            if _holds(data, known):
-                return Finding(
-                    id=TRAINING_DATA,
-                    status=Verdict.FAIL,
-                    message=f"examples of the {part} part of the model's own run are among these",
-                    remedy="evaluate on a test part, which training has not seen",
-                )
+            if _holds(data, part, known):
+                return _seen_before(f"examples of the {part} part of the model's own run are among")
+        hashes = [k["contents"] for k in self.seen.values() if k["contents"] is not None]
+        again = int(torch.isin(data.contents, torch.cat(hashes)).sum()) if hashes else 0
+        if again > ALIKE * len(data):
+            return _seen_before(f"{again:,} examples that the model's own run has seen are among")
+        if again:
+            return Finding(
+                id=TRAINING_DATA,
+                status=Verdict.WARN,
+                message=f"{again:,} of these have the contents of examples that the run has seen",
+                remedy="leave them out: the model may know them by heart",
+            )
+        if not self.seen or any(known["contents"] is None for known in self.seen.values()):
+            return Finding(
+                id=TRAINING_DATA,
+                status=Verdict.WARN,
+                message="the model's run has no whole record of the examples that it has seen",
+                remedy="train again in a new folder, on data that are no stream, to have one",
+            )
         return Finding(
             id=TRAINING_DATA,
             status=Verdict.PASS,
@@ -77,29 +96,61 @@ class Provenance:
         )
 
 
-def _holds(data: Examples, known: Mapping[str, Any]) -> bool:
+def _seen_before(what: str) -> Finding:
+    return Finding(
+        id=TRAINING_DATA,
+        status=Verdict.FAIL,
+        message=f"{what} these",
+        remedy="evaluate on a test part, which training has not seen",
+    )
+
+
+def _holds(data: Examples, part: str, known: Mapping[str, Any]) -> bool:
     if data.fingerprint == known["fingerprint"]:
         return True
-    ids = torch.tensor(known["ids"], dtype=torch.int64)
-    inside = torch.isin(data.ids, ids)
-    if data.name != known["name"] or not inside.any():
+    if data.name != known["name"]:
         return False
-    if data.part in ("train", "validation"):
+    if data.part == part:
         return True
-    if not torch.isin(ids, data.ids).all():
+    ids = torch.tensor(known["ids"], dtype=torch.int64)
+    if data.part in ("train", "validation"):
+        return bool(torch.isin(data.ids, ids).any())
+    if not len(ids) or not torch.isin(ids, data.ids).all():
         return False
     # A part within the whole set.
     return bool(data.select(ids).fingerprint == known["fingerprint"])
 
 
 def _seen(run: Path, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return what the run saw; nothing of a stream, which has no ids."""
-    ids = read_json(run / "splits.json")
-    return {
-        part: {"name": facts["name"], "fingerprint": facts["fingerprint"], "ids": ids[part]}
-        for part, facts in settings["data"].items()
-        if part in ids
-    }
+    """Return what the run says that it has seen, part by part.
+
+    `ids` is empty and `contents` None where the record does not fit run.json, which states how
+    many there were, or never was: a stream has no ids, and older runs have no contents.
+    """
+    ids, hashes = _record(run)
+    found = {}
+    for part, facts in settings["data"].items():
+        if part == "test":
+            continue
+        here, contents = ids.get(part), hashes.get(part)
+        whole = isinstance(here, list) and len(here) == facts["n"]
+        same = contents is not None and contents.shape == (facts["n"],)
+        found[part] = {
+            "name": facts["name"],
+            "fingerprint": facts["fingerprint"],
+            "ids": here if whole else [],
+            "contents": contents if whole and same else None,
+        }
+    return found
+
+
+def _record(run: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return the ids and the hashes of the parts, nothing where there are none."""
+    ids, hashes = read_json(run / "splits.json"), {}
+    if (run / CONTENTS).exists():
+        with suppress(SafetensorError):
+            hashes = load(read_file(run / CONTENTS))
+    return ids if isinstance(ids, dict) else {}, hashes
 
 
 def remember(model: Model, run: Path) -> None:

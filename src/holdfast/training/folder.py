@@ -14,8 +14,12 @@ from holdfast.errors import ConfigError, InputError, StorageError
 from holdfast.plain import canonical
 from holdfast.storage import make_folder, read_json, write_atomic, write_json
 from holdfast.training.state import environment_of, newest
+from holdfast.training.tensors import write_tensors
 
 SCHEMA = "holdfast-run-1"
+CONTENTS = "contents.safetensors"
+"""A hash of every example that the run sees, which an evaluation compares with its own."""
+
 SETTINGS = ("network", "model", "data", "threat", "method", "plan", "seed")
 """What must be the same when a run goes on."""
 
@@ -68,10 +72,13 @@ def write_run(
     command: str | None,
     parts: Mapping[str, Examples | Stream],
 ) -> None:
-    """Write run.json and splits.json, which holds the ids of every part."""
+    """Write run.json, splits.json with the ids of every part, and what hashes their contents."""
     make_folder(out)
-    ids = {name: part.ids.tolist() for name, part in parts.items() if isinstance(part, Examples)}
+    kept = {name: part for name, part in parts.items() if isinstance(part, Examples)}
+    ids = {name: part.ids.tolist() for name, part in kept.items()}
     write_atomic(out / "splits.json", (json.dumps(ids, separators=(",", ":")) + "\n").encode())
+    seen = {name: part.contents for name, part in kept.items() if name != "test"}
+    write_tensors(out / CONTENTS, seen)
     write_json(
         out / "run.json",
         {
