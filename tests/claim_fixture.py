@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import save
 
 from holdfast.claims import Accuracy, Claim, Row, Table, headline, write_claim
-from holdfast.plain import digest
+from holdfast.evaluation import STANDARD_1
+from holdfast.plain import describe, digest
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 MEMBERS = ("apgd-ce", "apgd-margin", "apgd-t", "square")
@@ -97,6 +98,9 @@ def make_claim(
     contents["evidence-00000.safetensors"] = save(
         {"ids": torch.arange(4), "x_adv": torch.rand(4, 1, 8, 8, generator=_generator(seed))}
     )
+    contents["probes.safetensors"] = save(
+        {"x": torch.zeros(1, 1, 8, 8), "logits": torch.zeros(1, 10)}
+    )
     if gallery:
         contents["gallery.safetensors"] = _gallery(gallery, seed)
     if trained:
@@ -170,7 +174,7 @@ def _breaker(u: float) -> str:
 
 
 def _counts(rows: list[Row]) -> dict[str, int]:
-    names = ("clean-wrong", "broken", "marginal", "failed", "unbroken", "certified")
+    names = ("clean-wrong", "broken", "marginal", "failed", "unbroken")
     return {name: sum(row.status == name for row in rows) for name in names}
 
 
@@ -198,7 +202,8 @@ def _suite() -> dict[str, Any]:
         {"name": name, "attack": {"type": name.split("-")[0], "steps": 100}, "digest": "b2" * 32}
         for name in MEMBERS
     ]
-    return {"name": "standard-1", "digest": "d4" * 32, "exhaustive": False, "members": members}
+    about = {"name": "standard-1", "digest": digest(STANDARD_1), "definition": describe(STANDARD_1)}
+    return {**about, "exhaustive": False, "members": members}
 
 
 def _waterfall(rows: list[Row]) -> list[dict[str, Any]]:

@@ -130,10 +130,10 @@ def replaced(copied, name, content, net, data):
     return refusal(seal(copied.folder, document), net, data)
 
 
-def test_an_empty_gallery_shows_nothing_and_is_no_error(copied, net, data):
+def test_an_empty_gallery_where_examples_are_broken_is_refused_in_one_line(copied, net, data):
     tensors = load((copied.folder / "gallery.safetensors").read_bytes())
     empty = save({key: value[:0].clone() for key, value in tensors.items()})
-    assert replaced(copied, "gallery.safetensors", empty, net, data) is None
+    assert "gallery" in str(replaced(copied, "gallery.safetensors", empty, net, data))
 
 
 def test_what_a_claim_has_no_room_for_is_refused_before_it_is_evaluated(run, data, tmp_path):

@@ -170,23 +170,36 @@ def verify(
     *,
     model: Any,
     data: Any,
-    replay: int = 0,
+    replay: int | None = None,
+    replay_seed: int | None = None,
     search: Any = None,
     device: str | None = None,
     key: str | Path | None = None,
 ) -> Verification:
     """Re-check a claim against a model and data; printing the result says what was proven.
 
-    replay: run the suite again on so many of the points that it did not break. search: the claim's
-    search model, where it had one; counterexamples are proven without it, nothing is replayed.
-    key: a file with the public key of whoever must have signed the claim.
+    replay: run the suite again on so many of the points that it did not break, 0 for none; by
+    default on as many as a minute allows, and five at least, of a black box on none. replay_seed:
+    draws the same points again; by default they come from the operating system's entropy. search:
+    the claim's search model, where it had one; counterexamples are proven without it, nothing is
+    replayed. key: a file with the public key of whoever must have signed the claim. What the claim
+    states and nothing at hand can prove is listed in `.trusted`.
+
     Raises VerificationError at the first thing that does not hold.
     """
     model = wrap(model)
     examples = examples_of(data, "test", model.range)
     twin = None if search is None else wrap(search)
     return evaluation.verify(
-        path, model=model, data=examples, replay=replay, search=twin, device=device, key=key
+        path,
+        model=model,
+        data=examples,
+        replay=replay,
+        replay_seed=replay_seed,
+        search=twin,
+        device=device,
+        key=key,
+        provenance=provenance_of(model),
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from holdfast.arguments import checked
 from holdfast.claims import wording
+from holdfast.claims.contents import TABLE, check_files, check_statements, stale
 from holdfast.claims.digest import file_digest
 from holdfast.claims.headline import headline
 from holdfast.claims.intervals import Accuracy, Withheld
@@ -43,7 +44,6 @@ from holdfast.storage import (
 )
 
 DOCUMENT = "claim.json"
-TABLE = "per_example.csv"
 SIGNATURE = "signature.json"  # no part of a claim, about one
 
 
@@ -117,9 +117,11 @@ class Claim:
         """
         folder = Path(path).parent if Path(path).name == DOCUMENT else Path(path)
         document = _read_document(folder / DOCUMENT)
+        check_files(document, folder)
         for name, expected in document["files"].items():
             _check_file(folder, name, expected)
         table = Table.from_csv(read_file(folder / TABLE, LARGEST_TEXT), str(folder / TABLE))
+        check_statements(document, table, folder)
         _check_figures(document, table, folder)
         return cls(document=document, folder=folder, per_example=table)
 
@@ -164,8 +166,7 @@ def read_accuracy(plain: Mapping[str, Any]) -> Accuracy | Withheld:
 
 
 def _withdraw(folder: Path, keep: set[str]) -> None:
-    stale = [item for item in folder.glob("evidence-*.safetensors") if item.name not in keep]
-    for path in [folder / DOCUMENT, folder / SIGNATURE, *stale]:
+    for path in [folder / DOCUMENT, folder / SIGNATURE, *stale(folder, keep)]:
         with guarded(path, "remove"):
             path.unlink(missing_ok=True)
             sync_folder(folder)

@@ -23,17 +23,17 @@ def headline(counts: Mapping[str, int]) -> dict[str, Any]:
 
 
 def robust(counts: Mapping[str, int]) -> Accuracy | Withheld:
-    """Return (unbroken + certified) / n, or why there is no such number."""
+    """Return unbroken / n, or why there is no such number."""
     n, failed = sum(counts.values()), counts.get("failed", 0)
     if failed > FAILED_LIMIT * n:
         return Withheld(
             f"the attacks could not work on {failed:,} of {n:,} points (no usable gradient, NaN "
             f"or an exception), more than the {100 * FAILED_LIMIT:g} % that a number may rest on"
         )
-    return Accuracy(counts.get("unbroken", 0) + counts.get("certified", 0), n)
+    return Accuracy(counts.get("unbroken", 0), n)
 
 
 def ceiling(counts: Mapping[str, int]) -> Accuracy:
     """Return the accuracy if every failed point held: what a withheld number is at most."""
-    kept = sum(counts.get(status, 0) for status in ("unbroken", "certified", "failed"))
+    kept = sum(counts.get(status, 0) for status in ("unbroken", "failed"))
     return Accuracy(kept, sum(counts.values()))

@@ -27,7 +27,8 @@ from holdfast.claims.shapes import (
 from holdfast.errors import VerificationError
 
 SCHEMA = "holdfast-claim-1"
-STATUSES = ("clean-wrong", "broken", "marginal", "failed", "unbroken", "certified")
+CERTIFIED = "certified"  # a word that claims are read for, and refused
+STATUSES = ("clean-wrong", "broken", "marginal", "failed", "unbroken", CERTIFIED)
 
 LARGEST_DOCUMENT = 2**26  # bytes of claim.json
 LARGEST_TEXT = 2**28  # bytes of per_example.csv and of training.jsonl
@@ -117,6 +118,7 @@ _SUITE = Fields(
     {
         "name": _NAME,
         "digest": _DIGEST,
+        "definition": _ANY,
         "exhaustive": Flag(),
         "members": Listed(
             Fields({"name": _NAME, "attack": _ANY, "digest": _DIGEST}), 1, longest=10_000
@@ -220,7 +222,10 @@ _DOCUMENT = Fields(
         "environment": Named(_NAME, Plain(_NAME, deep=False), longest=100),
         "model": _MODEL,
         "data": _DATA,
-        "counts": Fields({status: Whole(high=POINTS) for status in STATUSES}),
+        "counts": Fields(
+            {status: Whole(high=POINTS) for status in STATUSES if status != CERTIFIED},
+            {CERTIFIED: Whole(high=POINTS)},
+        ),
         "clean_accuracy": _ACCURACY,
         "robust_accuracy": _ACCURACY_OR_WITHHELD,
         "per_class": Listed(_CLASS, longest=1_000_000),

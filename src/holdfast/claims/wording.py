@@ -7,6 +7,7 @@ from typing import Any
 
 from holdfast.claims.headline import ceiling
 from holdfast.claims.intervals import Accuracy
+from holdfast.claims.suites import printed_name
 from holdfast.printable import printable
 
 BANNED = ("robust to", "secure", "safe", "immune")  # words that need a certificate
@@ -91,7 +92,7 @@ def _points(document: Mapping[str, Any]) -> str:
 
 def _finding(document: Mapping[str, Any]) -> str:
     against = (
-        f"gainst {document['suite']['name']} ({budget(document)}) "
+        f"gainst {printed_name(document['suite'])} ({budget(document)}) "
         f"within {within(document['threat_sentence'])}"
     )
     robust, bad = document["robust_accuracy"], failed_checks(document)

@@ -206,8 +206,17 @@ def verify(
     weights: Weights = None,
     data: Data = None,
     replay: Annotated[
-        int, typer.Option("--replay", help="Run the suite again on N survivors.", metavar="N")
-    ] = 0,
+        int | None,
+        typer.Option(
+            "--replay",
+            help="Run the suite again on N survivors; without it, for a minute.",
+            metavar="N",
+        ),
+    ] = None,
+    replay_seed: Annotated[
+        int | None,
+        typer.Option("--replay-seed", help="Draw the same survivors again.", metavar="SEED"),
+    ] = None,
     search: Annotated[
         str | None,
         typer.Option("--search", help="The claim's search model, if it had one.", metavar="MODEL"),
@@ -220,7 +229,8 @@ def verify(
     """Re-check a claim, down to every counterexample."""
     from holdfast.cli import verbs
 
-    verbs.verify(claim, model, weights, data, replay=replay, search=search, key=key)
+    given: dict[str, Any] = {"replay": replay, "replay_seed": replay_seed, "search": search}
+    verbs.verify(claim, model, weights, data, **given, key=key)
 
 
 @app.command(epilog=_example("sign claims/a --key ~/.ssh/id_ed25519 --signer 'Jane Doe'"))

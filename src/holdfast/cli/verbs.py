@@ -117,7 +117,8 @@ def verify(
     weights: str | None,
     data: str | None,
     *,
-    replay: int,
+    replay: int | None = None,
+    replay_seed: int | None = None,
     search: str | None = None,
     key: str | None = None,
 ) -> None:
@@ -135,7 +136,8 @@ def verify(
         target = document["model"].get("target") or {}
         loaded = subject.model_of(model, weights, target.get("outputs"))
     twin = None if search is None else subject.model_of(search, None)
-    say(api.verify(folder, model=loaded, data=data, replay=replay, search=twin, key=key))
+    options: dict[str, Any] = {"replay": replay, "replay_seed": replay_seed, "key": key}
+    say(api.verify(folder, model=loaded, data=data, search=twin, **options))
 
 
 def sign(folder: Path, key: str, signer: str, passphrase: str | None) -> None:

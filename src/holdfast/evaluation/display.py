@@ -9,6 +9,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from holdfast.claims.suites import printed_name
+from holdfast.evaluation.document import about_suite
 from holdfast.evaluation.setting import Setting
 
 
@@ -24,8 +26,9 @@ class Display:
             forecast = "no forecast, the model raised under attack"
         else:
             forecast = f"at most {duration(expected)} if nothing breaks"
+        name, space = printed_name(about_suite(setting)), setting.threat.space
         self._console.print(
-            f"{setting.suite.name} on {n:,} points, {setting.threat.space.sentence()}: {forecast}",
+            f"{name} on {n:,} points, {space.sentence()}: {forecast}",
             soft_wrap=True,
         )
         self._progress = Progress(

@@ -84,7 +84,13 @@ def about_suite(setting: Setting) -> dict[str, Any]:
         {"name": m.name, "attack": describe(m.attack), "digest": digest(m.attack)}
         for m in (*setting.members, *setting.finishers())
     ]
-    return {"name": setting.suite.name, "digest": digest(setting.suite), "members": members}
+    suite = setting.suite
+    return {
+        "name": suite.name,
+        "digest": digest(suite),
+        "definition": describe(suite),  # what the digest is of; the members are made of it
+        "members": members,
+    }
 
 
 def about_model(setting: Setting) -> dict[str, Any]:

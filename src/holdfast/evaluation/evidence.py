@@ -7,6 +7,7 @@ from torch import Tensor
 
 from holdfast.claims import Claim, Row, read_tensors
 from holdfast.errors import VerificationError
+from holdfast.evaluation.proof import in_gallery
 from holdfast.evaluation.setting import Padded, Setting
 from holdfast.evaluation.stage import SHOWN
 from holdfast.threat import Region, Status, Witnessed
@@ -40,12 +41,15 @@ def check_evidence(claim: Claim, setting: Setting) -> int:
 def check_gallery(claim: Claim, setting: Setting) -> None:
     """Check that the gallery shows examples, counterexamples and logits as they are."""
     name = "gallery.safetensors"
-    if name not in claim.document["files"]:
+    broken = [r.id for r in claim.per_example if r.status == Status.BROKEN]
+    if (name in claim.document["files"]) is not bool(broken):
+        raise VerificationError("a claim has a gallery exactly if an example is broken")
+    if not broken:
         return
     shown = read_tensors(claim.folder / name, GALLERY)
     evidence = read_evidence(claim)
-    if not len(shown["ids"]):
-        return
+    if shown["ids"].tolist() != in_gallery(setting.seed, broken):
+        raise VerificationError("the gallery's examples are not those that the seed stands for")
     place = {i: k for k, i in enumerate(setting.data.ids.tolist())}
     for k, i in enumerate(shown["ids"].tolist()):
         if i not in evidence or not torch.equal(evidence[i], shown["x_adv"][k]):

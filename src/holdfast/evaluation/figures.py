@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,22 +12,23 @@ from holdfast.evaluation.document import (
     about_data,
     about_model,
     about_suite,
-    cost,
     per_class,
     shown_within,
 )
+from holdfast.evaluation.recheck.stages import curve_cost_fits, names_fit, stages_fit
 from holdfast.evaluation.setting import Setting
-from holdfast.evaluation.stage import CLEAN
 from holdfast.evaluation.waterfall import Bar
 from holdfast.models import Finding
-from holdfast.registry import known
 from holdfast.threat import Status
 
 _SEVERITY = ("pass", "warn", "fail")
 
 
-def check_figures(claim: Claim, setting: Setting, findings: Sequence[Finding]) -> None:
-    """Raise VerificationError unless everything that follows from the rest follows from it."""
+def check_figures(claim: Claim, setting: Setting, findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings with those that follow from the waterfall.
+
+    Raises VerificationError unless everything that follows from the rest follows from it.
+    """
     document, table = claim.document, claim.per_example
     pairs = list(zip(table["label"], table["status"], strict=True))
     tests: list[tuple[str, Callable[[], bool]]] = [
@@ -38,13 +38,22 @@ def check_figures(claim: Claim, setting: Setting, findings: Sequence[Finding]) -
         ("its search model", lambda: document.get("search") == setting.about_twin),
         ("the choice of examples", lambda: about_data(setting).items() <= document["data"].items()),
         ("its examples", lambda: table["id"] == tuple(_ids(setting))),
-        ("the members of its suite", lambda: _suite_fits(document, setting)),
+        (
+            "the members of its suite",
+            lambda: about_suite(setting).items() <= document["suite"].items(),
+        ),
         (
             "accuracy per class",
             lambda: document["per_class"] == per_class(pairs, setting.data.classes),
         ),
-        ("its waterfall", lambda: _waterfall_fits(claim)),
+        ("who broke its points", lambda: names_fit(claim)),
+        ("its waterfall", lambda: stages_fit(claim, setting)),
         ("its curve", lambda: _curve_fits(claim, setting)),
+        ("the cost of its curve", lambda: curve_cost_fits(claim, setting)),
+        (
+            "its checks, which repeat",
+            lambda: len({c["id"] for c in claim.checks}) == len(claim.checks),
+        ),
     ]
     for what, holds in tests:
         if not _quietly(holds):
@@ -52,7 +61,9 @@ def check_figures(claim: Claim, setting: Setting, findings: Sequence[Finding]) -
     bars = [Bar(**bar) for bar in document["waterfall"]]
     members = setting.answered()
     doubts = settings(members, setting.threat.space)
-    _check_checks(claim, [*findings, *doubts, *diagnose(members, bars)])
+    found = [*findings, *doubts, *diagnose(members, bars)]
+    _check_checks(claim, found)
+    return found
 
 
 def _quietly(holds: Callable[[], bool]) -> bool:
@@ -66,29 +77,6 @@ def _quietly(holds: Callable[[], bool]) -> bool:
 def _ids(setting: Setting) -> list[int]:
     ids: list[int] = setting.data.ids[setting.positions].tolist()
     return ids
-
-
-def _suite_fits(document: Mapping[str, Any], setting: Setting) -> bool:
-    """Compare with the suite of that name; of a suite of the user's own, the members alone."""
-    stored, found = dict(document["suite"]), about_suite(setting)
-    if found["name"] not in known("suite"):
-        stored["digest"] = found["digest"]
-    return found.items() <= stored.items()
-
-
-def _waterfall_fits(claim: Claim) -> bool:
-    """Compare with who broke what, and the cost with the sums."""
-    table, document = claim.per_example, claim.document
-    bars = [Bar(**bar) for bar in document["waterfall"]]
-    by = Counter(row.broken_by for row in table if row.status == Status.BROKEN)
-    by[CLEAN] = table["status"].count(Status.CLEAN_WRONG)
-    members = [member["name"] for member in document["suite"]["members"]]
-    return (
-        [bar.name for bar in bars] == [CLEAN, *members]
-        and bars[0].entered == len(table)
-        and +by == +Counter({bar.name: bar.broken for bar in bars})
-        and document["cost"] == cost(bars)
-    )
 
 
 def _curve_fits(claim: Claim, setting: Setting) -> bool:

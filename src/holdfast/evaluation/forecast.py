@@ -23,6 +23,13 @@ def forecast(setting: Setting) -> float | None:
     every member states. None where the model raises under attack: the cascade confines that to the
     examples which cause it.
     """
+    batches = -(-len(setting.positions) // setting.batch_size)
+    each = seconds_a_batch(setting)
+    return None if each is None else batches * each
+
+
+def seconds_a_batch(setting: Setting) -> float | None:
+    """Return the seconds that the suite needs for one batch of which nothing breaks."""
     try:
         return _estimate(setting)
     except HoldfastError:
@@ -33,7 +40,6 @@ def forecast(setting: Setting) -> float | None:
 
 def _estimate(setting: Setting) -> float:
     batch = setting.pad(setting.positions[: setting.batch_size])
-    batches = -(-len(setting.positions) // setting.batch_size)
     pace: dict[Knowledge, float] = {}
     total = 0.0
     for member in setting.answered():
@@ -45,7 +51,7 @@ def _estimate(setting: Setting) -> float:
         if setting.threat.queries is not None:
             passes = min(passes, 2 * setting.threat.queries)
         total += passes * pace[knowledge]
-    return batches * total
+    return total
 
 
 def _seconds_a_pass(setting: Setting, member: Member, batch: Padded) -> float:

@@ -29,10 +29,15 @@ def proofs(setting: Setting, examples: Sequence[Example]) -> dict[str, bytes]:
     return files
 
 
-def chosen(seed: int, ids: Tensor, count: int, purpose: str) -> Tensor:
-    """Return (count,) or fewer positions in ids, ascending: random, but the same every time."""
-    order = Rng(seed, ids).fold(purpose).uniform().argsort(stable=True)
-    return order[:count].sort().values
+def in_gallery(seed: int, broken: Sequence[int]) -> list[int]:
+    """Return the ids of the pairs in the gallery: random, but the same every time.
+
+    broken: the ids of all broken examples, in the order of the table.
+    """
+    ids = torch.tensor(broken)
+    order = Rng(seed, ids).fold("gallery").uniform().argsort(stable=True)
+    shown: list[int] = ids[order[:GALLERY].sort().values].tolist()
+    return shown
 
 
 def _row(e: Example) -> Row:
@@ -58,8 +63,8 @@ def _evidence(shown: Sequence[Example]) -> dict[str, bytes]:
 
 
 def _gallery(setting: Setting, broken: Sequence[Example]) -> dict[str, Tensor]:
-    ids = torch.tensor([e.id for e in broken])
-    shown = [broken[i] for i in chosen(setting.seed, ids, GALLERY, "gallery").tolist()]
+    by_id = {e.id: e for e in broken}
+    shown = [by_id[i] for i in in_gallery(setting.seed, [e.id for e in broken])]
     place = {i: k for k, i in enumerate(setting.data.ids.tolist())}
     clean = setting.data.batch(torch.tensor([place[e.id] for e in shown]))
     x_adv = _stack(shown)

@@ -1,44 +1,189 @@
-"""Run a claim's suite again on some of the points that it calls unbroken."""
+"""Attack again some of the points that a claim calls unbroken: what counterexamples cannot show.
+
+Of the statuses only `unbroken` can hide a counterexample: every other one counts as not robust. The
+points are drawn from the operating system's entropy, since whoever made the claim knows everything
+that is in it. The attacks draw from the claim's own seed: where shape, threads, versions and
+hardware are the claim's they do what they did, so that no honest claim is ever refused; a seed that
+was chosen because it finds little is not caught by this.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from torch import Tensor
 
 from holdfast.claims import Claim, Ledger
 from holdfast.errors import VerificationError
-from holdfast.evaluation.cascade import Cascade
-from holdfast.evaluation.proof import chosen
+from holdfast.evaluation.cascade import Cascade, Example
+from holdfast.evaluation.checks.black_box import at_least
+from holdfast.evaluation.forecast import seconds_a_batch
+from holdfast.evaluation.recheck.hidden import most_hidden
+from holdfast.evaluation.recheck.stages import concerned
 from holdfast.evaluation.setting import Setting
-from holdfast.runtime import threads
+from holdfast.rng import Rng
+from holdfast.runtime import environment, threads
 from holdfast.threat import Status
 
+SECONDS = 60.0  # of attacks, where no number of points is asked for
+LEAST = 5  # points, whatever they take
+ROUNDING = 0.01  # share of the survivors that a search on other hardware may break
+CHANCE = 0.025  # probability below which that share does not explain what broke
 
-def replay_some(claim: Claim, setting: Setting, count: int) -> int:
-    """Return on how many random unbroken points the suite ran again and found nothing.
 
-    The batches have the claim's shape and the thread count is the claim's, so on like hardware the
-    attacks do what they did. Raises VerificationError if they break a point now.
+@dataclass(frozen=True, kw_only=True)
+class Replay:
+    """What came of attacking survivors again.
+
+    again: points that were attacked, drawn at random. of: points that the claim calls unbroken and
+    that its goal concerns. broken: those that broke, on other hardware or in other batches than the
+    claim's. seed: what drew them.
     """
+
+    again: int
+    of: int
+    seed: int
+    broken: int = 0
+
+    @property
+    def hidden(self) -> int:
+        """How many of the survivors at most, with 95 % confidence, would break."""
+        return most_hidden(self.of, self.again, self.broken)
+
+    def __str__(self) -> str:
+        most = 100 * self.hidden / max(self.of, 1)
+        broken = (
+            f" {self.broken:,} of them broke, no more than rounding on other hardware explains."
+            if self.broken
+            else ""
+        )
+        return (
+            f"{self.again:,} of {self.of:,} attacked again: with 95 % confidence at most "
+            f"{most:.1f} % of the {self.of:,} were hidden (points drawn with replay seed "
+            f"{self.seed}).{broken}"
+        )
+
+
+def replay_some(
+    claim: Claim, setting: Setting, count: int | None = None, seed: int | None = None
+) -> Replay | None:
+    """Run the suite again on some random survivors; None where there are none.
+
+    count: on so many; None: on as many as a minute allows, and on five at least. seed: of the
+    choice, by default from the operating system's entropy.
+
+    Raises VerificationError if a point breaks now. Where the hardware, the versions or the shape of
+    the batches are not the claim's, a few may.
+    """
+    seed = secrets.randbits(63) if seed is None else seed
     statuses = claim.per_example["status"]
-    kept = torch.tensor([k for k, s in enumerate(statuses) if s == Status.UNBROKEN])
-    if not len(kept):
-        return 0
-    kept = kept[chosen(setting.seed, setting.positions[kept], count, "replay")]
-    with TemporaryDirectory() as folder, threads(claim.document["threads"]):
+    kept = [
+        k
+        for k, (status, here) in enumerate(zip(statuses, concerned(claim, setting), strict=True))
+        if here and status == Status.UNBROKEN
+    ]
+    if not kept:
+        return None
+    drawn = setting.positions[torch.tensor(kept)]
+    drawn = drawn[Rng(seed, setting.data.ids[drawn]).fold("replay").uniform().argsort(stable=True)]
+    with threads(claim.document["threads"]), _progress(count or len(drawn)) as show:
+        shaped = setting if count is not None else _affordable(setting)
+        alike = shaped.batch_size == setting.batch_size and _is_like(claim, setting)
+        found = Replay(again=0, of=len(drawn), seed=seed)
+        for part in _parts(drawn, shaped.batch_size, count):
+            lost = [e for e in _attack(shaped, part) if e.status is not Status.UNBROKEN]
+            found = replace(found, again=found.again + len(part), broken=found.broken + len(lost))
+            failed = any(e.status is Status.FAILED for e in lost)
+            if lost and (alike or failed or _is_much(found)):
+                raise _too_high(lost[0])
+            show(found.again)
+    return found
+
+
+def _parts(drawn: Tensor, size: int, count: int | None) -> Iterator[Tensor]:
+    """Yield what is attacked next: so many, or batches for as long as the time allows.
+
+    The end depends on the clock alone, not on what was found, so the bound on what is hidden holds.
+    """
+    if count is not None:
+        if count:
+            yield from drawn[:count].split(size)
+        return
+    began, longest, done = time.perf_counter(), 0.0, 0
+    for part in drawn.split(size):
+        spent = time.perf_counter() - began
+        if done >= LEAST and spent + longest > SECONDS:
+            return
+        yield part
+        longest = max(longest, time.perf_counter() - began - spent)
+        done += len(part)
+
+
+def _affordable(setting: Setting) -> Setting:
+    """Return the setting with batches so small that one of them takes no longer than allowed.
+
+    That changes the last digits of what a network returns, and so what a search finds: only where
+    a batch of the claim's own shape takes too long.
+    """
+    expected = seconds_a_batch(setting) or 0.0
+    if expected <= SECONDS:
+        return setting
+    fewer = int(setting.batch_size * SECONDS / expected)
+    return replace(setting, batch_size=min(max(fewer, LEAST), setting.batch_size))
+
+
+def _attack(setting: Setting, positions: Tensor) -> list[Example]:
+    """Run the whole suite on the examples at `positions`."""
+    with TemporaryDirectory() as folder:
         cascade = Cascade(replace(setting, exhaustive=False), Ledger(Path(folder)), _silent)
-        for part in setting.positions[kept].split(setting.batch_size):
-            for example in cascade.run(part)[0]:
-                if example.status is not Status.UNBROKEN:
-                    raise VerificationError(
-                        f"replaying the suite finds example {example.id} {example.status.value} "
-                        f"({example.broken_by or 'no attack could work'}), the claim calls it "
-                        "unbroken: the claim is too high"
-                    )
-    return len(kept)
+        return cascade.run(positions)[0]
+
+
+def _is_like(claim: Claim, setting: Setting) -> bool:
+    """Return True if floating-point results are those of the claim, to the last digit."""
+    document = claim.document
+    known: Mapping[str, object] = document["environment"]
+    same_device = str(document["device"]).partition(":")[0] == setting.device.type
+    return same_device and dict(known) == environment()
+
+
+def _is_much(found: Replay) -> bool:
+    """Return True if more broke than rounding on other hardware explains."""
+    return at_least(found.broken, found.again, ROUNDING) < CHANCE
+
+
+def _too_high(example: Example) -> VerificationError:
+    by = example.broken_by or "no attack could work"
+    return VerificationError(
+        f"replaying the suite finds example {example.id} {example.status.value} ({by}), the claim "
+        "calls it unbroken: the claim is too high"
+    )
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    """Show on standard error how many survivors were attacked; silent where nobody watches."""
+    with Progress(
+        TextColumn("attacking survivors again"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+        transient=True,
+    ) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda done: progress.update(task, completed=done)
 
 
 def _silent(member: str, examples: int) -> None:

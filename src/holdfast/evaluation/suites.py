@@ -21,6 +21,7 @@ from holdfast.attacks import (
     Square,
     ToRank,
 )
+from holdfast.claims.suites import is_reserved
 from holdfast.errors import ConfigError, did_you_mean
 from holdfast.losses import DLR, CrossEntropy, Margin
 from holdfast.registry import known, register
@@ -143,11 +144,16 @@ for _suite in (QUICK_1, STANDARD_1, SCORE_1, DECISION_1):
 def get_suite(name: str | Suite) -> Suite:
     """Return the suite called `name`; without a version ("standard") the newest one.
 
-    Raises ConfigError for an unknown name, with the nearest known one.
+    Raises ConfigError for an unknown name, with the nearest known one, and for a suite that takes
+    a name of ours for other attacks.
     """
-    if isinstance(name, Suite):
-        return name
     suites: dict[str, Suite] = known("suite")
+    if isinstance(name, Suite):
+        if is_reserved(name.name) and name not in suites.values():
+            raise ConfigError(
+                f"the suite name {name.name!r} stands for other attacks: give yours another name"
+            )
+        return name
     if name in suites:
         return suites[name]
     versions = [label for label in suites if re.fullmatch(rf"{re.escape(name)}-\d+", label)]

@@ -16,7 +16,6 @@ import torch
 from torch import nn
 
 from holdfast.arguments import checked
-from holdfast.attacks import Attack
 from holdfast.claims import (
     Accuracy,
     Claim,
@@ -32,14 +31,15 @@ from holdfast.errors import ConfigError, InputError, VerificationError
 from holdfast.evaluation.evidence import SLACK, check_evidence, check_gallery, near
 from holdfast.evaluation.figures import check_figures
 from holdfast.evaluation.prepare import look_at, prepare
-from holdfast.evaluation.replay import replay_some
-from holdfast.evaluation.setting import FINISHER, Setting
+from holdfast.evaluation.provenance import Provenance
+from holdfast.evaluation.recheck.trust import check_part, check_training, taken_on_trust
+from holdfast.evaluation.replay import Replay, replay_some
+from holdfast.evaluation.setting import Setting
 from holdfast.evaluation.stage import SHOWN, clean_scores
-from holdfast.evaluation.suites import Member, Suite
+from holdfast.evaluation.suites import Suite
 from holdfast.models import Finding, Verdict, frozen, wrap
-from holdfast.plain import build
+from holdfast.plain import build, digest
 from holdfast.printable import printable
-from holdfast.registry import known
 from holdfast.runtime import deterministic
 from holdfast.threat import Status, ThreatModel
 
@@ -53,6 +53,7 @@ STATED = (
 """What a claim says that nothing in it proves: its author's word."""
 
 LARGEST_INPUTS = 2**33  # bytes of one batch
+MOST_PARTS = 100_000  # of one composed attack
 
 
 @dataclass(frozen=True)
@@ -62,20 +63,27 @@ class Verification:
     claim: Claim
     points: int  # whose clean prediction was recomputed
     counterexamples: int  # that are in the set, within range, and fool the model
-    replayed: int  # points on which the attacks were run again and found nothing, as claimed
+    replay: Replay | None  # what came of attacking survivors again; None: none were
     searched: bool = True  # the claim's search model, if it had one, was at hand
     signature: Signature | None = None  # who answers for the claim
     key_checked: bool = False  # the signature was made with the key that the verifier gave
+    trusted: tuple[str, ...] = ()  # what the claim states and nothing at hand could prove
+
+    @property
+    def replayed(self) -> int:
+        """On how many points the attacks ran again."""
+        return self.replay.again if self.replay else 0
 
     @property
     def bound(self) -> Accuracy:
         """The robust accuracy that the counterexamples prove not to be exceeded."""
         statuses = self.claim.per_example["status"]
         gone = sum(status in (*SHOWN, Status.CLEAN_WRONG) for status in statuses)
+        gone += self.replay.broken if self.replay else 0
         return Accuracy(len(statuses) - gone, len(statuses))
 
     def __str__(self) -> str:
-        again = f" The attacks were replayed on {self.replayed:,} points." if self.replayed else ""
+        again = f" {self.replay}" if self.replay else " No survivor was attacked again."
         if not self.searched:
             again += (
                 " The claim's search model was not at hand: what the checks say of gradients is "
@@ -83,6 +91,8 @@ class Verification:
             )
         if self.signature is not None:
             again += f" It is {self.signature} ({self._trust()})."
+        if self.trusted:
+            again += f" Taken on trust: {'; '.join(self.trusted)}."
         within = self.claim.document["threat_sentence"]
         return printable(
             f"Verified: clean accuracy {self.claim.clean_accuracy} on {self.points:,} points, and "
@@ -107,22 +117,27 @@ def verify(
     *,
     model: Any,
     data: Examples,
-    replay: int = 0,
+    replay: int | None = None,
+    replay_seed: int | None = None,
     search: Any = None,
     device: str | None = None,
     key: Path | str | None = None,
+    provenance: Provenance | None = None,
 ) -> Verification:
     """Re-check the claim in the folder `path` against `model` and `data`.
 
-    replay: rerun the suite on so many random points that the claim calls unbroken. search: the
-    claim's search model, if it had one; without it nothing can be replayed, and what gradients it
-    has stays the claim's word. key: a file with the public key that must have signed the claim.
+    replay: rerun the suite on so many random points that the claim calls unbroken; by default on as
+    many as a minute allows, and five at least, of a black box on none. replay_seed: what draws
+    them, by default the operating system's entropy. search: the claim's search model, if it had
+    one; without it nothing can be replayed, and what gradients it has stays the claim's word. key:
+    a file with the public key that must have signed the claim. provenance: the training run of the
+    model at hand.
 
     Raises:
     VerificationError at the first thing that does not hold, naming it; StorageError if there is no
     finished claim.
     """
-    if replay < 0:
+    if replay is not None and replay < 0:
         raise InputError(f"replay must be 0 or more, got {replay}")
     claim = Claim.load(path)
     signature = signer_of(claim, key)
@@ -135,15 +150,31 @@ def verify(
             findings = look_at(setting)
             _refuse_random(findings)
             _check_probes(claim, setting)
-            check_figures(claim, setting, findings)
+            check_part(claim, setting)
+            findings += check_training(claim, setting, provenance)
+            findings = check_figures(claim, setting, findings)
             _check_clean(claim, setting)
             shown = check_evidence(claim, setting)
             check_gallery(claim, setting)
-            replayed = replay_some(claim, setting, replay) if replay else 0
-    at_hand = setting.about_twin is None or setting.twin is not None
+            wanted = replay != 0 if replay is not None else _can_replay(setting)
+            again = replay_some(claim, setting, replay, replay_seed) if wanted else None
     return Verification(
-        claim, len(claim.per_example), shown, replayed, at_hand, signature, key is not None
+        claim,
+        len(claim.per_example),
+        shown,
+        again,
+        searched=setting.about_twin is None or setting.twin is not None,
+        signature=signature,
+        key_checked=key is not None,
+        trusted=taken_on_trust(claim, setting, findings, provenance),
     )
+
+
+def _can_replay(setting: Setting) -> bool:
+    """Return True unless that costs somebody's queries, or the search model is not at hand."""
+    asked = [setting.judge, setting.twin or setting.judge]
+    at_hand = setting.about_twin is None or setting.twin is not None
+    return at_hand and all(model.box is None for model in asked)
 
 
 def check_subject(claim: Claim, model: nn.Module, data: Examples) -> None:
@@ -211,21 +242,22 @@ def _refuse_huge(batch_size: int, data: Examples) -> None:
 
 
 def _suite(document: Mapping[str, Any]) -> Suite:
-    """Return the suite of that name, or the claim's own members where no suite has the name."""
-    name = document["suite"]["name"]
-    if name in known("suite"):
-        suite: Suite = known("suite")[name]
-        return suite
-    members = tuple(
-        Member(name=m["name"], attack=build("attack", m["attack"]))
-        for m in document["suite"]["members"]
-        if not m["name"].endswith(FINISHER)
-    )
-    for member in members:
-        if type(member.attack).parts is not Attack.parts:
-            # Claims list the parts; how many a composed attack has could be any number.
-            raise VerificationError(f"member {member.name} of the suite is not taken apart")
-    return Suite(name=name, members=members)
+    """Return the suite that the claim defines; its digest shows whether it is one of ours."""
+    suite: Suite = build("suite_definition", document["suite"]["definition"])
+    _same(document["suite"]["digest"], digest(suite), "the suite", "another suite")
+    for member in suite.members:
+        if _parts(member.attack) > MOST_PARTS:
+            raise VerificationError(f"member {member.name} of the suite is of too many parts")
+    return suite
+
+
+def _parts(attack: Any) -> int:
+    """Return at least how many parts a composed attack has, without making them."""
+    inner = getattr(attack, "attack", None)
+    count = 1 if inner is None else _parts(inner)
+    for name in ("restarts", "top"):
+        count *= getattr(attack, name, 1)
+    return count
 
 
 def _same(stored: str, found: str, what: str, other: str) -> None:
@@ -248,8 +280,9 @@ def _refuse_random(findings: Sequence[Finding]) -> None:
 def _check_probes(claim: Claim, setting: Setting) -> None:
     """Compare logits on stored inputs: the digest of a model does not see what `forward` does."""
     stored = read_tensors(claim.folder / "probes.safetensors", ("x", "logits"))
-    if stored["x"].shape[1:] != setting.probes().shape[1:] or not len(stored["x"]):
-        raise VerificationError("the claim's probes do not have the shape of the data")
+    ours = setting.probes()
+    if stored["x"].dtype != ours.dtype or not torch.equal(stored["x"], ours):
+        raise VerificationError("the claim's probes are not the first of its examples")
     found = setting.logits(stored["x"])
     if not near(found, stored["logits"]):
         raise VerificationError(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from holdfast.claims import Claim, read_signature
+from holdfast.claims.suites import printed_name
 from holdfast.reporting.spelling import count, duration, rate, spell
 
 Facts = tuple[tuple[str, str], ...]
@@ -48,7 +49,7 @@ def subject(document: Mapping[str, Any]) -> Facts:
         ("Parameters", count(model["parameters"])),
         ("Data", f"{count(data['n'])} of {count(data['available'])} points ({which})"),
         ("Classes", count(model["num_classes"])),
-        ("Suite", document["suite"]["name"]),
+        ("Suite", printed_name(document["suite"])),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from holdfast.arguments import checked
 from holdfast.claims import Accuracy, Claim, Withheld, read_accuracy
 from holdfast.claims.headline import ceiling
+from holdfast.claims.suites import printed_name
 from holdfast.claims.wording import FEW, failed_checks, statement, warnings, within
 from holdfast.data.load import reference
 from holdfast.errors import InputError
@@ -149,7 +150,7 @@ def _claim(claim: Claim, name: str, index: int) -> ClaimView:
         tags=_tags(document),
         within=within(document["threat_sentence"]),
         eps=str(document["threat"].get("space", {}).get("eps", "")),
-        suite=document["suite"]["name"],
+        suite=printed_name(document["suite"]),
         n=document["data"]["n"],
         clean=claim.clean_accuracy,
         robust=robust if isinstance(robust, Accuracy) and not bad else None,

@@ -29,4 +29,3 @@ class Status(StrEnum):
     MARGINAL = "marginal"  # a tie was found: not robust, listed apart
     FAILED = "failed"  # an attack could not move: says nothing, never counted as robust
     UNBROKEN = "unbroken"  # every attack ran and none succeeded
-    CERTIFIED = "certified"  # proven: no counterexample exists

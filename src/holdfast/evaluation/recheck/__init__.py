@@ -1,0 +1,1 @@
+"""Parts of the re-check of a claim, each of one kind of statement."""

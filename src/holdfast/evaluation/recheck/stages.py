@@ -1,0 +1,180 @@
+"""Bounds on what the stages of a claim can have seen, found and spent.
+
+Passes were spent where the claim was made and cannot be counted again. What can be recomputed is
+who entered each stage, from who broke whom, and between which bounds the cost of a stage lies: its
+attack states a formula, and whom it did not break it paid for in full.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from holdfast.claims import Claim
+from holdfast.evaluation.document import cost
+from holdfast.evaluation.setting import FINISHER, Setting
+from holdfast.evaluation.stage import CLEAN, SHOWN
+from holdfast.evaluation.suites import Member
+from holdfast.evaluation.waterfall import Bar
+from holdfast.threat import Status
+
+VERDICT = 1  # forward passes beyond an attack's formula: the judge's look at what it returned
+REFERENCE = 1  # and of a loss that compares with the unchanged input
+_SPENT = ("forward", "backward", "queries")
+
+
+def stages_fit(claim: Claim, setting: Setting) -> bool:
+    """Return True if the waterfall can be that of the per-example table and of the suite."""
+    table, document = claim.per_example, claim.document
+    bars = [Bar(**bar) for bar in document["waterfall"]]
+    by = Counter(row.broken_by for row in table if row.status == Status.BROKEN)
+    by[CLEAN] = table["status"].count(Status.CLEAN_WRONG)
+    members = [*setting.members, *setting.finishers()]
+    return (
+        [bar.name for bar in bars] == [CLEAN, *(member.name for member in members)]
+        and all(_is_counted(bar) for bar in bars)
+        and +by == Counter({bar.name: bar.broken for bar in bars})
+        and _clean_fits(bars[0], claim, setting)
+        and _entered_fits(bars[1:], claim, setting)
+        and all(_found_fits(bar, claim, setting) for bar in bars[1:])
+        and all(_cost_fits(*pair, claim, setting) for pair in zip(bars[1:], members, strict=True))
+        and document["cost"] == cost(bars)
+    )
+
+
+def names_fit(claim: Claim) -> bool:
+    """Return True if those that an input stands behind name a member and a size, and no others."""
+    members = {member["name"] for member in claim.document["suite"]["members"]}
+    return all(
+        (row.broken_by in members and row.size is not None)
+        if row.status in SHOWN
+        else (row.broken_by is None and row.size is None)
+        for row in claim.per_example
+    )
+
+
+def curve_cost_fits(claim: Claim, setting: Setting) -> bool:
+    """Return True if the radii up to the claim's own cost what it did, and larger ones no more.
+
+    What a curve's point costs at most is what the whole suite does on everyone.
+    """
+    document, own = claim.document, setting.threat.space.radius
+    curve = document["curve"]
+    if not curve:
+        return True
+    parts = [point["cost"] for point in curve if point["radius"] <= own]
+    n = len(claim.per_example)
+    most = _at_most(setting, n)
+    return (
+        all(_is_cost(point["cost"]) for point in curve)
+        and all(sum(part[k] for part in parts) == document["cost"][k] for k in _SPENT)
+        and math.isclose(
+            sum(part["seconds"] for part in parts), document["cost"]["seconds"], rel_tol=1e-6
+        )
+        and all(n <= point["cost"]["forward"] <= most[0] for point in curve)
+        and all(point["cost"]["backward"] <= most[1] for point in curve)
+        and all(point["cost"]["queries"] <= most[0] for point in curve)
+    )
+
+
+def concerned(claim: Claim, setting: Setting) -> list[bool]:
+    """Return which examples, in the table's order, the goal concerns and the clean pass left."""
+    goal = setting.threat.goal.applies(torch.tensor(claim.per_example["label"])).tolist()
+    right = [status != Status.CLEAN_WRONG for status in claim.per_example["status"]]
+    return [a and b for a, b in zip(goal, right, strict=True)]
+
+
+def _radii(claim: Claim, setting: Setting) -> int:
+    """Return at how many radii the claim's own cost was spent: the curve's up to its own."""
+    own = setting.threat.space.radius
+    return sum(point["radius"] <= own for point in claim.document["curve"]) or 1
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_cost(spent: dict[str, Any]) -> bool:
+    seconds = spent["seconds"]
+    return (
+        set(spent) == {*_SPENT, "seconds"}
+        and all(_is_count(spent[key]) for key in _SPENT)
+        and isinstance(seconds, int | float)
+        and 0 <= seconds < math.inf
+    )
+
+
+def _is_counted(bar: Bar) -> bool:
+    counts = (bar.entered, bar.broken, bar.marginal, bar.failed)
+    spent = {key: getattr(bar, key) for key in (*_SPENT, "seconds")}
+    return all(_is_count(count) for count in counts) and _is_cost(spent)
+
+
+def _clean_fits(bar: Bar, claim: Claim, setting: Setting) -> bool:
+    n = len(claim.per_example)
+    said = (bar.entered, bar.alone, bar.marginal, bar.failed, bar.backward, bar.queries)
+    return said == (n, None, 0, 0, 0, 0) and bar.forward == n * _radii(claim, setting)
+
+
+def _entered_fits(bars: Sequence[Bar], claim: Claim, setting: Setting) -> bool:
+    """Compare who entered with whom the stages before left.
+
+    With smaller radii, those who were tied there count where they entered then, although they may
+    be broken earlier at the claim's own: the number is a lower bound. Those that run again in full
+    precision look at the doubtful alone.
+    """
+    everyone = left = sum(concerned(claim, setting))
+    again = {member.name for member in setting.finishers()}
+    for bar in bars:
+        most = everyone if setting.exhaustive or _radii(claim, setting) > 1 else left
+        least = bar.broken if bar.name in again else everyone if setting.exhaustive else left
+        if not least <= bar.entered <= most:
+            return False
+        left -= bar.broken
+    return True
+
+
+def _found_fits(bar: Bar, claim: Claim, setting: Setting) -> bool:
+    """Compare what a stage says that it found with the table."""
+    ties = sum(r.status == Status.MARGINAL and r.broken_by == bar.name for r in claim.per_example)
+    alone = _is_count(bar.alone) and (bar.alone or 0) <= bar.broken
+    return (
+        bar.broken + bar.marginal + bar.failed <= bar.entered
+        and ties <= bar.marginal
+        and (alone if setting.exhaustive else bar.alone is None)
+    )
+
+
+def _cost_fits(bar: Bar, member: Member, claim: Claim, setting: Setting) -> bool:
+    """Compare the passes of a stage with its attack's formula.
+
+    Every example that it did not fail on had a pass at least, and one that is unbroken to the end
+    all of them, where the formula is exact and no budget of queries ends the search before.
+    """
+    forward, backward = member.attack.passes()
+    entries = bar.entered + (_radii(claim, setting) - 1) * sum(concerned(claim, setting))
+    kept = claim.per_example["status"]
+    survived = sum(
+        status == Status.UNBROKEN and here
+        for status, here in zip(kept, concerned(claim, setting), strict=True)
+    )
+    exact = "at most" not in member.attack.cost() and setting.threat.queries is None
+    full = 0 if bar.name.endswith(FINISHER) or not exact else max(0, survived - bar.failed)
+    return (
+        max(full * forward, bar.entered - bar.failed) <= bar.forward
+        and bar.forward <= entries * (forward + VERDICT + REFERENCE)
+        and bar.backward <= entries * backward
+        and bar.queries <= bar.forward
+    )
+
+
+def _at_most(setting: Setting, n: int) -> tuple[int, int]:
+    """Return the forward and backward passes of the whole suite on n examples."""
+    members = [*setting.members, *setting.finishers()]
+    passes = [member.attack.passes() for member in members]
+    forward = n + n * sum(forward + VERDICT + REFERENCE for forward, _ in passes)
+    return forward, n * sum(backward for _, backward in passes)

@@ -1,0 +1,94 @@
+"""What a claim says that no re-check can prove, in words for the person who relies on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from holdfast.claims import Claim
+from holdfast.claims.suites import CUSTOM, printed_name
+from holdfast.errors import VerificationError
+from holdfast.evaluation.provenance import TRAINING_DATA, Provenance
+from holdfast.evaluation.setting import Setting
+from holdfast.models import Finding, Verdict
+from holdfast.plain import digest
+
+
+def check_part(claim: Claim, setting: Setting) -> None:
+    """Raise VerificationError if the data at hand are another part than the claim says."""
+    said, found = claim.document["data"].get("part"), setting.data.part
+    if said is not None and found is not None and said != found:
+        raise VerificationError(
+            f"the claim calls its examples {said} points, the data at hand are the {found} part"
+        )
+
+
+def check_training(claim: Claim, setting: Setting, known: Provenance | None) -> list[Finding]:
+    """Return what the run at hand says of the examples, as far as the claim must agree.
+
+    Raises VerificationError if the claim states another training than the run's. A claim that was
+    made without the run says nothing of it; only that these are training examples it must say.
+    """
+    if known is None:
+        return []
+    said, ours = claim.document["training"], known.plain()
+    for key in ("method", "threat"):
+        if said and digest(said[key]) != digest(ours[key]):
+            raise VerificationError(
+                f"the claim states another {key} of training than the run at hand, {known.run}"
+            )
+    finding = known.check(setting.data)
+    stated = any(check["id"] == TRAINING_DATA for check in claim.checks)
+    return [finding] if stated or finding.status is Verdict.FAIL else []
+
+
+def taken_on_trust(
+    claim: Claim, setting: Setting, findings: Sequence[Finding], known: Provenance | None
+) -> tuple[str, ...]:
+    """Return what the claim states and nothing at hand can prove.
+
+    findings: the checks that were run again. known: the training run of the model at hand.
+    """
+    document = claim.document
+    return (
+        *_about_points(document["data"], setting, known),
+        *_about_suite(document),
+        "which attack broke which point, and what it cost, within what the attacks can cost",
+        *_about_checks(claim, findings),
+        *_about_training(document, known),
+        "names, dates, versions, machine and command",
+    )
+
+
+def _about_points(data: Mapping[str, Any], setting: Setting, known: Provenance | None) -> list[str]:
+    found = []
+    if data.get("part") and setting.data.part is None:
+        found.append(f"that these are {data['part']} points: the data at hand do not say so")
+    if known is None:
+        found.append("that the model was not trained on them: no training run is at hand")
+    if data["n"] < data["available"]:
+        found.append(
+            f"that the seed, which chose {data['n']:,} of {data['available']:,} points, was not "
+            "itself chosen for what it gives"
+        )
+    return found
+
+
+def _about_suite(document: Mapping[str, Any]) -> list[str]:
+    name = printed_name(document["suite"])
+    weak = [f"that {name} is strong: it is no suite of Holdfast's"] if CUSTOM in name else []
+    curve = document["curve"]
+    rest = ["the curve beyond what the sizes of the counterexamples prove"] if curve else []
+    return [*weak, *rest]
+
+
+def _about_checks(claim: Claim, findings: Sequence[Finding]) -> list[str]:
+    again = {finding.id for finding in findings}
+    stated = [check["id"] for check in claim.checks if check["id"] not in again]
+    return [f"the checks {', '.join(stated)}"] if stated else []
+
+
+def _about_training(document: Mapping[str, Any], known: Provenance | None) -> list[str]:
+    if not document["training"]:
+        return []
+    return ["how the model was trained" if known is None else "the history of its training"]
