@@ -139,8 +139,10 @@ def test_a_length_that_is_too_long_is_one_error():
         def __getitem__(self, i):
             return list(zip(X[:150], Y[:150].tolist(), strict=True))[i]
 
-    with pytest.raises(InputError, match="has 200 items, but item 150 raises IndexError"):
+    with pytest.raises(InputError, match="has 200 items, and reading items 0 to 199 raises"):
         as_examples(Short())
+    with pytest.raises(InputError, match="has 2 items, and reading items 0 to 1 raises"):
+        as_examples(Subset(Items(), [0, 999]))
 
 
 KINDS = {

@@ -75,9 +75,7 @@ class FromDataset:
         return x, y
 
     def _collated(self, rows: Tensor) -> Any:
-        several = getattr(self.dataset, "__getitems__", None)  # PyTorch's loaders prefer it, too
-        numbers = rows.tolist()
-        items = several(numbers) if several else [self._item(row) for row in numbers]
+        items = self._items(rows.tolist())
         try:
             return self.collate(items)
         except HoldfastError:
@@ -90,13 +88,15 @@ class FromDataset:
                 "let it return tensors (transform=ToTensor()), or pass a DataLoader with collate_fn"
             ) from error
 
-    def _item(self, row: int) -> Any:
+    def _items(self, rows: list[int]) -> list[Any]:
+        several = getattr(self.dataset, "__getitems__", None)  # PyTorch's loaders prefer it, too
         try:
-            return self.dataset[row]
+            return list(several(rows)) if several else [self.dataset[row] for row in rows]
         except IndexError as error:
             raise InputError(
-                f"{self.name} says that it has {len(self.dataset)} items, but item {row} raises "
-                f"IndexError ({error}): correct its __len__"
+                f"{self.name} says that it has {len(self.dataset)} items, and reading items "
+                f"{rows[0]} to {rows[-1]} raises IndexError ({error}): correct its __len__ or the "
+                "indices"
             ) from error
 
     def compare(self, rows: Tensor, y: Tensor) -> None:
@@ -176,8 +176,8 @@ def _as_tensors(item: Any) -> Any:
 def _refuse_shapes(items: list[Any], rows: Tensor, name: str) -> None:
     """Raise InputError if the examples have different shapes, naming the first that differs."""
     shapes = [_shape(item) for item in items]
-    for row, shape in zip(rows.tolist(), shapes, strict=True):
-        if shape != shapes[0]:
+    for row, shape in zip(rows.tolist(), shapes, strict=False):
+        if None not in (shape, shapes[0]) and shape != shapes[0]:
             raise InputError(
                 f"item {row} of {name} has shape {shape}, item {int(rows[0])} {shapes[0]}: "
                 "bring all to one size (transform=Resize(...))"
