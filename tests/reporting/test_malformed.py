@@ -73,7 +73,7 @@ def test_every_value_in_every_field_is_refused_or_shown(small, tmp_path):
 
 def test_a_missing_or_unknown_field_is_named(small, tmp_path):
     folder = small.save(tmp_path / "c").folder
-    for at in places(small.document):
+    for at in list(places(small.document))[::4]:
         document = changed(small.document, at, None)
         parent: Any = document
         for key in at[:-1]:
