@@ -9,11 +9,11 @@ import torch
 
 from components import SPACES, small_attacks
 from holdfast.attacks.base import walk_of
-from holdfast.losses import Margin
+from holdfast.losses import Margin, best_other, of_class, tolerance
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.spaces import PixelL0
-from holdfast.threat import Counting, Knowledge, Paintable, ThreatModel, tolerance
+from holdfast.threat import Counting, Knowledge, Paintable, ThreatModel
 
 ATTACKS = small_attacks()
 
@@ -71,7 +71,7 @@ def same(one, other, rows=slice(None), others=slice(None)):
 def judged(net, x_adv, y):
     with torch.no_grad():
         logits = net(x_adv)
-        return Margin().away(logits, y), tolerance(logits)
+        return Margin().away(logits, y), tolerance(best_other(logits, y), of_class(logits, y))
 
 
 def uses_gradients(attack):

@@ -29,6 +29,8 @@ _TORCH = {
     "multimarginloss": "Margin()",
     "multi_margin_loss": "Margin()",
 }  # PyTorch's losses and ours
+TIE = 8 * 2.0**-23  # of the larger of two logits, 8 float32 ulps: a smaller difference is rounding
+MASKED = 1e6  # a class this far below the largest finite logit is never predicted
 _TINY = 1e-12  # keeps a ratio of logit gaps finite when the gaps vanish (AutoAttack's constant)
 
 
@@ -69,6 +71,57 @@ def of_class(logits: Tensor, y: Tensor) -> Tensor:
 def best_other(logits: Tensor, y: Tensor) -> Tensor:
     """Return (B,): each row's largest logit among the classes that are not `y`."""
     return logits.scatter(1, y[:, None], -torch.inf).amax(1)
+
+
+def only_others(logits: Tensor, y: Tensor) -> Tensor:
+    """Return (B, K) logits to rank the classes that are not `y` by; `y` always comes last."""
+    least = torch.finfo(logits.dtype).min
+    return logits.detach().nan_to_num(least).scatter(1, y[:, None], -torch.inf)
+
+
+def masked(logits: Tensor) -> Tensor:
+    """Return (B, K) bool: the classes that a network never predicts, whatever the input.
+
+    Heads with unused classes put them at -inf or very far below the others. Such a class is no
+    rival, and no scale of the logits may depend on it.
+    """
+    values = logits.detach()
+    top = torch.where(values.isfinite(), values, -torch.inf).amax(1, keepdim=True)
+    return (values < top - MASKED) | (values == -torch.inf)
+
+
+def unmasked(logits: Tensor) -> Tensor:
+    """Return the logits (B, K) for a sum over classes: a masked one adds 0, and has no gradient."""
+    return logits.masked_fill(masked(logits), 0.0)
+
+
+def logit_range(logits: Tensor) -> Tensor:
+    """Return (B,): each row's largest logit minus its smallest one that is not masked."""
+    values = logits.detach()
+    return values.amax(1) - values.masked_fill(masked(values), torch.inf).amin(1)
+
+
+def tolerance(one: Tensor, other: Tensor) -> Tensor:
+    """Return how large the difference of two logits must be to count, element by element."""
+    return TIE * torch.maximum(magnitude(one), magnitude(other))
+
+
+def disagreement(found: Tensor, expected: Tensor) -> float:
+    """Return how far logits (N, K) are apart beyond a tie, as a share of the widest row's range.
+
+    Infinite where one of them is no number, or masked at -inf, and the other is not.
+    """
+    same = (found == expected) | (found.isnan() & expected.isnan())
+    beyond = (found - expected).abs() - tolerance(found, expected)
+    gap = torch.where(same, 0.0, beyond.clamp_min(0)).nan_to_num(torch.inf).max()
+    widest = logit_range(expected).nan_to_num(0.0, 0.0, 0.0).max()
+    return float(gap / widest.clamp_min(torch.finfo(expected.dtype).tiny))
+
+
+def magnitude(values: Tensor) -> Tensor:
+    """Return absolute values, of infinite ones 0."""
+    size = values.detach().abs()
+    return torch.where(size == torch.inf, 0.0, size)
 
 
 @register("loss")
@@ -141,9 +194,8 @@ class JointMargin(Loss):
         return Margin().towards(logits, rival, target, reference)
 
     def merge(self, label: Tensor, reject: Tensor, classes: Tensor) -> Tensor:
-        spread = (classes.amax(1) - classes.amin(1)).detach()
-        largest = torch.maximum(label.abs(), reject.abs()).detach()
-        scale = torch.maximum(self.softness * spread, 1e-6 * largest).clamp_min(1e-30)
+        largest = torch.maximum(magnitude(label), magnitude(reject))
+        scale = torch.maximum(self.softness * logit_range(classes), 1e-6 * largest).clamp_min(1e-30)
         return scale * torch.logaddexp(label / scale, reject / scale)
 
 
@@ -161,7 +213,7 @@ class LogitMatch(Loss):
 
     def away(self, logits: Tensor, y: Tensor, reference: Tensor | None = None) -> Tensor:
         assert reference is not None, "the objective supplies the reference"
-        other = reference.scatter(1, y[:, None], -torch.inf).argmax(1)
+        other = only_others(reference, y).argmax(1)
         return self.towards(logits, y, other, reference)
 
     def towards(
@@ -170,7 +222,8 @@ class LogitMatch(Loss):
         assert reference is not None, "the objective supplies the reference"
         pair, turned = (torch.stack(two, 1) for two in ((rival, target), (target, rival)))
         guide = reference.scatter(1, pair, reference.gather(1, turned))
-        return -(logits - guide).square().mean(1)
+        silent = masked(logits) | masked(guide)
+        return -torch.where(silent, 0.0, logits - guide).square().mean(1)
 
 
 @register("loss")
@@ -197,15 +250,16 @@ class ProbabilityMargin(Loss):
 class DLR(Loss):
     """Difference-of-logits ratio (Croce and Hein, 2020, arXiv:2003.01690, eqs. 6 and 7).
 
-    The ratio needs a third and a fourth class; below four classes this is the margin.
+    The ratio needs a third and a fourth class; below four classes, not counting those that are
+    masked, this is the margin.
     """
 
     def away(self, logits: Tensor, y: Tensor, reference: Tensor | None = None) -> Tensor:
         margin = best_other(logits, y) - of_class(logits, y)
         if logits.shape[1] < 4:
             return margin
-        top = logits.topk(3, dim=1).values
-        return _ratio(margin, top[:, 0] - top[:, 2], top[:, 0])
+        top = logits.topk(4, dim=1).values
+        return _ratio(margin, top[:, 0] - top[:, 2], top)
 
     def towards(
         self, logits: Tensor, rival: Tensor, target: Tensor, reference: Tensor | None = None
@@ -214,7 +268,7 @@ class DLR(Loss):
         if logits.shape[1] < 4:
             return margin
         top = logits.topk(4, dim=1).values
-        return _ratio(margin, top[:, 0] - 0.5 * (top[:, 2] + top[:, 3]), top[:, 0])
+        return _ratio(margin, top[:, 0] - 0.5 * (top[:, 2] + top[:, 3]), top)
 
 
 @register("loss", name="kl")
@@ -227,7 +281,8 @@ class KL(Loss):
     def away(self, logits: Tensor, y: Tensor, reference: Tensor | None = None) -> Tensor:
         assert reference is not None, "the objective supplies the reference"
         log_p = F.log_softmax(reference, dim=1)
-        return (log_p.exp() * (log_p - F.log_softmax(logits, dim=1))).sum(1)
+        p, excess = log_p.exp(), log_p - F.log_softmax(logits, dim=1)
+        return (p * torch.where(masked(reference), 0.0, excess)).sum(1)
 
     def towards(
         self, logits: Tensor, rival: Tensor, target: Tensor, reference: Tensor | None = None
@@ -236,16 +291,20 @@ class KL(Loss):
 
 
 def _ratio(margin: Tensor, gap: Tensor, top: Tensor) -> Tensor:
-    """Return margin / gap; what keeps a gap from being 0 has the scale of the logits."""
-    least = _TINY * top.detach().abs()
-    return margin / (gap + least.clamp_min(torch.finfo(top.dtype).tiny))
+    """Return margin / gap, or the margin where there is no fourth class; top: (B, 4) logits.
+
+    What keeps a gap from being 0 has the scale of the logits.
+    """
+    few = (top[:, 0] - top[:, 3]).detach() > MASKED
+    least = (_TINY * magnitude(top[:, 0])).clamp_min(torch.finfo(top.dtype).tiny)
+    return torch.where(few, margin, margin / (torch.where(few, 1.0, gap) + least))
 
 
 def _unit_gap(logits: Tensor) -> Tensor:
     top = logits.detach().topk(2, dim=1).values
-    least = 1e-6 * logits.detach().abs().amax(1)  # a smaller gap is rounding
+    least = 1e-6 * magnitude(top).amax(1)  # a smaller gap is rounding
     gap = torch.maximum(top[:, 0] - top[:, 1], least).clamp_min(1e-30)
-    return logits / gap[:, None]
+    return logits / torch.where(gap == torch.inf, 1.0, gap)[:, None]
 
 
 def _with_value(direction: Tensor, value: Tensor) -> Tensor:

@@ -205,3 +205,48 @@ def test_what_stands_for_label_and_rejection():
     assert soft.tolist() == pytest.approx([2.0, 2 + 0.2 * math.log(2), 5.0], abs=1e-5)
     flat = torch.zeros(3, 2)
     assert bool(JointMargin().merge(label, reject, flat).isfinite().all())
+
+
+MASKABLE = {
+    "scaled": ScaledCrossEntropy(),
+    "dlr": DLR(),
+    "kl": KL(),
+}
+
+
+@pytest.mark.parametrize("value", [-1e9, -torch.inf, torch.finfo(torch.float32).min])
+@pytest.mark.parametrize("real", [3, 6])
+@pytest.mark.parametrize("loss", MASKABLE.values(), ids=MASKABLE)
+def test_masked_classes_change_neither_a_loss_nor_its_gradient(loss, real, value):
+    """Among few classes too: where a ratio has no fourth class, a masked one is none either."""
+    draws = torch.Generator().manual_seed(0)
+    logits, reference = torch.randn(2, 8, real, generator=draws) * 3
+    y, target = torch.arange(8) % real, torch.arange(1, 9) % real
+    masks = torch.full((8, 4), value)
+
+    def run(*more):
+        z = logits.clone().requires_grad_()
+        seen, known = (torch.cat([part, *more], 1) for part in (z, reference))
+        values = torch.stack([loss.away(seen, y, known), loss.towards(seen, y, target, known)])
+        return values.detach(), torch.autograd.grad(values.sum(), z)[0]
+
+    (plain, slope), (among, tilt) = run(), run(masks)
+    torch.testing.assert_close(among, plain)
+    torch.testing.assert_close(tilt, slope)
+    assert bool(slope.any())
+
+
+@pytest.mark.parametrize("value", [-1e9, -torch.inf])
+def test_no_masked_class_sets_the_scale_of_a_joint_margin_or_a_guide(value):
+    z = torch.tensor([[2.0, 1.0, -1.0]]).requires_grad_()
+    seen = torch.cat([z, torch.full((1, 3), value)], 1)
+    joint = JointMargin()
+    reject = torch.tensor([1.9])
+    merged = joint.merge(z[:, 0], reject, seen)
+    torch.testing.assert_close(merged, joint.merge(z[:, 0], reject, z))
+    y = torch.tensor([0])
+    guided = LogitMatch().away(seen, y, seen.detach())
+    torch.testing.assert_close(2 * guided, LogitMatch().away(z, y, z.detach()))
+    (slope,) = torch.autograd.grad(guided.sum(), z)
+    assert bool(slope.isfinite().all())
+    assert bool(slope.any())

@@ -8,11 +8,11 @@ from torch import nn
 
 from holdfast.attacks import APGD, PGD, Square
 from holdfast.errors import InputError, Unsupported
-from holdfast.losses import KL, CrossEntropy, Margin
+from holdfast.losses import KL, CrossEntropy, Margin, best_other, of_class, tolerance
 from holdfast.objective import BudgetSpent, Objective
 from holdfast.rng import Rng
 from holdfast.spaces import Linf
-from holdfast.threat import Knowledge, Targeted, ThreatModel, tolerance
+from holdfast.threat import Knowledge, Targeted, ThreatModel
 
 AT = Rng(0, torch.arange(5))
 SPACE = Linf(eps=0.1)
@@ -57,7 +57,8 @@ def test_a_score_is_one_forward_pass():
     logits = net(objective.x)
     with torch.no_grad():
         assert torch.equal(score.harm, Margin().away(logits, objective.y))
-        assert torch.equal(score.tie, tolerance(logits))
+        pair = best_other(logits, objective.y), of_class(logits, objective.y)
+        assert torch.equal(score.tie, tolerance(*pair))
     assert torch.equal(score.loss, score.harm)  # the default loss
     assert objective.cost.forward.tolist() == [1] * 5
     assert objective.cost.queries.tolist() == [1] * 5
@@ -277,7 +278,7 @@ def test_logits_that_are_not_finite_say_nothing_unless_a_wrong_class_has_infinit
     class Odd(nn.Module):
         def forward(self, x):
             return torch.tensor(
-                [[torch.inf, 0, 0], [0, torch.nan, 0], [0, -torch.inf, 1], [1.0, 2, 3]]
+                [[torch.inf, 0, 0], [0, torch.nan, 0], [torch.inf, 0, 1], [1.0, 2, 3]]
             )
 
     y = torch.tensor([1, 0, 0, 0])

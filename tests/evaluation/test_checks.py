@@ -40,7 +40,7 @@ def test_a_few_points_may_be_chance(left, broken, status):
 def test_without_a_pair_there_is_nothing_to_compare():
     assert black_box_stronger(MEMBERS[:1], bars(10, 1, 0)[:2]) is None
     assert black_box_stronger(MEMBERS[1:], bars(10, 0, 1)[::2]) is None
-    assert len(diagnose(MEMBERS[:1], bars(10, 1, 0)[:2])) == 1
+    assert len(diagnose(MEMBERS[:1], bars(10, 1, 0)[:2], 0)) == 2
 
 
 def test_every_point_broken_by_gradients_leaves_none():

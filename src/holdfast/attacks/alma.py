@@ -66,7 +66,7 @@ class ALMA(Attack):
             here, grad = climb(objective, region, z, rng.at(k, of=self.steps))
             yield here
             best.see(here)
-            beyond = here.harm > here.tie
+            beyond = here.harm > here.edge
             first = torch.where(beyond & first.isinf(), float(k), first)
             weight = penalty.weight((-here.loss / scale).nan_to_num(0.0, 1.0, -1.0), beyond)
             down = _outward(region, here.z) - grad * spread(weight / scale, grad)

@@ -73,7 +73,7 @@ class CW(Attack):
                 yield here
                 best.see(here)
                 reached = reached | (here.loss > self.confidence * steep)
-                reached = reached | ((here.harm > here.tie) & (self.confidence == 0))
+                reached = reached | ((here.harm > here.edge) & (self.confidence == 0))
                 short = self.confidence - here.loss / steep  # a length
                 value = norm(here.z - x, 2).square() + weights.c * short.clamp_min(0)
                 if (k + 1) % max(self.steps // _CHECKS, 1) == 0 and progress.all_settled(value):

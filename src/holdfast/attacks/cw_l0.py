@@ -104,7 +104,7 @@ class _Chosen:
 
     def see(self, here: Scored, gains: Tensor) -> None:
         """Take a point and what its coordinates can gain into account; a success is kept."""
-        new = ~self.reached & ~self.done & (here.harm > here.tie)
+        new = ~self.reached & ~self.done & (here.harm > here.edge)
         moved = self.region.by_place(here.z != self.x).any(1)
         self.z = torch.where(spread(new, here.z), here.z, self.z)
         self.worth = torch.where(new[:, None], self.region.by_place(gains).sum(1), self.worth)

@@ -70,7 +70,7 @@ class CWLinf(Attack):
                 bounds.see(here, excess)
                 if bool(bounds.kept.all()):
                     break
-                pull = torch.where(here.loss > 2 * here.tie, 0.0, bounds.c)
+                pull = torch.where(here.loss > 2 * here.edge, 0.0, bounds.c)
                 down = excess.sign() * (here.z - x).sign() - spread(pull, grad) * leveled(grad)
                 inside.step(down, bounds.kept)
             bounds.move(self.factor)
@@ -99,7 +99,7 @@ class _Bounds:
 
     def see(self, here: Scored, excess: Tensor) -> None:
         """Take a point into account: a success within the bound ends the search."""
-        beyond = here.harm > here.tie
+        beyond = here.harm > here.edge
         size = torch.where(beyond, self.region.size(here.z), torch.inf)
         self.nearer = self.nearer | (size < self.size)
         self.size = torch.minimum(self.size, size)

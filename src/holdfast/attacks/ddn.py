@@ -58,7 +58,7 @@ class DDN(Attack):
             at = rng.at(k, of=self.steps)
             here, grad = climb(objective, region, z, at)
             yield here
-            reached = here.harm > here.tie
+            reached = here.harm > here.edge
             length = length * either(reached, 1 - self.growth, 1 + self.growth, length)
             length = torch.minimum(length, farthest)
             step = (high - low) * cosine(self.step_size, self.last_step_size, at)

@@ -51,9 +51,9 @@ class DeepFool(Attack):
         for k in range(self.steps):
             here, gaps, grads = boundaries(objective, region, z, rng.at(k), self.top)
             yield here
-            gaps = gaps - 2 * here.tie[:, None]  # a tie is no success
+            gaps = gaps - 2 * here.edge[:, None]  # a tie is no success
             move = nearest_crossing(region, here.z, gaps, grads) - here.z
-            crossed = spread(here.harm > here.tie, z)
+            crossed = spread(here.harm > here.edge, z)
             whole = torch.where(crossed, whole, region.project(whole + move))
             z = torch.where(crossed, z, region.project(x + (1 + self.overshoot) * (whole - x)))
             if bool(crossed.all()):

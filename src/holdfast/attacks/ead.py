@@ -67,8 +67,8 @@ class EAD(Attack):
                 here, grad = climb(objective, region, ahead, rng.fold("search", i).at(k))
                 yield here
                 best.see(here)
-                reached = reached | (here.harm > here.tie)
-                pull = torch.where(here.loss > 2 * here.tie, 0.0, weights.c) / steep
+                reached = reached | (here.harm > here.edge)
+                pull = torch.where(here.loss > 2 * here.edge, 0.0, weights.c) / steep
                 down = 2 * (here.z - x) / width - spread(pull, grad) * grad
                 length = width * self.step_size * (1 - k / self.steps) ** 0.5
                 before, z = z, region.shrink(here.z - length * down, torch.full_like(steep, beta))

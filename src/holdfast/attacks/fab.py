@@ -62,7 +62,7 @@ class FAB(Attack):
             seen = look(objective, region, ahead, rng.at(k).fold("ahead"))
             yield seen
             best.see(seen)
-            beyond = spread(seen.harm > seen.tie, ahead)
+            beyond = spread(seen.harm > seen.edge, ahead)
             z = torch.where(beyond, x + self.back * (ahead - x), ahead)
         assert best is not None, "there is a step"
         yield from narrowed(objective, region, best, rng.at(self.steps))

@@ -79,7 +79,7 @@ class _Radius:
 
     def follow(self, here: Scored, grad: Tensor, growth: float) -> Tensor:
         """Return the radius for the next step."""
-        reached, size = here.harm > here.tie, self.region.size(here.z)
+        reached, size = here.harm > here.edge, self.region.size(here.z)
         if self.best is None or self.radius is None:
             self.best = torch.full_like(size, torch.inf)
             self.radius = torch.ones_like(size) if self.region.counts else size
@@ -98,5 +98,5 @@ class _Radius:
     def _gap(self, here: Scored, grad: Tensor) -> Tensor:
         """Return (B,): how far the boundary would be if the loss were linear, and a tie more."""
         slope = self.region.dual_norm(grad)
-        gap = (here.loss.abs() + 2 * here.tie) / torch.where(slope > 0, slope, 1.0)
+        gap = (here.loss.abs() + 2 * here.edge) / torch.where(slope > 0, slope, 1.0)
         return torch.where(slope > 0, gap, 0.0).nan_to_num(0.0, 0.0, 0.0)

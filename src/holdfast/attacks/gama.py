@@ -12,7 +12,7 @@ from torch import Tensor
 from holdfast.attacks.base import Attack, Point, Unscored, climb
 from holdfast.attacks.limits import at_least, not_negative, positive
 from holdfast.attacks.starts import Start
-from holdfast.losses import Loss, Margin, ProbabilityMargin
+from holdfast.losses import Loss, Margin, ProbabilityMargin, masked
 from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
@@ -69,8 +69,12 @@ class _Guided(Loss):
 def _alike(logits: Tensor, reference: Tensor | None) -> tuple[Tensor, Tensor]:
     """Divide both by the spread of the reference, lest a confident network's softmax be flat."""
     assert reference is not None, "the objective supplies the reference"
-    exact = reference.double()
-    wide = (exact - exact.mean(1, keepdim=True)).square().mean(1, keepdim=True).sqrt()
+    silent = masked(reference)
+    count = (~silent).sum(1, keepdim=True)
+    exact = reference.double().masked_fill(silent, 0.0)
+    mean = exact.sum(1, keepdim=True) / count
+    apart = (exact - mean).masked_fill(silent, 0.0)
+    wide = (apart.square().sum(1, keepdim=True) / count).sqrt()
     scale = torch.where(wide > 0, wide, 1.0) / SHARP
     return (logits.double() / scale).to(logits.dtype), (reference / scale).to(reference.dtype)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from holdfast.attacks.base import Attack, Capability, Point, Unscored, climb, look
 from holdfast.attacks.limits import at_least, positive
-from holdfast.losses import Loss, best_other, of_class
+from holdfast.losses import Loss, best_other, of_class, unmasked
 from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
@@ -53,7 +53,7 @@ class JSMA(Attack):
         for k in range(self.steps):
             here, gain = climb(wanted, region, z, rng.at(k))
             yield here
-            beyond = here.harm > here.tie
+            beyond = here.harm > here.edge
             if bool(beyond.all()):
                 break
             _, loss = climb(others, region, z, rng.at(k))
@@ -137,12 +137,12 @@ class _Wanted(Loss):
 
 @dataclass(frozen=True)
 class _Others(Loss):
-    """The sum of all other logits."""
+    """The sum of all other logits, but for classes that are masked."""
 
     def away(self, logits: Tensor, y: Tensor, reference: Tensor | None = None) -> Tensor:
-        return logits.sum(1) - best_other(logits, y)
+        return unmasked(logits).sum(1) - best_other(logits, y)
 
     def towards(
         self, logits: Tensor, rival: Tensor, target: Tensor, reference: Tensor | None = None
     ) -> Tensor:
-        return logits.sum(1) - of_class(logits, target)
+        return unmasked(logits).sum(1) - of_class(logits, target)

@@ -104,18 +104,22 @@ class MALT(Attack):
 
 
 def _nearest(objective: Objective, region: Region, rng: Rng, among: int) -> Tensor:
-    """Return (B, <= among): the likeliest wrong classes, ordered by gap over the gap's slope."""
+    """Return (B, <= among): the likeliest wrong classes, ordered by gap over the gap's slope.
+
+    In place of classes that are masked the others come again.
+    """
     assert isinstance(region, Normed), "require() has checked this"
     margin = objective.using(Margin())
-    classes, closeness = [], []
-    for rank in range(1, min(among, objective.num_classes - 1) + 1):
-        target = objective.ranked(rank)
+    closeness = []
+    likeliest, count = objective.rivals()
+    likeliest, count = likeliest[:, :among], count.clamp_max(among)
+    for place, target in enumerate(likeliest.unbind(1)):
         here, grad = climb(margin.towards(target), region, region.center(), rng.fold("order"))
         slope = region.dual_norm(grad)
-        near = torch.where(slope > 0, here.loss / slope, -torch.inf)
-        classes.append(target)
+        near = torch.where((slope > 0) & (place < count), here.loss / slope, -torch.inf)
         closeness.append(near.nan_to_num(-torch.inf, torch.inf, -torch.inf))
-    if not classes:
-        return objective.y[:, None][:, :0]
+    if not closeness:
+        return likeliest
     order = torch.stack(closeness, 1).argsort(dim=1, descending=True, stable=True)
-    return torch.stack(classes, 1).gather(1, order)
+    again = torch.arange(order.shape[1], device=order.device) % count[:, None]
+    return likeliest.gather(1, order.gather(1, again))

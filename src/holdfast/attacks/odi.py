@@ -12,7 +12,7 @@ from holdfast.attacks.compose import EachTarget
 from holdfast.attacks.limits import at_least, positive
 from holdfast.attacks.pgd import PGD
 from holdfast.attacks.starts import Start, Uniform
-from holdfast.losses import Loss, Margin
+from holdfast.losses import Loss, Margin, unmasked
 from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
@@ -28,7 +28,7 @@ class _Weighted(Loss):
 
     def away(self, logits: Tensor, y: Tensor, reference: Tensor | None = None) -> Tensor:
         weights = self.at.uniform((logits.shape[1],), -1.0, 1.0).to(logits)
-        return (weights * logits).sum(1)
+        return (weights * unmasked(logits)).sum(1)
 
     def towards(
         self, logits: Tensor, rival: Tensor, target: Tensor, reference: Tensor | None = None

@@ -125,7 +125,7 @@ class _Weights:
 
     def follow(self, here: Scored, rate: float) -> None:
         """Raise the constraint's weight before the boundary, lower it beyond."""
-        reached = here.harm > here.tie
+        reached = here.harm > here.edge
         self.log = (self.log + either(reached, -rate, rate, self.log)).clamp(-BOUND, BOUND)
         self.constraint = AVERAGE * self.constraint + (1 - AVERAGE) * self.log.sigmoid()
 

@@ -60,11 +60,11 @@ class Bracket:
         self.first_loss = torch.where(unchanged, first.loss, -first.loss.abs())
         self.inner_loss = self.first_loss
         self.size = torch.full_like(first.loss, torch.inf)
-        self.goal = 2 * first.tie + BEYOND * self.first_loss.abs()
+        self.goal = 2 * first.edge + BEYOND * self.first_loss.abs()
 
     def see(self, here: Scored) -> None:
         """Take one more point of the search into account."""
-        size = torch.where(here.harm > here.tie, self.region.size(here.z), torch.inf)
+        size = torch.where(here.harm > here.edge, self.region.size(here.z), torch.inf)
         self._move_outer(here, size < self.size)
         self.size = torch.minimum(self.size, size)
 
@@ -78,7 +78,7 @@ class Bracket:
 
     def narrow(self, here: Scored) -> None:
         """Take a point on the way into account."""
-        beyond, found = here.harm > here.tie, self.size.isfinite()
+        beyond, found = here.harm > here.edge, self.size.isfinite()
         self._move_outer(here, beyond & found)
         self.size = torch.where(beyond & found, self.region.size(here.z), self.size)
         inward = ~beyond & found
@@ -91,7 +91,7 @@ class Bracket:
         A point that is farther away than the nearest success is no news.
         """
         nearer = self.region.size(p.z) < self.size
-        beyond = p.harm > p.tie
+        beyond = p.harm > p.edge
         self.see(p)
         short = nearer & ~beyond & self.size.isfinite()
         self.inner = torch.where(spread(short, p.z), p.z, self.region.center())

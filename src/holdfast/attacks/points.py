@@ -37,6 +37,11 @@ class Scored:
         """Return (B,): how large a harm must be to count."""
         return self.score.tie
 
+    @property
+    def edge(self) -> Tensor:
+        """Return (B,): how large a harm the search aims at, a little more than counts."""
+        return self.score.edge
+
 
 @dataclass(frozen=True)
 class Unscored:

@@ -91,4 +91,6 @@ class Quantised(Attack):
 def _unless(lost: Tensor, seen: Scored) -> Score:
     """Return the score; no number where the search was lost and the rounded point is no success."""
     unknown = lost & ~(seen.harm > seen.tie)
-    return Score.known(seen.loss, torch.where(unknown, torch.nan, seen.harm), seen.tie)
+    return Score.known(
+        seen.loss, torch.where(unknown, torch.nan, seen.harm), seen.tie, seen.score.logits
+    )

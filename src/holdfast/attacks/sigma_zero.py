@@ -62,7 +62,7 @@ class SigmaZero(Attack):
             at = rng.at(k, of=self.steps)
             here, grad = climb(objective, region, z, at)
             yield here
-            reached = here.harm > here.tie
+            reached = here.harm > here.edge
             push = choose(reached, torch.zeros_like(grad), leveled(grad))
             mean, root = moments.see(leveled(self._count_grad(region, (z - x) / width) - push))
             pace = self.step_size * cosine(1.0, LAST, at)

@@ -57,7 +57,7 @@ class StAdv(Attack):
             yield here
             if k == 0:
                 scale = torch.where(here.loss != 0, here.loss.abs(), 1.0).nan_to_num(1.0, 1.0, 1.0)
-            short = (here.harm <= here.tie) | (here.loss < self.confidence * scale)
+            short = (here.harm <= here.edge) | (here.loss < self.confidence * scale)
             pull = torch.where(spread(short, grad), grad.double() / spread(scale, grad), 0.0)
             pull = pull - spread(self.tau / radius, grad) * _rougher(region, here.z)
             z = region.project(here.z + length * adam.direction(pull).to(z.dtype))

@@ -53,11 +53,11 @@ class SuperDeepFool(Attack):
             yield here
             best = best or Bracket(region, here)
             best.see(here)
-            beyond = here.harm > here.tie
+            beyond = here.harm > here.edge
             done = done | (beyond & turned)
             if bool(done.all()):
                 break
-            onward = self._onward(region, here.z, gaps - 2 * here.tie[:, None], grads)
+            onward = self._onward(region, here.z, gaps - 2 * here.edge[:, None], grads)
             through = foot(region, here.z, grads[0], torch.zeros_like(here.loss))
             ahead = choose(beyond, through, onward)
             z, turned = choose(done, here.z, ahead), beyond

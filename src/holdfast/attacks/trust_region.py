@@ -58,10 +58,10 @@ class TrustRegion(Attack):
             yield here
             best = best or Bracket(region, here)
             best.see(here)
-            beyond = here.harm > here.tie
+            beyond = here.harm > here.edge
             if bool(beyond.all()):
                 break
-            gaps = gaps - 2 * here.tie[:, None]  # a tie is no success
+            gaps = gaps - 2 * here.edge[:, None]  # a tie is no success
             near, gap, normal = nearest_plane(region, here.z, gaps, grads)
             distance = region.norms(near - here.z)
             trust = trust or _Trust(self.radius * distance, self.growth)

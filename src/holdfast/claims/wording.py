@@ -28,7 +28,7 @@ def statement(document: Mapping[str, Any]) -> str:
 
 
 def warnings(document: Mapping[str, Any]) -> list[str]:
-    """Return what a reader must know before using the numbers: small sample, blind attacks."""
+    """Return what a reader must know before using the numbers, such as a small sample."""
     notes = []
     n = document["data"]["n"]
     if n < FEW:
@@ -51,6 +51,8 @@ def warnings(document: Mapping[str, Any]) -> list[str]:
             notes.append(f"BLACK BOX: {message} {remedy}")
         if check["id"] == "unmoved" and check["status"] == "warn":
             notes.append(f"BLIND ATTACKS: {as_sentence(check['message'])}")
+        if check["id"] == "ties" and check["status"] == "warn":
+            notes.append(f"TIES: {as_sentence(check['message'])}")
     return notes
 
 

@@ -21,7 +21,7 @@ from holdfast.evaluation.suites import Member
 from holdfast.plain import digest
 from holdfast.threat import Knowledge, Status
 
-NEAR = 0.05  # of max|logit|: bfloat16 may misjudge a harm this close to 0, so float32 looks again
+NEAR = 0.05  # of the logits' size: bfloat16 may misjudge a harm this near 0: float32 looks again
 
 _WORST_FIRST = (Status.BROKEN, Status.MARGINAL, Status.FAILED, Status.UNBROKEN)
 
@@ -50,6 +50,7 @@ class Example:
     label: int
     status: Status
     attacked: bool = True  # whether the goal concerns it
+    tied: bool = False  # unchanged, a wrong class ties with the label
     broken_by: str | None = None  # the first member that broke it, or that found the tie
     size: float | None = None
     x_adv: Tensor | None = None  # the counterexample, or the tie
@@ -58,7 +59,7 @@ class Example:
     ran: bool = False  # a most informed member ran
     moved: bool = False  # and could move
     lost: bool = False  # the model raised or returned no number, or a smaller radius failed
-    closeness: float = -math.inf  # largest harm over max|logit|, of all that ran
+    closeness: float = -math.inf  # largest harm as a share of the logits, of all that ran
     nearest: dict[str, Sighting] = field(default_factory=dict)  # by member: holds at any radius
 
     @property
@@ -152,7 +153,7 @@ class Cascade:
         key = self._key(self.setting, {"name": CLEAN}, positions)
         segment = self._segment(key, lambda: run_clean(self.setting, positions))
         examples = [
-            Example(row["id"], row["label"], Status(row["status"]), attacked=row["attacked"])
+            Example(row["id"], row["label"], Status(row["status"]), row["attacked"], row["tied"])
             for row in segment.rows
         ]
         return examples, Stage(name=CLEAN, **segment.notes)

@@ -53,6 +53,9 @@ def document(
     spent = [stage for o in outcomes[: outcomes.index(own) + 1] for stage in o.stages]
     bars = waterfall(own.examples, spent, exhaustive=setting.exhaustive)
     counts = own.counts()
+    members = setting.answered()
+    doubts = settings(members, setting.threat.space)
+    diagnosed = diagnose(members, bars, counts[Status.MARGINAL])
     return {
         **_circumstances(setting),
         "threat": describe(setting.threat),
@@ -67,15 +70,10 @@ def document(
         "per_class": per_class([(e.label, e.status) for e in own.examples], setting.data.classes),
         "waterfall": [vars(bar) for bar in bars],
         "curve": _curve(outcomes, own) if len(outcomes) > 1 else [],
-        "checks": [plain(check) for check in _checks(setting, findings, bars)],
+        "checks": [plain(check) for check in (*findings, *doubts, *diagnosed)],
         "cost": cost(bars),
         **facts,
     }
-
-
-def _checks(setting: Setting, findings: Sequence[Finding], bars: Sequence[Bar]) -> list[Finding]:
-    members = setting.answered()
-    return [*findings, *settings(members, setting.threat.space), *diagnose(members, bars)]
 
 
 def about_suite(setting: Setting) -> dict[str, Any]:

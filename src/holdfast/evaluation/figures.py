@@ -59,9 +59,9 @@ def check_figures(claim: Claim, setting: Setting, findings: Sequence[Finding]) -
         if not _quietly(holds):
             raise VerificationError(f"the claim is not consistent: {what} cannot be so")
     bars = [Bar(**bar) for bar in document["waterfall"]]
-    members = setting.answered()
+    members, tied = setting.answered(), table["status"].count(Status.MARGINAL)
     doubts = settings(members, setting.threat.space)
-    found = [*findings, *doubts, *diagnose(members, bars)]
+    found = [*findings, *doubts, *diagnose(members, bars, tied)]
     _check_checks(claim, found)
     return found
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from holdfast.claims import model_digest, tensor_digest
 from holdfast.data import Examples
 from holdfast.evaluation.suites import Member, Suite
+from holdfast.losses import TIE
 from holdfast.models import Model
 from holdfast.objective import Objective, offered
 from holdfast.plain import digest
@@ -156,6 +157,7 @@ class Setting:
             "seed": self.seed,
             "batch_size": self.batch_size,
             "precision": self.precision,
+            "tie": TIE,
             "device": self.device.type,
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,

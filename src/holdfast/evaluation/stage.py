@@ -17,9 +17,10 @@ from holdfast.claims import Segment
 from holdfast.errors import HoldfastError, InputError
 from holdfast.evaluation.setting import Padded, Setting
 from holdfast.evaluation.suites import Member
+from holdfast.losses import unmasked
 from holdfast.objective import Objective, Score, refusal
 from holdfast.rng import own_randomness
-from holdfast.threat import TIE, Region, Status, Untargeted, Witnessed
+from holdfast.threat import Region, Status, Untargeted, Witnessed
 
 log = logging.getLogger("holdfast")
 
@@ -31,10 +32,14 @@ SHOWN = (Status.BROKEN, Status.MARGINAL)  # the statuses that an input stands be
 
 @dataclass(frozen=True)
 class Found:
-    """What an attack found on one batch; raised: the model ended it with an exception."""
+    """What an attack found on one batch.
+
+    scale: (B,) how large the judge's logits are. raised: the model ended it with an exception.
+    """
 
     batch: Padded
     result: Result
+    scale: Tensor
     raised: bool = False
 
 
@@ -44,12 +49,13 @@ def run_clean(setting: Setting, positions: Tensor) -> Segment:
     rows: list[dict[str, Any]] = []
     for batch, score in clean_scores(setting, positions):
         correct = (score.harm < -score.tie).tolist()
+        tied = (score.harm.abs() <= score.tie).tolist()
         attacked = setting.threat.goal.applies(batch.y).tolist()
         ids, labels = batch.ids.tolist(), batch.y.tolist()
         for i in range(batch.real):
             status = Status.UNBROKEN if correct[i] else Status.CLEAN_WRONG
             row = {"id": ids[i], "label": labels[i], "status": status.value}
-            rows.append({**row, "attacked": attacked[i]})
+            rows.append({**row, "attacked": attacked[i], "tied": tied[i]})
     notes = {"forward": len(rows), "backward": 0, "queries": 0}
     return Segment(rows=tuple(rows), notes={**notes, "seconds": time.perf_counter() - began})
 
@@ -107,14 +113,14 @@ def attacked(setting: Setting, member: Member, positions: Tensor) -> Iterator[Fo
         needed = member.attack.demands().knowledge
         gives = refusal(setting.asked(member))
         log.warning("%s cannot run: it needs %s, %s", member.name, needed, gives)
-        yield from (Found(b, _gave_up(setting, b)) for b in setting.batches(positions))
+        yield from (_gave_up(setting, batch) for batch in setting.batches(positions))
         return
     found = confined(
         setting,
         positions,
         member.name,
-        lambda batch: Found(batch, attack_batch(setting, member, batch)),
-        lambda batch: Found(batch, _gave_up(setting, batch), raised=True),
+        lambda batch: attack_batch(setting, member, batch),
+        lambda batch: _gave_up(setting, batch, raised=True),
     )
     yield from (outcome for _, outcome in found)
 
@@ -151,7 +157,7 @@ def confined(
                 yield batch, instead(batch)
 
 
-def attack_batch(setting: Setting, member: Member, batch: Padded) -> Result:
+def attack_batch(setting: Setting, member: Member, batch: Padded) -> Found:
     """Attack one batch; the judge confirms every success, nothing outside the set passes.
 
     A network that draws (dropout left on) draws the same for the same member and batch. What breaks
@@ -163,25 +169,26 @@ def attack_batch(setting: Setting, member: Member, batch: Padded) -> Result:
     draws = member.attack.own(setting.rng(batch.ids))
     with own_randomness(setting.device, setting.seed, member.name, batch.ids.tolist()):
         found = reduce(member.attack, objective, region, draws)
-        return confirm(objective, region, found)
+        verdict = confirm(objective, region, found)
+    scale = unmasked(verdict.logits).abs().amax(1)
+    return Found(batch, found.judged(verdict, objective.cost), scale)
 
 
-def confirm(objective: Objective, region: Region, found: Result) -> Result:
+def confirm(objective: Objective, region: Region, found: Result) -> Score:
     """Audit the set and re-evaluate the returned inputs; what the judge denies does not count."""
     audit(region, found)
-    verdict = objective.verdict(found.x_adv)
-    return found.judged(verdict, objective.cost)
+    return objective.verdict(found.x_adv)
 
 
 def _rows(found: Found) -> list[dict[str, Any]]:
     """Return what the ledger keeps of each example that counts.
 
     size: how far the input is; larger than any radius where a search for the nearest found none.
-    closeness: harm over max|logit|, -1 where there is none. raised: the model raised or, where
-    nothing broke the example, returned what is no number.
+    closeness: harm over the size of the logits, -1 where there is none. raised: the model raised
+    or, where nothing broke the example, returned what is no number.
     """
     result, real = found.result, found.batch.real
-    closeness = (result.harm * TIE / result.tie).nan_to_num(-1.0, posinf=1.0, neginf=-1.0)
+    closeness = (result.harm / found.scale).nan_to_num(-1.0, posinf=1.0, neginf=-1.0)
     columns = (
         found.batch.ids.tolist(),
         [status.value for status in result.status],
@@ -195,10 +202,10 @@ def _rows(found: Found) -> list[dict[str, Any]]:
     ]
 
 
-def _gave_up(setting: Setting, batch: Padded) -> Result:
+def _gave_up(setting: Setting, batch: Padded, *, raised: bool = False) -> Found:
     """Return what is known of a batch on which the attack could not run: nothing."""
     none = torch.full(batch.y.shape, -torch.inf, dtype=batch.x.dtype, device=batch.x.device)
-    return Result(
+    nothing = Result(
         x_adv=batch.x,
         z=setting.threat.space.around(batch.x).center(),
         harm=none,
@@ -210,3 +217,4 @@ def _gave_up(setting: Setting, batch: Padded) -> Result:
         lost=torch.ones_like(none, dtype=torch.bool),
         cost=setting.objective(batch).cost,
     )
+    return Found(batch, nothing, torch.ones_like(none), raised)

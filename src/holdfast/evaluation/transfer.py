@@ -12,7 +12,7 @@ from holdfast.arguments import checked
 from holdfast.attacks import Attack
 from holdfast.claims.intervals import wilson
 from holdfast.errors import InputError
-from holdfast.objective import Objective
+from holdfast.objective import Objective, Score
 from holdfast.rng import Rng
 from holdfast.threat import Knowledge, ThreatModel
 from holdfast.units import BatchSize, Seed
@@ -22,7 +22,8 @@ from holdfast.units import BatchSize, Seed
 class TransferMatrix:
     """What x_adv made on each source did to each judge, per example.
 
-    sources: (S,) names; judges: (T,) names. right: (T, N) bool, whom a judge gets right unchanged.
+    sources: (S,) names; judges: (T,) names. right: (T, N) bool, whom a judge gets right unchanged,
+    beyond a tie.
     broken: (S, T, N) bool, whom x_adv made on a source breaks on a judge, beyond a tie.
     """
 
@@ -85,17 +86,17 @@ def transfer_matrix(
     right, broken = [], []
     for ids in torch.arange(len(x)).split(batch_size):
         here = [Objective(threat, judge, x[ids], y[ids]) for judge in judges.values()]
-        right.append(torch.stack([~_broken(judge, x[ids]) for judge in here]))
+        seen = [_verdict(judge, x[ids]) for judge in here]
+        right.append(torch.stack([clean.harm < -clean.tie for clean in seen]))
         for source in sources.values():
             own = Objective(threat, source, x[ids], y[ids])
             x_adv = attack(own, threat.space.around(x[ids]), Rng(seed, ids)).x_adv
-            broken.append(torch.stack([_broken(judge, x_adv) for judge in here]))
+            seen = [_verdict(judge, x_adv) for judge in here]
+            broken.append(torch.stack([moved.harm > moved.tie for moved in seen]))
     rows = [torch.cat(broken[i :: len(sources)], 1) for i in range(len(sources))]
     return TransferMatrix(tuple(sources), tuple(judges), torch.cat(right, 1), torch.stack(rows))
 
 
-def _broken(judge: Objective, x_adv: Tensor) -> Tensor:
-    """Return (B,) bool: who is wrong on the judge, beyond a tie."""
+def _verdict(judge: Objective, x_adv: Tensor) -> Score:
     with judge.frozen():
-        verdict = judge.verdict(x_adv)
-    return verdict.harm > verdict.tie
+        return judge.verdict(x_adv)

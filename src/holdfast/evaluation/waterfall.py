@@ -16,7 +16,8 @@ class Bar:
 
     entered: examples that it looked at. broken: those that no member before it broke. alone: those
     that nobody else broke, known only where every attack ran on every example. marginal, failed: of
-    those that entered. forward, backward, queries: over all examples and radii; seconds too.
+    those that entered; an unchanged input that ties counts as wrong and as marginal. forward,
+    backward, queries: over all examples and radii; seconds too.
     """
 
     name: str
@@ -52,7 +53,9 @@ def _bar(spent: Stage, examples: Sequence[Example], exhaustive: bool) -> Bar:
     if spent.name == CLEAN:
         wrong = sum(e.status is Status.CLEAN_WRONG for e in examples)
         passes = vars(spent)
-        return Bar(entered=len(examples), broken=wrong, alone=None, marginal=0, failed=0, **passes)
+        tied = sum(e.tied for e in examples)
+        n = len(examples)
+        return Bar(entered=n, broken=wrong, alone=None, marginal=tied, failed=0, **passes)
     seen = [e.seen[spent.name] for e in examples if spent.name in e.seen]
     mine = [e for e in examples if e.seen.get(spent.name) is Status.BROKEN]
     return Bar(

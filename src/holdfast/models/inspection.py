@@ -13,15 +13,15 @@ from torch import Tensor
 from holdfast.arguments import checked
 from holdfast.errors import HoldfastError, InputError
 from holdfast.inputs import check_input, check_labels
-from holdfast.losses import CrossEntropy, Loss, Margin
+from holdfast.losses import CrossEntropy, Loss, Margin, disagreement
 from holdfast.models.adapter import Model, frozen
 from holdfast.models.finding import Finding, Verdict, failed, passed, warned
 from holdfast.models.rejecting import Rejecting, suspicion
 from holdfast.models.targets.base import BlackBox
 
 _SUM_SLACK = 1e-5  # how far a row of probabilities may be from 1
-_SAME = 1e-5  # of the largest logit: two runs on the same batch
-_SAME_ALONE = 1e-4  # of the largest logit: another batch shape may round differently
+_SAME = 1e-5  # of the range of the logits: two runs on the same batch
+_SAME_ALONE = 1e-4  # of their range: another batch shape may round differently
 _FEW = 0.01  # fraction of examples without a gradient that is let pass
 _ALONE = 8  # examples that are also run alone
 
@@ -43,10 +43,10 @@ def inspect(
     with _random_states(x):
         with frozen(model):
             logits = _logits(model, x)
-            if not logits.isfinite().all():
-                return [_not_finite(logits)]
+            if bool((lost := _no_numbers(logits)).any()):
+                return [_not_finite(_fraction(lost))]
             check_labels(y, logits.shape[1] - model.rejects)
-            findings = [passed("finite-outputs", "every logit is finite")]
+            findings = [passed("finite-outputs", "every logit is a number, or masked at -inf")]
             findings.append(_outputs(model, logits, y))
             findings.append(_repeatable(model, x))
             box = model.box
@@ -95,8 +95,12 @@ def _first_logits(model: Model, x: Tensor) -> Tensor:
         ) from error
 
 
-def _not_finite(logits: Tensor) -> Finding:
-    bad = _fraction(~logits.isfinite().all(1))
+def _no_numbers(logits: Tensor) -> Tensor:
+    """Return (N,) bool: a logit is NaN or overflows; one at -inf is a class never predicted."""
+    return ~logits.amax(1).isfinite()
+
+
+def _not_finite(bad: float) -> Finding:
     return failed(
         "finite-outputs",
         f"the model returns NaN or infinite logits for {bad:.1%} of the examples",
@@ -157,12 +161,12 @@ def _is_sigmoid(logits: Tensor, y: Tensor) -> bool:
 
 
 def _repeatable(model: Model, x: Tensor) -> Finding:
-    gap = _gap(_logits(model, x), _logits(model, x))
+    gap = disagreement(_logits(model, x), _logits(model, x))
     if gap <= _SAME:
         return passed("repeatable", "two runs on the same inputs agree")
     return failed(
         "repeatable",
-        f"two runs on the same inputs differ by {gap:.1g} of the largest logit",
+        f"two runs on the same inputs differ by {gap:.1g} of the logits' range",
         "attack the expectation over the randomness: a single run overstates robustness",
     )
 
@@ -248,11 +252,11 @@ def _batch_independent(model: Model, x: Tensor, logits: Tensor) -> Finding:
             alone = torch.cat([_logits(model, x[i : i + 1]) for i in range(min(len(x), _ALONE))])
     except (RuntimeError, ValueError) as error:
         return failed(name, f"the model cannot run one example alone: {error}", remedy)
-    gap = _gap(alone, logits[: len(alone)])
+    gap = disagreement(alone, logits[: len(alone)])
     if gap <= _SAME_ALONE:
         return passed(name, "an example's logits do not depend on its batch mates")
     return failed(
-        name, f"an example's logits change by {gap:.1g} of the largest with its batch mates", remedy
+        name, f"an example's logits change by {gap:.1g} of their range with its batch mates", remedy
     )
 
 
@@ -270,7 +274,7 @@ def _eval_mode(model: Model, x: Tensor, logits: Tensor) -> Finding:
 def _same_as_it_came(model: Model, x: Tensor, logits: Tensor) -> bool:
     buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     try:
-        return _gap(_logits(model, x), logits) <= _SAME
+        return disagreement(_logits(model, x), logits) <= _SAME
     except (RuntimeError, ValueError):  # batch norm refuses a single example, say
         return False
     finally:
@@ -282,12 +286,6 @@ def _logits(model: Model, x: Tensor) -> Tensor:
     with torch.no_grad():
         logits: Tensor = model(x)
     return logits
-
-
-def _gap(a: Tensor, b: Tensor) -> float:
-    """Return the largest difference as a fraction of the largest logit; NaN counts as infinite."""
-    largest = b.abs().max().clamp_min(torch.finfo(b.dtype).tiny)
-    return float(((a - b).abs().max() / largest).nan_to_num(nan=torch.inf))
 
 
 def _fraction(mask: Tensor) -> float:

@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from holdfast.errors import InputError, Unsupported
-from holdfast.losses import Loss
+from holdfast.losses import Loss, masked, only_others, tolerance
 from holdfast.models.adapter import Model, frozen
 from holdfast.models.draws import Draws
 from holdfast.objective.offer import offered, refusal
 from holdfast.objective.score import BudgetSpent, Cost, Score
 from holdfast.rng import Rng
 from holdfast.tensors import either
-from holdfast.threat import DEFAULT_LOSS, Aim, Knowledge, ThreatModel, tolerance
+from holdfast.threat import DEFAULT_LOSS, Aim, Knowledge, ThreatModel
 from holdfast.tree import take
 
 
@@ -99,9 +99,9 @@ class Objective:
     def gaps(self, x_adv: Tensor, z: Tensor, at: Rng, top: int) -> tuple[Score, Tensor, Tensor]:
         """Return score, (B, C) how far each boundary is exceeded, and (C, B, ...) their gradients.
 
-        The boundaries are those to the `top` wrong classes of largest logit here, at most K - 1;
-        where the goal or the search has a target, there is one boundary: the loss. One forward and
-        C input-only backward passes.
+        The boundaries are those to the `top` wrong classes of largest logit here, at most K - 1; in
+        place of a class that is masked stands the first. Where the goal or the search has a target,
+        there is one boundary: the loss. One forward and C input-only backward passes.
         """
         self._allow(Knowledge.GRADIENT, "gradients")
         logits = self._ask(self.search, x_adv)
@@ -110,10 +110,10 @@ class Objective:
         gaps = loss[:, None]
         if self._steer is None and self.targets is None:
             classes = self.threat.goal.classes(logits, self.y)
-            others = classes.detach().scatter(1, self.y[:, None], -torch.inf)
-            rivals = (
-                others.nan_to_num(-torch.inf).topk(min(top, classes.shape[1] - 1), dim=1).indices
-            )
+            count = min(top, classes.shape[1] - 1)
+            rivals = only_others(classes, self.y).topk(count, dim=1).indices
+            silent = masked(classes).gather(1, rivals)
+            rivals = torch.where(silent, rivals[:, :1], rivals)
             gaps = classes.gather(1, rivals) - classes.gather(1, self.y[:, None])
         grads = []
         for gap in gaps.unbind(1):
@@ -148,8 +148,9 @@ class Objective:
         It is the evaluator's own look: a forward pass, but no query of the attacker's budget.
         """
         with torch.no_grad():
-            harm, tie = self._verdict(self._forward(self.judge, x_adv))
-        return Score.known(harm, harm, tie)
+            logits = _as_one(self._forward(self.judge, x_adv))
+            harm, tie = self._verdict(logits)
+        return Score.known(harm, harm, tie, logits)
 
     def reference(self) -> Tensor:
         """Return (B, K): the logits of the unchanged inputs; one forward pass the first time."""
@@ -169,10 +170,23 @@ class Objective:
             self._known[name] = compute()
         return self._known[name]
 
+    def rivals(self) -> tuple[Tensor, Tensor]:
+        """Return (B, K - 1) the wrong classes, largest logit on the unchanged input first.
+
+        And (B,) how many of them count: those that are masked do not, unless none else is left.
+        """
+        logits = self.reference()
+        others = only_others(logits, self.y)
+        order = others.argsort(dim=1, descending=True, stable=True)[:, :-1]
+        return order, (~masked(logits).gather(1, order)).sum(1).clamp_min(1)
+
     def ranked(self, rank: int) -> Tensor:
-        """Return (B,): the wrong class with the rank-th largest logit on the unchanged input."""
-        others = self.reference().scatter(1, self.y[:, None], -torch.inf)
-        return others.argsort(dim=1, descending=True, stable=True)[:, rank - 1]
+        """Return (B,): the wrong class with the rank-th largest logit on the unchanged input.
+
+        After the last one that counts comes the first again.
+        """
+        order, count = self.rivals()
+        return order.gather(1, ((rank - 1) % count)[:, None])[:, 0]
 
     @property
     def num_classes(self) -> int:
@@ -284,7 +298,8 @@ class Objective:
     def _judged(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Return harm and tie, (M, B) each, of logits (M, B, K): all rows at once.
 
-        An infinite logit on a wrong class reaches the goal all the same.
+        An infinite logit on a wrong class reaches the goal all the same; any other is no number. A
+        class at -inf is never predicted: where no rival is left, the goal is as far as can be.
         """
         looks, rows = len(logits), logits.flatten(0, 1)
         y, targets = self.y, self.targets
@@ -292,12 +307,11 @@ class Objective:
             y = y.repeat(looks)
             targets = None if targets is None else targets.repeat(looks)
         with torch.no_grad():
-            harm = self.threat.goal.harm(rows, y, targets)
-            tie = tolerance(rows)  # finite where all of a row's logits are
-            if not math.isfinite(tie.sum()):
-                over = (harm == torch.inf) & ~tie.isnan()
-                tie = torch.where(over, tolerance(rows.nan_to_num(0.0, 0.0, 0.0)), tie)
-                harm = torch.where(tie.isfinite(), harm, torch.nan)
+            wanted, rival = self.threat.goal.compared(rows, y, targets)
+            harm = (wanted - rival).clamp_min(torch.finfo(rows.dtype).min)
+            tie, top = tolerance(wanted, rival), rows.amax(1)
+            if not math.isfinite(top.sum()):
+                harm = torch.where(top.isfinite() | (harm == torch.inf), harm, torch.nan)
         return harm.unflatten(0, (looks, -1)), tie.unflatten(0, (looks, -1))
 
     @property

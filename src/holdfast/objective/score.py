@@ -9,6 +9,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from holdfast.losses import logit_range, unmasked
+
+EDGE = 1e-5  # of the largest logit's size
+
 Judge = Callable[[Tensor], tuple[Tensor, Tensor]]
 """From logits (M, B, K) of M looks at one batch to harm and tie, (M, B) each."""
 
@@ -26,9 +30,10 @@ class Score:
         self.judge = judge
 
     @classmethod
-    def known(cls, loss: Tensor, harm: Tensor, tie: Tensor) -> Score:
-        """Return a score whose harm and tie (B,) are there already."""
-        score = cls(loss, harm, lambda _: (harm[None], tie[None]))
+    def known(cls, loss: Tensor, harm: Tensor, tie: Tensor, logits: Tensor | None = None) -> Score:
+        """Return a score whose harm and tie (B,) are there already; logits: (B, K) behind them."""
+        logits = torch.zeros_like(harm)[:, None] if logits is None else logits
+        score = cls(loss, logits, lambda _: (harm[None], tie[None]))
         score.__dict__["verdict"] = (harm, tie)
         return score
 
@@ -41,6 +46,17 @@ class Score:
     def tie(self) -> Tensor:
         """Return (B,): how large a harm must be to count."""
         return self.verdict[1]
+
+    @cached_property
+    def edge(self) -> Tensor:
+        """Return (B,): how far beyond the goal a search aims, lest rounding end in front of it.
+
+        A share of the logits' size, but no more than one of their range: a constant adds nothing.
+        """
+        aim = torch.minimum(
+            EDGE * unmasked(self.logits).abs().amax(1), logit_range(self.logits) / 1e4
+        )
+        return torch.maximum(aim, self.tie)
 
     @staticmethod
     def verdicts(scores: Sequence[Score]) -> tuple[Tensor, Tensor]:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from holdfast.threat.goal import (
     DEFAULT_LOSS,
-    TIE,
     Aim,
     Goal,
     Targeted,
     Undetected,
     Untargeted,
-    tolerance,
 )
 from holdfast.threat.knowledge import Knowledge, Status
 from holdfast.threat.model import ThreatModel
@@ -37,7 +35,6 @@ from holdfast.threat.space import Space, check_ball, radii, too_small, warn_if_t
 
 __all__ = [
     "DEFAULT_LOSS",
-    "TIE",
     "Aim",
     "Boxed",
     "Convex",
@@ -66,7 +63,6 @@ __all__ = [
     "Witnessed",
     "check_ball",
     "radii",
-    "tolerance",
     "too_small",
     "warn_if_tiny",
 ]

@@ -9,10 +9,8 @@ import torch
 from torch import Tensor
 
 from holdfast.errors import InputError
-from holdfast.losses import Loss, Margin, best_other, of_class
+from holdfast.losses import Loss, Margin, best_other, of_class, only_others
 from holdfast.registry import register
-
-TIE = 1e-5  # of max|logit|: a harm this close to zero is a tie, neither robust nor broken
 
 
 class Aim(NamedTuple):
@@ -37,6 +35,11 @@ class Goal:
 
     def harm(self, logits: Tensor, y: Tensor, targets: Tensor | None) -> Tensor:
         """Return (B,): what the attacker wants, positive where the goal is reached."""
+        wanted, rival = self.compared(logits, y, targets)
+        return wanted - rival
+
+    def compared(self, logits: Tensor, y: Tensor, targets: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return (B,) twice: the logit that the attacker raises, and the one to be exceeded."""
         raise NotImplementedError
 
     def loss(self, loss: Loss, logits: Tensor, aim: Aim) -> Tensor:
@@ -65,8 +68,8 @@ class Goal:
 class Untargeted(Goal):
     """Any wrong class will do; a class may steer the search, the verdict stays the same."""
 
-    def harm(self, logits: Tensor, y: Tensor, targets: Tensor | None) -> Tensor:
-        return best_other(logits, y) - of_class(logits, y)
+    def compared(self, logits: Tensor, y: Tensor, targets: Tensor | None) -> tuple[Tensor, Tensor]:
+        return best_other(logits, y), of_class(logits, y)
 
     def loss(self, loss: Loss, logits: Tensor, aim: Aim) -> Tensor:
         if aim.steer is None:
@@ -89,9 +92,9 @@ class Undetected(Goal):
 
     rejects: ClassVar[bool] = True
 
-    def harm(self, logits: Tensor, y: Tensor, targets: Tensor | None) -> Tensor:
+    def compared(self, logits: Tensor, y: Tensor, targets: Tensor | None) -> tuple[Tensor, Tensor]:
         seen = self.classes(logits, y)
-        return best_other(seen, y) - of_class(seen, y)
+        return best_other(seen, y), of_class(seen, y)
 
     def loss(self, loss: Loss, logits: Tensor, aim: Aim) -> Tensor:
         seen = self._merged(loss, logits, aim.y)
@@ -120,13 +123,13 @@ class Targeted(Goal):
 
     to: int | None = None  # one class for all; None: targets come with the batch
 
-    def harm(self, logits: Tensor, y: Tensor, targets: Tensor | None) -> Tensor:
+    def compared(self, logits: Tensor, y: Tensor, targets: Tensor | None) -> tuple[Tensor, Tensor]:
         wanted = self._wanted(targets)
-        return of_class(logits, wanted) - best_other(logits, wanted)
+        return of_class(logits, wanted), best_other(logits, wanted)
 
     def loss(self, loss: Loss, logits: Tensor, aim: Aim) -> Tensor:
         wanted = self._wanted(aim.targets)
-        others = logits.detach().scatter(1, wanted[:, None], -torch.inf)
+        others = only_others(logits, wanted)
         return loss.towards(logits, others.argmax(1), wanted, aim.reference)
 
     def targets(self, y: Tensor) -> Tensor | None:
@@ -144,11 +147,6 @@ class Targeted(Goal):
                 "a targeted goal needs targets: pass targets=... or Targeted(to=class)"
             )
         return targets
-
-
-def tolerance(logits: Tensor) -> Tensor:
-    """Return (B,): how large a harm must be to count, TIE x max|logit|."""
-    return TIE * logits.detach().abs().amax(1)
 
 
 DEFAULT_LOSS: Loss = Margin()  # what an attack climbs when neither it nor its caller says

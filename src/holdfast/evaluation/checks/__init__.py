@@ -6,19 +6,20 @@ from collections.abc import Sequence
 
 from holdfast.evaluation.checks.black_box import black_box_stronger
 from holdfast.evaluation.checks.settings import settings
+from holdfast.evaluation.checks.ties import ties
 from holdfast.evaluation.checks.unmoved import unmoved
 from holdfast.evaluation.suites import Member
 from holdfast.evaluation.waterfall import Bar
 from holdfast.models import Finding
 
 
-def diagnose(members: Sequence[Member], bars: Sequence[Bar]) -> list[Finding]:
-    """Return what the waterfall says about whether the attacks could work.
+def diagnose(members: Sequence[Member], bars: Sequence[Bar], marginal: int) -> list[Finding]:
+    """Return what the waterfall says about whether the attacks could work and verdicts are clear.
 
-    members: those that the model could answer.
+    members: those that the model could answer. marginal: examples that end as ties.
     """
     known = black_box_stronger(members, bars)
-    return [unmoved(bars), *([known] if known else [])]
+    return [unmoved(bars), ties(bars, marginal), *([known] if known else [])]
 
 
-__all__ = ["black_box_stronger", "diagnose", "settings", "unmoved"]
+__all__ = ["black_box_stronger", "diagnose", "settings", "ties", "unmoved"]

@@ -115,9 +115,11 @@ def _is_counted(bar: Bar) -> bool:
 
 
 def _clean_fits(bar: Bar, claim: Claim, setting: Setting) -> bool:
+    """Compare with the table; inputs that tie are among the wrong ones."""
     n = len(claim.per_example)
-    said = (bar.entered, bar.alone, bar.marginal, bar.failed, bar.backward, bar.queries)
-    return said == (n, None, 0, 0, 0, 0) and bar.forward == n * _radii(claim, setting)
+    said = (bar.entered, bar.alone, bar.failed, bar.backward, bar.queries)
+    spent = bar.forward == n * _radii(claim, setting)
+    return said == (n, None, 0, 0, 0) and bar.marginal <= bar.broken and spent
 
 
 def _entered_fits(bars: Sequence[Bar], claim: Claim, setting: Setting) -> bool:

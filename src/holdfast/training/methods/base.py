@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from holdfast.attacks import Attack, last
 from holdfast.data import Batch
-from holdfast.losses import CrossEntropy
+from holdfast.losses import CrossEntropy, masked
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.threat import Knowledge, ThreatModel
@@ -89,5 +89,12 @@ def attacked_only(found: Tensor, batch: Batch, threat: ThreatModel) -> Tensor:
 
 
 def smoothed(logits: Tensor, y: Tensor, smoothing: float) -> Tensor:
-    """Return (B,): the cross-entropy with labels smoothed over all K classes (Szegedy, 2016)."""
+    """Return (B,): the cross-entropy with labels smoothed over all K classes (Szegedy, 2016).
+
+    Classes that are masked get no share: theirs would be the whole loss.
+    """
+    if smoothing > 0 and bool((silent := masked(logits)).any()):
+        log_p = F.log_softmax(logits, 1)
+        others = -torch.where(silent, 0.0, log_p).sum(1) / (~silent).sum(1)
+        return (1 - smoothing) * F.nll_loss(log_p, y, reduction="none") + smoothing * others
     return F.cross_entropy(logits, y, reduction="none", label_smoothing=smoothing)
