@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import platform
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from holdfast.copying import copied
 from holdfast.errors import ConfigError, InputError, did_you_mean
 
 Setting = tuple[Any, str, Any]
@@ -53,7 +53,7 @@ class Precision:
         """
         if self.dtype is torch.float32:
             return module
-        twin = copy.deepcopy(module).to(self.dtype)
+        twin = copied(module).to(self.dtype)
         # torch's annotations know `memory_format` only together with tensors
         twin = twin.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return _Cast(twin, self.dtype)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from holdfast.attacks.base import admit, require
 from holdfast.claims import model_digest
 from holdfast.claims.schema import NAME, POINTS, largest_batch
+from holdfast.copying import copied, deep_copy
 from holdfast.data import Batch, Examples
 from holdfast.errors import HoldfastError, InputError, Unsupported
 from holdfast.evaluation.setting import Setting
@@ -62,10 +62,8 @@ def prepare(
             f"set {tuple(wrapped.range)}: state the same range in all of them"
         )
     where, chosen = resolve_device(device), precision_of(precision)
-    # A copy, so that neither the move to another device nor the freezing touches the user's model.
-    judge = copy.deepcopy(wrapped).to(where)
-    in_training = frozenset(name for name, part in judge.named_modules() if part.training)
-    judge.eval()
+    in_training = frozenset(name for name, part in wrapped.named_modules() if part.training)
+    judge = _own(wrapped, where)
     dtype = _dtype(judge)
     positions = subset(data, n, seed)
     size = _batch_size(data, len(positions), batch_size)
@@ -109,6 +107,20 @@ def prepare(
         exhaustive=exhaustive,
         in_training=in_training,
     )
+
+
+def _own(model: Model, device: torch.device) -> Model:
+    """Return a copy on `device`, which neither a move nor a forward pass changes for the user.
+
+    A network that refuses to be copied is taken as it is where it is there already: who evaluates
+    freezes it, and what is frozen is given back as it was.
+    """
+    try:
+        return deep_copy(model).to(device).eval()
+    except Exception:  # noqa: BLE001 - of whatever type an attribute raises
+        here = [tensor.device for tensor in (*model.parameters(), *model.buffers())]
+        there = torch.empty(0, device=device).device  # with its number
+        return model if all(place == there for place in here) else copied(model).to(device).eval()
 
 
 def look_at(setting: Setting) -> list[Finding]:
@@ -224,7 +236,7 @@ def _twin(search: nn.Module, judge: Model, x: Tensor, num_classes: int) -> Model
             f"the search model takes inputs in {tuple(given.range)} and the model in "
             f"{tuple(judge.range)}: wrap both with the same range"
         )
-    twin = copy.deepcopy(given).to(x.device).eval()
+    twin = _own(given, x.device)
     found = _num_classes(twin, x)
     if found != num_classes:
         raise InputError(

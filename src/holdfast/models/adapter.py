@@ -22,6 +22,7 @@ Channel = float | Sequence[float] | Tensor
 """One number, or one per channel."""
 
 UNIT = (0.0, 1.0)
+_RECURRENT = ("RNN", "GRU", "LSTM")
 _CAST = (torch.float16, torch.bfloat16, torch.float64)  # of weights: inputs come in float32
 
 
@@ -154,7 +155,8 @@ def frozen(model: nn.Module) -> Iterator[None]:
 
     Re-entrant, and cheap enough for every training step. Flags are set directly, not through
     `train()`, so that a network which overrides `train` is given back exactly as it was. The
-    parameters' `.grad` is neither read nor written.
+    parameters' `.grad` is neither read nor written. With a recurrent layer, cuDNN is off: it has no
+    backward pass for one in eval mode.
     """
     modes = [(module, module.training) for module in model.modules()]
     flags = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
@@ -165,7 +167,8 @@ def frozen(model: nn.Module) -> Iterator[None]:
         for parameter, required in flags:
             if required:
                 parameter.requires_grad_(False)
-        yield
+        with _differentiable(modes):
+            yield
     finally:
         for module, training in modes:
             if module.training != training:  # to set it takes far longer than to look
@@ -173,6 +176,25 @@ def frozen(model: nn.Module) -> Iterator[None]:
         for parameter, required in flags:
             if parameter.requires_grad != required:
                 parameter.requires_grad_(required)
+
+
+@contextmanager
+def _differentiable(modes: list[tuple[nn.Module, bool]]) -> Iterator[None]:
+    """Do without cuDNN where there is a recurrent layer."""
+    before = torch.backends.cudnn.enabled
+    if not (before and any(_is_recurrent(module) for module, _ in modes)):
+        yield
+        return
+    torch.backends.cudnn.enabled = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.enabled = before
+
+
+def _is_recurrent(module: nn.Module) -> bool:
+    """Return True for a recurrent layer, also in TorchScript, which only keeps its name."""
+    return isinstance(module, nn.RNNBase) or getattr(module, "original_name", "") in _RECURRENT
 
 
 def as_logits(output: Any, n: int) -> Tensor:

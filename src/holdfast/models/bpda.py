@@ -8,7 +8,6 @@ model's own. An attack searches with the twin; the model itself judges.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from itertools import chain
 
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from holdfast.arguments import checked
+from holdfast.copying import copied
 from holdfast.errors import InputError, did_you_mean
 from holdfast.models.adapter import Model, wrap
 from holdfast.rng import Rng
@@ -61,7 +61,7 @@ def bpda(model: nn.Module, twins: Mapping[str, nn.Module | None]) -> Model:
     """
     wrapped = wrap(model)
     shared = chain(wrapped.parameters(), wrapped.buffers())
-    twin = copy.deepcopy(wrapped, {id(tensor): tensor for tensor in shared})
+    twin = copied(wrapped, shared)
     names = [name for name, _ in twin.module.named_modules() if name]
     for name, stand_in in twins.items():
         if name not in names:

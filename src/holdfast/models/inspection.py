@@ -16,6 +16,7 @@ from holdfast.inputs import check_input, check_labels
 from holdfast.losses import CrossEntropy, Loss, Margin, disagreement
 from holdfast.models.adapter import Model, frozen
 from holdfast.models.finding import Finding, Verdict, failed, passed, warned
+from holdfast.models.gradients import input_gradient, is_checkpointed
 from holdfast.models.rejecting import Rejecting, suspicion
 from holdfast.models.targets.base import BlackBox
 
@@ -214,10 +215,8 @@ def _detector(model: Rejecting, x: Tensor) -> Finding:
     with torch.enable_grad():
         leaf = x.detach().clone().requires_grad_(True)
         scores = suspicion(model.detector, leaf).sum()
-        grad = torch.zeros_like(x)
-        if scores.requires_grad:
-            (grad,) = torch.autograd.grad(scores, leaf, materialize_grads=True)
-    still = _zero_rows(grad.flatten(1))
+        grad = _leaf_gradient(scores, leaf)
+    still = _zero_rows(grad)
     if still <= _FEW:
         return passed(name, "the detector has input gradients")
     return failed(
@@ -234,10 +233,15 @@ def _input_gradient(model: Model, x: Tensor, y: Tensor, loss: Loss) -> Tensor:
         leaf = x.detach().clone().requires_grad_(True)
         logits = model(leaf)
         value = loss.away(logits[:, :-1] if model.rejects else logits, y).sum()
-        if not value.requires_grad:
-            return torch.zeros_like(x).flatten(1)
-        (grad,) = torch.autograd.grad(value, leaf, materialize_grads=True)
-    return grad.flatten(1)
+        return _leaf_gradient(value, leaf)
+
+
+def _leaf_gradient(value: Tensor, leaf: Tensor) -> Tensor:
+    """Return (N, D): the gradient with respect to a leaf; zero where nothing connects them."""
+    grad = None
+    if value.requires_grad:
+        grad = input_gradient(value, leaf, whole=is_checkpointed(value))
+    return (torch.zeros_like(leaf) if grad is None else grad).detach().flatten(1)
 
 
 def _zero_rows(grad: Tensor) -> float:

@@ -18,6 +18,7 @@ from holdfast.errors import InputError, Unsupported
 from holdfast.losses import Loss, masked, only_others, tolerance
 from holdfast.models.adapter import Model, frozen
 from holdfast.models.draws import Draws
+from holdfast.models.gradients import input_gradient, is_checkpointed
 from holdfast.objective.offer import offered, refusal
 from holdfast.objective.score import BudgetSpent, Cost, Score
 from holdfast.rng import Rng
@@ -66,6 +67,7 @@ class Objective:
         self._shared = [0, 0, 0]  # passes of the whole batch; with the meter, those of each example
         self._meter = torch.zeros(3, len(y), dtype=torch.int64, device=y.device)
         self._rows: Tensor | None = None  # rows of the meter that this view counts in; None: all
+        self._checkpointed: list[bool] = []  # one entry once it is known, shared by all views
         self._draws: Draws | None = None  # several passes at every look; None: one
 
     def score(self, x_adv: Tensor, at: Rng) -> Score:
@@ -89,9 +91,8 @@ class Objective:
         score = self.score(x_adv, at)
         gradient: Tensor | None = None
         if score.loss.requires_grad:
-            (gradient,) = torch.autograd.grad(score.loss.sum(), z, allow_unused=True)
+            gradient = self._gradient(score.loss, z)
             score.loss = score.loss.detach()  # the graph has served, and is large
-            self._count(1)
         if gradient is None:
             return score, torch.zeros_like(z)
         return score, gradient.contiguous().nan_to_num_(0.0, 0.0, 0.0)
@@ -119,12 +120,20 @@ class Objective:
         for gap in gaps.unbind(1):
             grad: Tensor | None = None
             if gap.requires_grad:
-                (grad,) = torch.autograd.grad(gap.sum(), z, retain_graph=True, allow_unused=True)
-                self._count(1)
+                grad = self._gradient(gap, z, retain_graph=True)
             grad = torch.zeros_like(z) if grad is None else grad
             grads.append(grad.contiguous().nan_to_num(0.0, 0.0, 0.0))
         score = Score(loss.detach(), logits.detach(), self._judged)
         return score, gaps.detach(), torch.stack(grads)
+
+    def _gradient(self, values: Tensor, z: Tensor, *, retain_graph: bool = False) -> Tensor | None:
+        """Return the gradient of values (B,) with respect to z; one backward pass."""
+        if not self._checkpointed:
+            self._checkpointed.append(is_checkpointed(values))
+        whole = self._checkpointed[0]
+        gradient = input_gradient(values.sum(), z, whole=whole, retain_graph=retain_graph)
+        self._count(1)
+        return gradient
 
     def labels(self, x_adv: Tensor, at: Rng) -> Tensor:
         """Return (B,): the predicted classes, the one thing granted under *decision*."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import Tensor, nn
 
 from holdfast.arguments import checked
+from holdfast.copying import copied
 
 
 class Average:
@@ -22,7 +21,7 @@ class Average:
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.decay = decay
         self.updates = 0
-        self.module = copy.deepcopy(module).requires_grad_(False)
+        self.module = copied(module).requires_grad_(False)
 
     @torch.no_grad()
     def update(self, module: nn.Module) -> None:
@@ -32,5 +31,5 @@ class Average:
         mine: list[Tensor] = list(self.module.parameters())
         theirs: list[Tensor] = list(module.parameters())
         torch._foreach_lerp_(mine, theirs, 1 - decay)
-        for copied, buffer in zip(self.module.buffers(), module.buffers(), strict=True):
-            copied.copy_(buffer)
+        for own, buffer in zip(self.module.buffers(), module.buffers(), strict=True):
+            own.copy_(buffer)

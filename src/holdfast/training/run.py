@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from torch import nn
 
 from holdfast import runtime
 from holdfast.arguments import checked
+from holdfast.copying import copied
 from holdfast.errors import InputError
 from holdfast.models import Model
 from holdfast.models.adapter import Channel
@@ -45,7 +45,8 @@ class Snapshot:
     @cached_property
     def model(self) -> Model:
         """Return the model, loaded from its folder when first asked for, in eval mode."""
-        return read_model(self.path, copy.deepcopy(self.architecture))
+        network = self.architecture
+        return read_model(self.path, None if network is None else copied(network))
 
 
 @dataclass(frozen=True)
