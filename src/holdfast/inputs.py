@@ -38,10 +38,15 @@ def to_tensor(value: Any, name: str = "data") -> Tensor:
 
 
 def _dense(value: Tensor, name: str) -> Tensor:
-    if value.layout is not torch.strided or value.is_nested:
+    if value.layout is not torch.strided or value.is_nested or value.is_quantized:
         raise InputError(
-            f"{name} must be a dense tensor, got {value.layout}: pass {name}.to_dense()"
+            f"{name} must be a dense tensor of numbers, got {value.layout} of {value.dtype}: "
+            f"pass {name}.to_dense() or {name}.dequantize()"
         )
+    if value.is_meta:
+        raise InputError(f"{name} is on the device meta, where no values are: load it on another")
+    if value.is_floating_point() and value.element_size() == 1:
+        return value.float()
     return value.long() if value.dtype in _WIDENED else value
 
 

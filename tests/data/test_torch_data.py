@@ -163,6 +163,7 @@ def test_arrays_of_every_kind_are_read(kind):
     expected = from_tensors(X, Y).fingerprint
     assert as_examples((x, y)).fingerprint == expected
     assert as_examples([(x[:90], y[:90]), (x[90:], y[90:])]).fingerprint == expected
+    assert len(as_examples((X.to(torch.float8_e4m3fn), Y))) == N
     if kind != "objects":
         assert as_examples(Items(x=x)).fingerprint == expected
 
@@ -176,6 +177,7 @@ def test_arrays_of_every_kind_are_read(kind):
         (np.array(["cat", "dog"]), "text"),
         (X.numpy().astype(complex), "complex128"),
         (X.to_sparse(), r"x\.to_dense\(\)"),
+        (X.to("meta"), "x is on the device meta"),
     ],
 )
 def test_arrays_without_plain_numbers_are_one_error(x, words):
