@@ -55,6 +55,7 @@ def test_score_attacks_make_the_claim_that_they_make_of_the_network(run, tmp_pat
 def test_the_claim_is_verified_against_the_same_target_and_no_other(run, data, tmp_path):
     run(scores(), threat=SCORES, suite=BLIND)
     folder = tmp_path / "claim"
+    assert verify(folder, model=scores(), data=data).replay is None  # its queries cost somebody
     report = verify(folder, model=scores(), data=data, replay=4)
     assert report.counterexamples > 5
     assert report.replayed == 4

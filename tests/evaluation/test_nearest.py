@@ -70,7 +70,7 @@ def test_one_run_fills_the_curve(tmp_path, sizes, exhaustive):
     audit = 1  # the judge looks at what was found
     assert forward[0] == 90 + alive * (30 + 1 + audit)
     assert forward[1:] == [90] * 3
-    verify(curved.folder, model=network(), data=examples())
+    verify(curved.folder, model=network(), data=examples(), replay=0)
     again = claim(tmp_path / "alone", ALONE, exhaustive=exhaustive)  # from the ledger
     assert again.curve == curved.curve
 
@@ -84,4 +84,4 @@ def test_beside_other_attacks_the_curve_is_that_of_single_radii(tmp_path):
     broken = [row for row in curved.per_example if row.status == "broken"]
     assert {row.broken_by for row in broken} == {"pgd", "fmn"}
     assert all(row.size <= 0.1 * (1 + 1e-6) for row in broken)
-    verify(curved.folder, model=network(), data=examples())
+    verify(curved.folder, model=network(), data=examples(), replay=0)
