@@ -42,7 +42,8 @@ def test_an_untouched_claim_holds(claim, net, data):
     assert proven.bound == Accuracy(claim.robust_accuracy.k, 90)
     assert "at most 12.2 %" in str(proven)
     assert "cannot prove" in str(proven)
-    assert "Taken on the author's word: the names of model and data; the training" in str(proven)
+    assert "Taken on trust: " in str(proven)
+    assert "the words of the checks, names, dates, versions, machine and command" in str(proven)
 
 
 def test_a_rewritten_claim_without_changes_holds(forger, net, data):

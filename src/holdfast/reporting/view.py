@@ -28,7 +28,8 @@ ABOUT_CHECKED = (
 )
 STATED = "Stated by the author, not verified"
 ABOUT_STATED = (
-    "The claim proves none of this: verify checks at most that figures agree with one another."
+    "The claim proves none of this: verify checks at most that figures agree with one another and "
+    "are possible."
 )
 
 
