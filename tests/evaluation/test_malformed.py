@@ -27,7 +27,7 @@ def copied(claim, tmp_path):
 def refusal(folder, net, data):
     """Return why the claim is refused, None if it holds."""
     try:
-        verify(folder, model=net, data=data)
+        verify(folder, model=net, data=data, replay=0)
     except (VerificationError, StorageError) as error:
         text = str(error)
     else:
@@ -88,7 +88,7 @@ def test_a_batch_that_would_not_fit_is_refused_before_it_is_made(copied, net, da
     monkeypatch.setattr(room, "LARGEST_INPUTS", 1000 * 25 * 4)
     seal(copied.folder, changed(copied.document, ("batch_size",), 1001))
     with pytest.raises(VerificationError, match="batches of 1,001 examples"):
-        verify(copied.folder, model=net, data=data)
+        verify(copied.folder, model=net, data=data, replay=0)
 
 
 def test_an_evaluation_in_such_batches_is_refused_before_it_begins(run, tmp_path):
