@@ -150,8 +150,8 @@ def fields(kind: str, name: str) -> str:
 
 def _plain_type(annotation: str) -> str:
     """Return an annotation without its bounds and its unit, which its comment says."""
-    annotation = re.sub(r"\bOf[A-Z][a-z]+\b|\bLength\b", "float", annotation)
-    annotation = re.sub(r"\b(Seed|Count|BatchSize)\b", "int", annotation)
+    annotation = re.sub(r"\bOf[A-Z][a-z]+\b|\b(Length|Rate|Decay)\b", "float", annotation)
+    annotation = re.sub(r"\b(Seed|Count|BatchSize|Width|Depth|Pixels)\b", "int", annotation)
     return annotation.replace(" | ", " or ")
 
 

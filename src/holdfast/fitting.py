@@ -167,11 +167,19 @@ def _is(value: Any, kind: Any) -> bool:
     if not isinstance(kind, type):
         return kind is not None and not isinstance(kind, types.GenericAlias)
     if getattr(kind, "_is_protocol", False) and not getattr(kind, "_is_runtime_protocol", False):
-        return not isinstance(value, str | bytes | numbers.Number | type)
+        return not isinstance(value, type) and all(hasattr(value, name) for name in _wanted(kind))
     try:
         return isinstance(value, kind)
     except TypeError:  # a generic alias
         return True
+
+
+@lru_cache
+def _wanted(protocol: type) -> tuple[str, ...]:
+    """Return the public names that a protocol asks for."""
+    parts = [vars(part) for part in protocol.__mro__ if getattr(part, "_is_protocol", False)]
+    names = {name for part in parts for name in (*part, *part.get("__annotations__", ()))}
+    return tuple(sorted(name for name in names if not name.startswith("_")))
 
 
 def _scalar(value: Any, kind: Any, where: str, error: type[Exception]) -> Any:

@@ -14,7 +14,7 @@ from holdfast.arguments import checked
 from holdfast.errors import InputError
 from holdfast.units import Bounds, Count
 
-_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 _WIDENED = (torch.uint16, torch.uint32, torch.uint64)  # which PyTorch stores but computes little on
 
 
@@ -148,7 +148,7 @@ def check_values(x: Tensor, range: tuple[float, float]) -> None:
 
 def check_labels(y: Tensor, num_classes: int | None = None) -> None:
     """Raise InputError unless y (N,) holds integers in 0..num_classes-1."""
-    if y.dtype not in _INTEGERS:
+    if y.dtype not in INTEGERS:
         raise InputError(f"y must be integer labels, got {y.dtype}: pass y.long()")
     least, most = (int(bound) for bound in y.aminmax())
     if least < 0:

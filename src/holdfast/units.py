@@ -14,22 +14,23 @@ Number = str | float | int
 
 
 class Within(NamedTuple):
-    """The bounds of a number, in an annotation; both are allowed."""
+    """The bounds of a number, in an annotation; both are allowed unless it is `below` the upper."""
 
     low: float
     high: float = math.inf
     endless: bool = False  # whether infinity is allowed
+    below: bool = False
 
     def holds(self, value: float) -> bool:
         """Return True if `value` lies within."""
-        return self.low <= value <= self.high
+        return self.low <= value and (value < self.high if self.below else value <= self.high)
 
     def __str__(self) -> str:
         if self.low == -math.inf:
             return f"at most {self.high:g}"
         if self.high == math.inf:
             return f"at least {self.low:g}"
-        return f"in {self.low:g}..{self.high:g}"
+        return f"in [{self.low:g}, {self.high:g}{')' if self.below else ']'}"
 
 
 class Ascending(NamedTuple):
@@ -85,6 +86,12 @@ OfWay = Annotated[float, _STEP, Unit("a share of the way")]
 OfDirection = Annotated[float, _STEP, Unit("a fraction of the direction's length")]
 Length = Annotated[float, Within(-math.inf, endless=True)]  # infinite for all valid inputs
 Seed = Annotated[int, Within(0, 2**63 - 1), Said("a whole number in 0..2**63-1")]
+Decay = Annotated[float, Within(0, 1, below=True)]  # weight of the past in an average
+Rate = Annotated[float, Within(0, 1e6)]  # larger ones overflow float32
+Width = Annotated[int, Within(1, 2**16)]  # of a layer
+Depth = Annotated[int, Within(1, 10_000)]  # layers
+Pixels = Annotated[int, Within(0, 2**16)]
+Size = Annotated[int, Within(0)]
 Count = Annotated[int, Within(1)]
 BatchSize = Annotated[int, Within(1, 2**20)]  # every batch is padded to it
 Bounds = Annotated[tuple[float, float], Ascending()]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import pickle
 import sys
 import zipfile
@@ -154,3 +155,27 @@ def test_weights_that_are_larger_inside_are_refused(tmp_path):
             packed.writestr(name, saved.read(name))
     with pytest.raises(InputError, match=r"unpack to 4,000,\d+ bytes"):
         load_weights(network(), tmp_path / "small.pt")
+
+
+BROKEN = {
+    "x = (": "cannot import 'net_broken': SyntaxError",
+    "undefined_name": r"NameError: .*\(net_broken.py, line 1\)",
+    "import sys; sys.exit(3)": "cannot import 'net_broken': SystemExit: 3",
+    "def build():\n    return {}['weights']": r"did not build a network: KeyError.*line 2\)",
+    "import sys\ndef build():\n    sys.exit('bye')": "did not build a network: SystemExit: bye",
+    "def build():\n    raise RuntimeError('a\\nb')": "RuntimeError: a ",
+    "def __getattr__(name):\n    raise OSError('no')": "OSError: no",
+    "build = max": "did not build a network: TypeError",
+}
+
+
+@pytest.mark.parametrize("source", BROKEN, ids=BROKEN.values())
+def test_a_module_that_raises_is_one_error_that_says_where(tmp_path, monkeypatch, source):
+    (tmp_path / "net_broken.py").write_text(source)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "net_broken", raising=False)
+    importlib.invalidate_caches()
+    with pytest.raises(InputError, match=BROKEN[source]) as caught:
+        load_user_model("net_broken:build")
+    assert "\n" not in str(caught.value)
+    monkeypatch.delitem(sys.modules, "net_broken", raising=False)

@@ -33,6 +33,7 @@ from holdfast.claims import sign as sign_claim
 from holdfast.errors import InputError
 from holdfast.evaluation import Suite, Verification
 from holdfast.evaluation.provenance import provenance_of, remember
+from holdfast.fitting import fit
 from holdfast.inputs import as_columns, check_input, check_labels
 from holdfast.models import Model, check_logits, wrap
 from holdfast.models.adapter import Channel
@@ -277,6 +278,7 @@ def report(
     claims: claims or their folders. Returns the file that was written.
     """
     several = [claims] if isinstance(claims, Claim | str | Path) else claims
+    several = fit(list(several), list[Claim | str | Path], "claims", InputError)
     loaded = [claim if isinstance(claim, Claim) else Claim.load(claim) for claim in several]
     if out is None:
         reporting.print_terminal(loaded)

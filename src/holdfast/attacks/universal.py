@@ -16,12 +16,14 @@ from holdfast.attacks.perturbation import Perturbation, marks, store
 from holdfast.attacks.travel import warn_of_short_steps
 from holdfast.data import Batch, Examples
 from holdfast.errors import InputError
-from holdfast.models import Model, frozen, wrap
+from holdfast.models import Model, check_logits, frozen, wrap
 from holdfast.objective import Objective
 from holdfast.plain import describe
 from holdfast.rng import Rng
 from holdfast.threat import Knowledge, Normed, Placed, ThreatModel
 from holdfast.units import BatchSize, Seed
+
+PROBE = 32  # examples on which a model's outputs are checked before a fit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +159,8 @@ def fit(
         batch_size=batch_size,
         device=next((p.device for p in wrapped.parameters()), torch.device("cpu")),
     )
+    probe = fitting.data.batch(torch.arange(min(PROBE, len(data)))).to(fitting.device)
+    check_logits(wrapped, probe.x, probe.y)
     warn_of_short_steps(method, threat.space)
     with frozen(wrapped):
         delta = method.search(fitting)

@@ -16,6 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from holdfast.arguments import checked
 from holdfast.claims.claim import SIGNATURE, Claim
 from holdfast.claims.schema import NAME
 from holdfast.claims.shapes import Choice, Fields, Text
@@ -66,6 +67,7 @@ class Signature:
         return f"signed{name} on {self.signed} by key {self.fingerprint}"
 
 
+@checked
 def sign(
     path: Path | str, *, key: Path | str, signer: str = "", passphrase: str | None = None
 ) -> Signature:

@@ -68,6 +68,8 @@ def as_training_data(
         return from_tensors(x, y, num_classes=num_classes, range=range)
     if isinstance(data, DataLoader):
         return from_loader(data, num_classes=num_classes, range=range)
+    if _is_array(data):
+        raise InputError("data need labels, got an array alone: pass a pair (x, y)")
     if _is_dataset(data):
         return from_dataset(data, num_classes=num_classes, range=range)
     if isinstance(data, Iterable) and not isinstance(data, Mapping):
@@ -95,7 +97,7 @@ def _batched(data: Iterable[Any]) -> Iterable[Any]:
 def _is_dataset(data: Any) -> bool:
     """Return True if `data` is read by index and has a length; lists are batches, not examples."""
     indexed = hasattr(data, "__getitem__") and hasattr(data, "__len__")
-    return indexed and not isinstance(data, list | tuple | Mapping)
+    return indexed and not isinstance(data, list | tuple | Mapping | type)
 
 
 def _is_array(value: Any) -> bool:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from holdfast.errors import InputError
 from holdfast.registry import register
 from holdfast.rng import Rng
+from holdfast.units import Pixels
 
 
 class Augmentation:
@@ -34,7 +35,7 @@ class Augmentation:
 class FlipCrop(Augmentation):
     """Shift an image by up to `pad` pixels, black moving in, and mirror it half of the time."""
 
-    pad: int = 4  # pixels
+    pad: Pixels = 4  # pixels
     flip: bool = True
 
     def __call__(self, x: Tensor, rng: Rng) -> Tensor:

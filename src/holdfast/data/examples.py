@@ -13,7 +13,7 @@ from torch import Tensor
 
 from holdfast.arguments import checked
 from holdfast.errors import InputError
-from holdfast.inputs import as_columns, check_labels, check_pair, check_values
+from holdfast.inputs import INTEGERS, as_columns, check_labels, check_pair, check_values
 from holdfast.rng import Rng
 from holdfast.units import Bounds, Count
 
@@ -186,9 +186,13 @@ def from_tensors(
     count = num_classes or (len(classes) if classes else None)
     check_labels(y, count)
     y = y.long()
-    ids = torch.arange(len(y)) if ids is None else ids.long().cpu()
-    if len(ids) != len(y) or len(ids.unique()) != len(ids):
-        raise InputError(f"ids must be one unique number per example, got {len(ids)} for {len(y)}")
+    ids = torch.arange(len(y)) if ids is None else ids.cpu()
+    if ids.shape != y.shape or ids.dtype not in INTEGERS or len(ids.unique()) != len(ids):
+        raise InputError(
+            f"ids must be one unique whole number per example, got {ids.dtype} {tuple(ids.shape)} "
+            f"for {len(y)}"
+        )
+    ids = ids.long()
     return Examples(
         name=name,
         source=InMemory(x),

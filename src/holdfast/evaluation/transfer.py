@@ -12,6 +12,7 @@ from holdfast.arguments import checked
 from holdfast.attacks import Attack
 from holdfast.claims.intervals import wilson
 from holdfast.errors import InputError
+from holdfast.inputs import check_input
 from holdfast.objective import Objective, Score
 from holdfast.rng import Rng
 from holdfast.threat import Knowledge, ThreatModel
@@ -82,6 +83,7 @@ def transfer_matrix(
     judges = sources if judges is None else judges
     if not sources or not judges:
         raise InputError("a transfer matrix needs at least one source and one judge")
+    check_input(x, y, threat.space.range)
     threat = replace(threat, knowledge=Knowledge.GRADIENT, queries=None)  # of one's own source
     right, broken = [], []
     for ids in torch.arange(len(x)).split(batch_size):

@@ -19,7 +19,7 @@ from holdfast.copying import copied
 from holdfast.errors import InputError, did_you_mean
 from holdfast.models.adapter import Model, wrap
 from holdfast.rng import Rng
-from holdfast.units import BatchSize, Count, Seed
+from holdfast.units import BatchSize, Count, Rate, Seed
 
 
 class StraightThrough(nn.Module):
@@ -79,7 +79,7 @@ def imitate(
     x: Tensor,
     *,
     steps: Count = 500,
-    lr: float = 1e-3,
+    lr: Rate = 1e-3,
     batch_size: BatchSize = 64,
     seed: Seed = 0,
 ) -> nn.Module:
@@ -88,6 +88,9 @@ def imitate(
     A stand-in for a step whose identity is no good approximation: mean squared error, Adam, batches
     that are a function of `seed`. The twin ends in eval mode.
     """
+    if x.dim() == 0 or len(x) == 0:
+        raise InputError(f"x must be examples of shape (N, ...), got shape {tuple(x.shape)}")
+    _check_twin(step, twin, x[:2])
     optimizer = torch.optim.Adam(twin.parameters(), lr=lr)
     twin.train()
     with torch.enable_grad():
@@ -100,3 +103,20 @@ def imitate(
             nn.functional.mse_loss(twin(part), wanted).backward()
             optimizer.step()
     return twin.eval()
+
+
+def _check_twin(step: Callable[[Tensor], Tensor], twin: nn.Module, x: Tensor) -> None:
+    """Raise InputError unless the twin takes what the step takes and returns its shape."""
+    try:
+        with torch.no_grad():
+            wanted, found = step(x).shape, twin(x).shape
+    except Exception as error:  # whatever somebody's code raises
+        reason = next(iter(str(error).splitlines()), "without a message")
+        raise InputError(
+            f"step or twin cannot take x {tuple(x.shape)}: {type(error).__name__}: {reason}"
+        ) from error
+    if wanted != found:
+        raise InputError(
+            f"the step returns shape {tuple(wanted)} and the twin {tuple(found)}: "
+            "give a differentiable twin that returns what the step returns"
+        )

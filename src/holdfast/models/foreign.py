@@ -6,6 +6,7 @@ import importlib
 import inspect
 import pickle
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from holdfast.arguments import checked
-from holdfast.errors import InputError
+from holdfast.errors import HoldfastError, InputError
 
 _NESTS = ("state_dict", "model_state_dict", "model", "net")  # where trainers put the weights
 _PREFIXES = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before each name
@@ -30,8 +31,8 @@ def load_user_model(path: str, weights: str | Path | None = None) -> nn.Module:
     """Return the network that `path` ("package.module:function") builds, with `weights` loaded.
 
     The function is called without arguments; a module instance is taken as it is. The working
-    folder counts as importable. Raises InputError if there is no such function, if it does not
-    return a torch.nn.Module, or if the weights do not fit.
+    folder counts as importable. Raises InputError if there is no such function, if it or its module
+    raises, if it does not return a torch.nn.Module, or if the weights do not fit.
     """
     with _working_folder_importable():
         made = _find(path)
@@ -91,13 +92,15 @@ def _find(path: str) -> Any:
         raise InputError(f"a model is named package.module:function, got {path!r}")
     try:
         module = importlib.import_module(package)
+        if hasattr(module, name):
+            return getattr(module, name)
     except ImportError as error:
         raise InputError(
-            f"cannot import {package!r} ({error}): run in its folder or install it"
+            f"cannot import {package!r} ({_first_line(error)}): run in its folder or install it"
         ) from error
-    if not hasattr(module, name):
-        raise InputError(f"{package} has no {name!r}: check the function's name")
-    return getattr(module, name)
+    except (Exception, SystemExit) as error:  # whatever somebody's module raises
+        raise InputError(f"cannot import {package!r}: {_raised(error)}") from error
+    raise InputError(f"{package} has no {name!r}: check the function's name")
 
 
 def _call(function: Callable[..., Any], path: str) -> Any:
@@ -107,7 +110,30 @@ def _call(function: Callable[..., Any], path: str) -> Any:
         raise InputError(
             f"{path} must be callable without arguments ({error}): write a function that fills them"
         ) from error
-    return function()
+    except ValueError:  # a function of C's, which does not say what it takes
+        pass
+    try:
+        return function()
+    except HoldfastError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever somebody's function raises
+        raise InputError(f"{path} did not build a network: {_raised(error)}") from error
+
+
+def _raised(error: BaseException) -> str:
+    """Return what somebody's code raised and where, in one line."""
+    if isinstance(error, SyntaxError):
+        place = (error.filename, error.lineno)
+    else:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = (frame.filename, frame.lineno)
+    where = f"{Path(place[0] or '?').name}, line {place[1]}"
+    return f"{type(error).__name__}: {_first_line(error)} ({where}): mend it there"
+
+
+def _first_line(error: BaseException) -> str:
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    return next(iter(text.strip().splitlines()), "without a message")
 
 
 def _read_safetensors(path: Path) -> Any:

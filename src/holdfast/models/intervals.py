@@ -19,7 +19,7 @@ from torch.nn.modules import module as torch_module
 from torch.nn.utils.parametrize import type_before_parametrizations
 
 from holdfast.arguments import checked
-from holdfast.errors import Unsupported
+from holdfast.errors import InputError, Unsupported
 from holdfast.models.adapter import Model
 
 Box = tuple[Tensor, Tensor]  # low and high, each (B, ...)
@@ -40,6 +40,11 @@ def logit_gaps(model: nn.Module, low: Tensor, high: Tensor, y: Tensor) -> Tensor
     Differentiable in the weights. Raises Unsupported for a layer without a rule, and for one that
     may compute something else than its type does: a subclass, hooks, a forward set on the instance.
     """
+    if not low.shape == high.shape or low.shape[:1] != y.shape:
+        raise InputError(
+            f"low, high and y must be of the same examples, got shapes {tuple(low.shape)}, "
+            f"{tuple(high.shape)} and {tuple(y.shape)}"
+        )
     layers = list(_layers(model))
     head = layers.pop() if layers else model
     if type_before_parametrizations(head) is not nn.Linear:

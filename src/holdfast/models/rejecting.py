@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from holdfast.arguments import checked
 from holdfast.errors import InputError
+from holdfast.inputs import check_pair, check_values
 from holdfast.models.adapter import Model, wrap
 
 
@@ -63,8 +64,11 @@ def reject_at(
     """
     if not 0 < share < 1:
         raise InputError(f"share must be between 0 and 1, got {share}")
+    model = wrap(classifier)
+    check_pair(x, torch.zeros(x.shape[:1]))
+    check_values(x, model.range)
     with torch.no_grad():
-        scores, logits = suspicion(detector, x), wrap(classifier)(x)
+        scores, logits = suspicion(detector, x), model(x)
     threshold = float(scores.double().quantile(1 - share))
     gap = logits.topk(2, dim=1).values
     wide, narrow = float((gap[:, 0] - gap[:, 1]).std()), float(scores.std())
@@ -74,7 +78,13 @@ def reject_at(
 
 def suspicion(detector: nn.Module, x: Tensor) -> Tensor:
     """Return (N,): a detector's scores; InputError where it does not return one for each input."""
-    scores: Any = detector(x)
+    try:
+        scores: Any = detector(x)
+    except Exception as error:  # whatever somebody's network raises
+        reason = next(iter(str(error).splitlines()), "without a message")
+        raise InputError(
+            f"the detector cannot take x {tuple(x.shape)}: {type(error).__name__}: {reason}"
+        ) from error
     if not isinstance(scores, Tensor) or scores.shape not in ((len(x),), (len(x), 1)):
         got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
         raise InputError(f"a detector must return one score per example, (N,) or (N, 1), got {got}")

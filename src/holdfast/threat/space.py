@@ -87,6 +87,10 @@ def radii(radius: Length | Tensor | None, space: Space, x: Tensor) -> Tensor:
     """Return (B,) radii in x's dtype from one number, one per example, or the space's eps."""
     if radius is None:
         radius = space.radius
+    if x.dim() == 0 or not x.is_floating_point():
+        raise InputError(f"x must be floats of shape (N, ...), got {x.dtype} {tuple(x.shape)}")
+    if isinstance(radius, Tensor) and radius.is_complex():
+        raise InputError(f"radius must be real, got {radius.dtype}")
     values = torch.as_tensor(radius, dtype=x.dtype, device=x.device)
     if values.ndim > 1 or (values.ndim == 1 and len(values) != len(x)):
         raise InputError(

@@ -11,6 +11,7 @@ from torch import nn
 from holdfast.arguments import foreign
 from holdfast.errors import ConfigError
 from holdfast.registry import register
+from holdfast.units import Decay, Rate
 
 NORMS = (
     nn.modules.batchnorm._NormBase,  # noqa: SLF001  batch and instance norm share no public base
@@ -44,10 +45,10 @@ class Optimizer:
 class SGD(Optimizer):
     """Stochastic gradient descent with momentum."""
 
-    lr: float = 0.1  # at the peak of the schedule
-    momentum: float = 0.9
+    lr: Rate = 0.1  # at the peak of the schedule
+    momentum: Decay = 0.9
     nesterov: bool = False
-    weight_decay: float = 5e-4  # on weights alone, not on norm layers and biases
+    weight_decay: Rate = 5e-4  # on weights alone, not on norm layers and biases
 
     def __post_init__(self) -> None:
         _check(self.lr, self.weight_decay)
@@ -64,10 +65,10 @@ class SGD(Optimizer):
 class Adam(Optimizer):
     """Adam (Kingma and Ba, 2015, arXiv:1412.6980), weight decay added to the gradient."""
 
-    lr: float = 1e-3  # at the peak of the schedule
-    beta1: float = 0.9
-    beta2: float = 0.999
-    weight_decay: float = 0.0  # on weights alone, not on norm layers and biases
+    lr: Rate = 1e-3  # at the peak of the schedule
+    beta1: Decay = 0.9
+    beta2: Decay = 0.999
+    weight_decay: Rate = 0.0  # on weights alone, not on norm layers and biases
 
     def __post_init__(self) -> None:
         _check(self.lr, self.weight_decay)

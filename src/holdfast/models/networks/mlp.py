@@ -10,6 +10,7 @@ from torch import nn
 
 from holdfast.models.networks.base import Network
 from holdfast.registry import register
+from holdfast.units import Width
 
 
 @register("network", "mlp")
@@ -17,7 +18,7 @@ from holdfast.registry import register
 class MLP(Network):
     """A multilayer perceptron with rectifiers, for inputs of any shape."""
 
-    hidden: tuple[int, ...] = (256, 256)  # units of each hidden layer
+    hidden: tuple[Width, ...] = (256, 256)  # units of each hidden layer
 
     def build(self, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
         layers: list[nn.Module] = [nn.Flatten()]

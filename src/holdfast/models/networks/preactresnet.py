@@ -9,6 +9,7 @@ from torch import nn
 from holdfast.models.networks.base import Network, image_shape
 from holdfast.models.networks.residual import PreActResNet
 from holdfast.registry import register
+from holdfast.units import Width
 
 
 @register("network", "preactresnet18")
@@ -16,7 +17,7 @@ from holdfast.registry import register
 class PreActResNet18(Network):
     """PreActResNet-18 for small images (He et al., 2016, arXiv:1603.05027); 11.2M weights."""
 
-    width: int = 64  # channels of the first stage; each further stage doubles them
+    width: Width = 64  # channels of the first stage; each further stage doubles them
 
     def build(self, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
         channels, _, _ = image_shape(self, input_shape, side=4)

@@ -8,6 +8,7 @@ from torch import nn
 
 from holdfast.models.networks.base import Network, image_shape
 from holdfast.registry import register
+from holdfast.units import Width
 
 
 @register("network", "small_cnn")
@@ -18,8 +19,8 @@ class SmallCNN(Network):
     Unlike theirs it pads, so that 8x8 images fit, and has neither dropout nor a third dense layer.
     """
 
-    width: int = 32  # channels of the first two convolutions; the others have twice as many
-    hidden: int = 200  # units
+    width: Width = 32  # channels of the first two convolutions; the others have twice as many
+    hidden: Width = 200  # units
 
     def build(self, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
         channels, height, width = image_shape(self, input_shape, side=4)

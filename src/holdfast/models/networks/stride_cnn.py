@@ -8,6 +8,7 @@ from torch import nn
 
 from holdfast.models.networks.base import Network, image_shape
 from holdfast.registry import register
+from holdfast.units import Width
 
 
 @register("network", "stride_cnn")
@@ -15,8 +16,8 @@ from holdfast.registry import register
 class StrideCNN(Network):
     """Two 4x4 convolutions of stride 2, one hidden layer (Wong et al., 2020, on MNIST; 166k)."""
 
-    width: int = 16  # channels of the first convolution; the second has twice as many
-    hidden: int = 100  # units
+    width: Width = 16  # channels of the first convolution; the second has twice as many
+    hidden: Width = 100  # units
 
     def build(self, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
         channels, height, width = image_shape(self, input_shape, side=4)

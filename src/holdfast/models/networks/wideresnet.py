@@ -10,6 +10,7 @@ from holdfast.errors import ConfigError
 from holdfast.models.networks.base import Network, image_shape
 from holdfast.models.networks.residual import PreActResNet
 from holdfast.registry import register
+from holdfast.units import Depth, Width
 
 
 @register("network", "wideresnet")
@@ -17,8 +18,8 @@ from holdfast.registry import register
 class WideResNet(Network):
     """WRN-depth-widen (Zagoruyko and Komodakis, 2016, arXiv:1605.07146); 36.5M weights at 28-10."""
 
-    depth: int = 28  # 6n + 4 convolutions
-    widen: int = 10  # times 16, 32 and 64 channels
+    depth: Depth = 28  # 6n + 4 convolutions
+    widen: Width = 10  # times 16, 32 and 64 channels
 
     def __post_init__(self) -> None:
         if self.depth < 10 or (self.depth - 4) % 6:
