@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from holdfast.training.folder import read_run, write_run
 from malformed import changed, seal
 
 CODE = "import pathlib\npathlib.Path('ran').touch()\ndef build():\n    raise SystemExit\n"
@@ -92,3 +93,23 @@ def test_data_that_a_run_of_others_names_are_not_opened_either(holdfast, trained
     ran = holdfast("attack", "--model", run, "--attack", "fgsm")
     assert ran.status == 2
     assert ran.err.startswith("error: say which data: --data NAME; the run names ")
+
+
+@pytest.mark.parametrize("name", ["run.json", "best/model.json", "metrics.jsonl", "recipe.yaml"])
+def test_a_pipe_in_a_run_folder_or_as_a_recipe_does_not_block(holdfast, trained, tmp_path, name):
+    run = shutil.copytree(trained, tmp_path / "run")
+    (run / name).unlink(missing_ok=True)
+    os.mkfifo(run / name)
+    recipe = [run / name] if name == "recipe.yaml" else []
+    words = ("--model", run, "--suite", "quick", "--n", "4", "--out", "claim", "--quiet")
+    ran = holdfast("evaluate", *recipe, *words)
+    assert ran.status == 2
+    assert "it is no ordinary file" in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_the_command_in_a_run_folder_names_no_credential(tmp_path):
+    command = "holdfast train --data https://me:hunter2@host/d --out run"
+    write_run(tmp_path, {}, {}, sentence="", command=command, parts={})
+    assert "hunter2" not in (tmp_path / "run.json").read_text()
+    assert "https://HIDDEN@host/d --out run" in read_run(tmp_path)["command"]
