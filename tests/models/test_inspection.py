@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from holdfast.errors import InputError
-from holdfast.models import inspect, wrap
+from holdfast.models import check_logits, inspect, wrap
 
 X = torch.rand(16, 4, generator=torch.Generator().manual_seed(0))
 Y = torch.arange(16) % 3
@@ -70,6 +70,94 @@ def test_a_sigmoid_output_is_noticed():
     net = Through(torch.sigmoid, classes=1)
     assert unhappy(net, y=Y % 2) == {"logits": "fail"}
     assert unhappy(Through(classes=1), y=Y % 2) == {}
+
+
+def steep(z):
+    return 60 * z
+
+
+SQUASHED = {
+    "sigmoid": lambda z: z.sigmoid(),
+    "saturated sigmoid": lambda z: steep(z).sigmoid(),
+    "sigmoid by hand": lambda z: 1 / (1 + (-z).exp()),
+    "saturated by hand": lambda z: 1 - 1 / (1 + steep(z).exp()),
+    "by way of tanh": lambda z: (1 + z.tanh()) / 2,
+    "hard sigmoid": F.hardsigmoid,
+    "clamp": lambda z: z.clamp(0, 1),
+    "sigmoids put together": lambda z: torch.stack([z[:, k].sigmoid() for k in range(3)], 1),
+    "half precision": lambda z: z.softmax(1).half(),
+    "per cent": lambda z: 100 * z.softmax(1),
+    "masked": lambda z: F.pad(z.sigmoid(), (0, 2), value=-1e9),
+}
+
+
+@pytest.mark.parametrize("name", SQUASHED)
+def test_probabilities_are_refused_whatever_they_add_up_to(name):
+    net = Through(SQUASHED[name]).eval()
+    assert unhappy(net)["logits"] == "fail"
+    with pytest.raises(InputError, match="returns probabilities"):
+        check_logits(wrap(net), X, Y)
+
+
+def test_a_single_sigmoid_is_noticed_where_one_label_occurs():
+    net = Through(torch.sigmoid, classes=1)
+    for y in (torch.zeros(16).long(), torch.ones(16).long()):
+        assert unhappy(net, y=y) == {"logits": "fail"}
+
+
+HONEST = {
+    "in 0..1 by chance": lambda z: 0.5 + 0.1 * z,
+    "rectified": lambda z: z.relu(),
+    "rectified and small": lambda z: 0.1 * z.relu(),
+    "negative": lambda z: -z.abs() - 1,
+    "capped far away": lambda z: 30 * (z / 30).tanh(),
+    "masked": lambda z: F.pad(z, (0, 2), value=-1e9),
+    "one fixed": lambda z: F.pad(steep(z), (0, 1)),
+    "zero head": lambda z: 0 * z,
+}
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_honest_logits_pass_wherever_they_lie(name):
+    net = Through(HONEST[name]).eval()
+    y = net(X).argmax(1)
+    assert "logits" not in unhappy(net, y=y)
+    if name != "zero head":
+        assert "zero-gradient" not in unhappy(net, y=y)
+    check_logits(wrap(net), X, y)
+
+
+def test_bounded_outputs_of_another_kind_are_let_pass_with_a_warning():
+    net = Through(lambda z: 0.5 + 0.4 * z.sin())
+    assert unhappy(net) == {"logits": "warn"}
+    check_logits(wrap(net), X, Y)
+
+
+@pytest.mark.parametrize(
+    "bounded", [lambda z: 10 * z.sigmoid(), lambda z: 5 * z.tanh(), lambda z: z.clamp(-1, 4)]
+)
+def test_a_logit_that_is_bounded_and_saturated_is_noticed(bounded):
+    middle = Through()(X)[:, :1].median().detach()
+    net = Through(lambda z: bounded(torch.cat([900 * (z[:, :1] - middle), z[:, 1:]], 1))).eval()
+    y = net(X).argmax(1)
+    assert 3 < (y == 0).sum() < 16
+    assert unhappy(net, y=y)["zero-gradient"] == "fail"
+    assert unhappy(Through().eval()) == {}
+
+
+def test_a_target_that_returns_sigmoids_is_told_from_one_that_returns_logits():
+    weight = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    asked = []
+
+    def answer(x):
+        asked.append((x.min(), x.max()))
+        return 1 / (1 + np.exp(-40 * (x - 0.5) @ weight))
+
+    with pytest.raises(InputError, match="returns probabilities"):
+        check_logits(wrap(answer, outputs="logits"), X, Y)
+    assert min(low for low, _ in asked) >= 0  # it is asked about its range alone
+    assert max(high for _, high in asked) <= 1
+    check_logits(wrap(lambda x: 0.5 + 0.1 * x @ weight, outputs="logits"), X, Y)
 
 
 def test_train_mode_is_noticed_only_where_it_matters():

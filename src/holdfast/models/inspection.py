@@ -15,12 +15,12 @@ from holdfast.errors import HoldfastError, InputError
 from holdfast.inputs import check_input, check_labels
 from holdfast.losses import CrossEntropy, Loss, Margin, disagreement
 from holdfast.models.adapter import Model, frozen
+from holdfast.models.diagnostics.probabilities import are_probabilities, judge_outputs
 from holdfast.models.finding import Finding, Verdict, failed, passed, warned
 from holdfast.models.gradients import input_gradient, is_checkpointed
 from holdfast.models.rejecting import Rejecting, suspicion
 from holdfast.models.targets.base import BlackBox
 
-_SUM_SLACK = 1e-5  # how far a row of probabilities may be from 1
 _SAME = 1e-5  # of the range of the logits: two runs on the same batch
 _SAME_ALONE = 1e-4  # of their range: another batch shape may round differently
 _FEW = 0.01  # fraction of examples without a gradient that is let pass
@@ -48,7 +48,7 @@ def inspect(
                 return [_not_finite(_fraction(lost))]
             check_labels(y, logits.shape[1] - model.rejects)
             findings = [passed("finite-outputs", "every logit is a number, or masked at -inf")]
-            findings.append(_outputs(model, logits, y))
+            findings.append(judge_outputs(model, x, logits, y))
             findings.append(_repeatable(model, x))
             box = model.box
             findings += [] if box is None else [_black_box(box)]
@@ -70,7 +70,8 @@ def check_logits(model: Model, x: Tensor, y: Tensor) -> int:
     probabilities.
     """
     logits = _first_logits(model, x)
-    finding = _outputs(model, logits, y)
+    with _random_states(x), frozen(model):
+        finding = judge_outputs(model, x, logits, y)
     if finding.status is Verdict.FAIL:
         raise InputError(f"{finding.message}: {finding.remedy}")
     return logits.shape[1] - model.rejects
@@ -109,18 +110,6 @@ def _not_finite(bad: float) -> Finding:
     )
 
 
-def _outputs(model: Model, logits: Tensor, y: Tensor) -> Finding:
-    """Judge what a network returns; of a target that does not return logits, what it was said."""
-    box = model.box
-    logits = logits[:, :-1] if model.rejects else logits
-    if box is None or box.target.outputs == "logits":
-        found = _probabilities(logits, y)
-        if box is None or found.status is not Verdict.FAIL:
-            return found
-        return failed(found.id, "the target returns probabilities", "say outputs='probabilities'")
-    return passed("logits", f"the outputs are {box.target.outputs}, as was said")
-
-
 def _black_box(box: BlackBox) -> Finding:
     labels = box.target.outputs == "labels"
     digest = "" if box.target.sealed else "; its digest covers its settings, not what it computes"
@@ -129,36 +118,6 @@ def _black_box(box: BlackBox) -> Finding:
         f"{box.target.name} gives {'labels alone' if labels else 'scores and no gradient'}{digest}",
         "these points stand against attackers who see no more",
     )
-
-
-def _probabilities(logits: Tensor, y: Tensor) -> Finding:
-    name = "logits"
-    if _are_probabilities(logits) or _is_sigmoid(logits, y):
-        return failed(
-            name,
-            "the model returns probabilities: after softmax or sigmoid, gradients vanish",
-            "remove the last softmax or sigmoid and return what went into it",
-        )
-    if (logits <= 0).all() and _are_probabilities(logits.exp()):
-        return warned(
-            name,
-            "the model returns log-probabilities; only differences count, so figures are sound",
-            "return what goes into log_softmax and spare its cost",
-        )
-    return passed(name, "the outputs are logits")
-
-
-def _are_probabilities(rows: Tensor) -> bool:
-    inside = ((rows >= 0) & (rows <= 1)).all()
-    return bool(inside and ((rows.sum(1) - 1).abs() <= _SUM_SLACK).all())
-
-
-def _is_sigmoid(logits: Tensor, y: Tensor) -> bool:
-    """Say whether a single output, read as (0, z), stays in 0..1 though both labels occur."""
-    if logits.shape[1] != 2 or logits[:, 0].any():
-        return False
-    z = logits[:, 1]
-    return bool(((z >= 0) & (z <= 1)).all() and y.min() != y.max())
 
 
 def _repeatable(model: Model, x: Tensor) -> Finding:
@@ -175,7 +134,34 @@ def _repeatable(model: Model, x: Tensor) -> Finding:
 def _gradients(model: Model, x: Tensor, y: Tensor) -> list[Finding]:
     margin, entropy = (_input_gradient(model, x, y, loss) for loss in (Margin(), CrossEntropy()))
     broken = _fraction(~(margin.isfinite() & entropy.isfinite()).all(1))
-    return [_nan_gradient(broken), _zero_gradient(_zero_rows(margin), _zero_rows(entropy))]
+    zero = _zero_gradient(_zero_rows(margin), _zero_rows(entropy))
+    if zero.status is Verdict.PASS and (still := _saturated(model, x, y)) > _FEW:
+        zero = failed(
+            zero.id,
+            f"the input gradient of the label's logit is exactly zero for {still:.1%} of the "
+            "examples, all of them right: a last sigmoid, tanh or clamp is saturated there, and "
+            "gradient attacks see the other classes alone",
+            "return what goes into the step that bounds the logits",
+        )
+    return [_nan_gradient(broken), zero]
+
+
+def _saturated(model: Model, x: Tensor, y: Tensor) -> float:
+    """Return the fraction of examples that are right by a logit that nothing nearby changes.
+
+    A logit that is constant (the 0 beside a single one) and log-probabilities, which saturate and
+    whose differences do not, are no such case.
+    """
+    with torch.enable_grad():
+        leaf = x.detach().clone().requires_grad_(True)
+        logits = model(leaf)
+        logits = logits[:, :-1] if model.rejects else logits
+        own = logits.gather(1, y[:, None].long())[:, 0]
+        grad, logits = _leaf_gradient(own.sum(), leaf), logits.detach()
+    if (logits <= 0).all() and are_probabilities(logits.exp()):
+        return 0.0
+    moving = (logits != logits[:1]).any(0)
+    return _fraction((grad == 0).all(1) & moving[y.long()] & (logits.argmax(1) == y))
 
 
 def _nan_gradient(broken: float) -> Finding:

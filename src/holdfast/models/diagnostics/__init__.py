@@ -1,0 +1,1 @@
+"""Diagnostics of single habits of a model, which `holdfast.models.inspect` puts together."""

@@ -1,0 +1,160 @@
+"""Outputs that are probabilities where logits are wanted: after a softmax, or a sigmoid a class.
+
+Where such a last step saturates its gradient vanishes, and attacks find less than there is. A
+softmax shows in the rows' sums. A sigmoid a class has no such mark, and honest logits may lie in
+0..1 by chance; so outputs that do are looked at more closely: at the last operation that made them,
+and at where they go when the inputs are far from the data.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from holdfast.models.adapter import Model
+from holdfast.models.finding import Finding, Verdict, failed, passed, warned
+
+NAME = "logits"  # of the finding
+_SUM_SLACK = 1e-5  # how far a row of probabilities may be from 1
+_FULL = 1 - 1e-6  # a probability that has no room left
+_MASKED = -1e6  # what a class that is never predicted may have for a logit
+_PROBES = 16  # inputs, at most, on which outputs in 0..1 are looked at
+_FAR = 1e3  # widths of the range: how far from the data some of them lie
+_SQUASHING = ("Sigmoid", "Softmax", "Hardsigmoid")
+_HANDING_ON = (  # operations that pass values on, as PyTorch calls them in a graph
+    "Alias", "Cat", "Clone", "Copy", "Expand", "Index", "MaskedFill", "Permute", "Reshape",
+    "Select", "Slice", "Squeeze", "Stack", "T", "ToCopy", "Transpose", "Unsqueeze", "View", "Where",
+)  # fmt: skip
+
+
+def judge_outputs(model: Model, x: Tensor, logits: Tensor, y: Tensor) -> Finding:
+    """Return the finding on what a model returned for x; of a target that said so, what it said.
+
+    Holds no state of the model: the caller freezes it and gives back random states.
+    """
+    box = model.box
+    logits = logits[:, :-1] if model.rejects else logits
+    if box is None:
+        return _judged(model, x, logits, y)
+    if box.target.outputs != "logits":
+        return passed(NAME, f"the outputs are {box.target.outputs}, as was said")
+    found = _judged(model, x, logits, y)
+    if found.status is Verdict.FAIL and are_probabilities(logits):
+        return failed(NAME, "the target returns probabilities", "say outputs='probabilities'")
+    return found
+
+
+def are_probabilities(rows: Tensor) -> bool:
+    """Return True if every row (N, K) is a distribution, or is one times a common factor."""
+    if not ((rows >= 0) & rows.isfinite()).all():
+        return False
+    sums = rows.sum(1)
+    if ((sums - 1).abs() <= _SUM_SLACK).all():
+        return True
+    factor = float(sums.mean())  # 100 where they are per cent
+    moves = float((rows.amax(0) - rows.amin(0)).max()) > 1e-3 * factor
+    return moves and bool(((sums - factor).abs() <= _SUM_SLACK * factor).all())
+
+
+def _judged(model: Model, x: Tensor, logits: Tensor, y: Tensor) -> Finding:
+    rows = _shown(logits)
+    if are_probabilities(rows) or _is_sigmoid(rows, y):
+        return _refused("softmax or sigmoid")
+    # Log-probabilities are logits that differ from others by a shift: margins are the same.
+    if (rows <= 0).all() and are_probabilities(rows.exp()):
+        return warned(
+            NAME,
+            "the model returns log-probabilities; only differences count, so figures are sound",
+            "return what goes into log_softmax and spare its cost",
+        )
+    if _are_inside(rows):
+        return _bounded(model, x, logits)
+    return passed(NAME, "the outputs are logits")
+
+
+def _shown(logits: Tensor) -> Tensor:
+    """Return the columns of the classes that can be predicted."""
+    return logits[:, (logits > _MASKED).any(0)]
+
+
+def _bounded(model: Model, x: Tensor, logits: Tensor) -> Finding:
+    """Judge outputs that all lie in 0..1: those of a sigmoid a class, or logits by chance."""
+    few = x[:_PROBES]
+    if model.box is None and _ends_in_squashing(model, few):
+        return _refused("sigmoid")
+    seen = _shown(torch.cat([logits, *_elsewhere(model, few)]))
+    moves = bool((seen.amax(0) > seen.amin(0)).any())
+    if not (moves and _are_inside(seen)):
+        return passed(NAME, "the outputs are logits")
+    if bool((seen >= _FULL).any()):
+        return _refused("sigmoid")
+    return warned(
+        NAME,
+        "the outputs stay in 0..1 wherever they were looked at, as those of a sigmoid do, whose "
+        "gradients may vanish",
+        "if there is one, return what goes into it; if these are logits, nothing is wrong",
+    )
+
+
+def _refused(last: str) -> Finding:
+    return failed(
+        NAME,
+        f"the model returns probabilities: after {last}, gradients vanish",
+        f"remove the last {last} and return what went into it; probabilities that add up to 1 are "
+        "also taken with wrap(model, outputs='probabilities'), and of others return their "
+        "logarithms log(p / (1 - p)), computed before they are rounded",
+    )
+
+
+def _is_sigmoid(logits: Tensor, y: Tensor) -> bool:
+    """Return True if one output, read as (0, z), stays in 0..1 though both labels occur."""
+    if logits.shape[1] != 2 or logits[:, 0].any():
+        return False
+    return _are_inside(logits) and bool(y.min() != y.max())
+
+
+def _are_inside(rows: Tensor) -> bool:
+    return bool(((rows >= 0) & (rows <= 1)).all())
+
+
+def _ends_in_squashing(model: Model, x: Tensor) -> bool:
+    """Return True if all outputs come from a sigmoid or softmax, and nothing else comes after."""
+    inner = model.module if model.rejects else model
+    with torch.enable_grad():
+        logits: Tensor = inner(x.detach().clone().requires_grad_(True))
+    found, seen, waiting = False, set(), [logits.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:  # None: a constant, as the 0 beside a single logit
+            continue
+        seen.add(node)
+        kind = type(node).__name__
+        if kind.startswith(_SQUASHING):
+            found = True
+        elif kind.startswith(tuple(f"{name}Backward" for name in _HANDING_ON)):
+            waiting.extend(following for following, _ in node.next_functions)
+        else:
+            return False
+    return found
+
+
+def _elsewhere(model: Model, x: Tensor) -> list[Tensor]:
+    """Return what a model says of noise, and of inputs far away: logits grow, probabilities stay.
+
+    A target outside of PyTorch is asked about the range alone, in which it promised to answer.
+    """
+    (low, high), draw = model.range, torch.Generator().manual_seed(0)
+    noise = torch.rand(x.shape, generator=draw, dtype=torch.float32).to(x)
+    inputs = [low + (high - low) * noise]
+    if model.box is None:
+        inputs.append(low + (high - low) * _FAR * (2 * noise - 1))
+    found = []
+    for given in inputs:
+        try:
+            with torch.no_grad():
+                rows: Tensor = model(given)
+        except (RuntimeError, ValueError, IndexError):  # it takes no such inputs
+            continue
+        rows = rows[:, :-1] if model.rejects else rows
+        found.append(rows[~rows.isnan().any(1)])
+    return found
