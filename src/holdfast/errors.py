@@ -41,7 +41,7 @@ class VerificationError(HoldfastError):
 
 
 class HoldfastWarning(UserWarning):
-    """A setting that can be meant and hardly ever is: steps that are too short, a tiny eps."""
+    """What can be meant and hardly ever is: steps that are too short, a tiny eps, no locks."""
 
 
 def outside() -> int:
@@ -50,6 +50,17 @@ def outside() -> int:
     while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("holdfast"):
         level, frame = level + 1, frame.f_back
     return level
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal ended the work after what can be kept was saved; `signal` is its number.
+
+    It is no HoldfastError: what catches errors should not catch it.
+    """
+
+    def __init__(self, signal: int) -> None:
+        super().__init__(signal)
+        self.signal = signal
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -10,13 +10,14 @@ import errno
 import json
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from holdfast.errors import StorageError
+from holdfast.errors import InputError, StorageError
+from holdfast.plain import digest
 
 TEMPORARY = ".tmp-"  # prefix of files that a kill may leave behind; readers ignore them
 LARGEST = 2**36  # bytes of a file: beyond the weights and states of any network that fits here
@@ -39,6 +40,40 @@ _WHY_UNREADABLE = {
     errno.EPERM: "no permission to read it",
     errno.ENXIO: "it is no ordinary file",  # a socket
 }
+
+
+def user_path(path: str | os.PathLike[str], name: str = "path") -> Path:
+    """Return a path that a user wrote, `~` and `~user` expanded; variables are the shell's.
+
+    name: of the argument, for messages. Raises InputError, before any work, for what no file can be
+    called, and for a name that is no text: it could not be written into a claim in the end.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"{name} must be a path, got {type(path).__name__}")
+    text = os.fsdecode(path)
+    if not text:
+        raise InputError(f"{name} must name a file or a folder, got {text!r}")
+    if "\0" in text:
+        raise InputError(f"{name} must be a path without a zero byte, got {text!r}")
+    check_text(text, name)
+    try:
+        found = Path(text).expanduser()
+        found.stat()
+    except RuntimeError:
+        raise InputError(f"{name} {text!r}: no such user here; write the folder in full") from None
+    except (FileNotFoundError, NotADirectoryError):
+        return found  # a reader says what is missing, a writer makes it
+    except OSError as error:
+        raise InputError(f"{name} {text!r} cannot be used: {error.strerror}") from error
+    return found
+
+
+def check_text(text: str, name: str) -> None:
+    """Raise InputError for text with bytes that are no UTF-8, as a file's name may hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{name} {text!r} holds bytes that are no UTF-8: rename it") from None
 
 
 @contextmanager
@@ -91,7 +126,28 @@ def sync_folder(path: Path) -> None:
 
 def write_json(path: Path, data: Any) -> None:
     """Write plain data as indented JSON, atomically."""
-    write_atomic(path, (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode())
+    try:
+        text = (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()
+    except UnicodeEncodeError as error:
+        what = error.object[max(error.start - 20, 0) : error.end]
+        raise StorageError(f"cannot write {path}: {what!r} is no text in UTF-8") from None
+    write_atomic(path, text)
+
+
+def write_card(path: Path, card: Mapping[str, Any]) -> None:
+    """Write plain data as JSON with its own digest, atomically."""
+    write_json(path, {**card, "digest": digest(dict(card))})
+
+
+def read_card(path: Path, schema: str) -> dict[str, Any]:
+    """Read plain data written by `write_card`; StorageError if altered or of another schema."""
+    card = read_json(path)
+    if not isinstance(card, dict) or card.get("schema") != schema:
+        raise StorageError(f"{path} is not a {schema} file: choose a folder that Holdfast wrote")
+    stored = card.pop("digest", None)
+    if digest(card) != stored:
+        raise StorageError(f"{path} is truncated or altered: its digest is not the stored one")
+    return card
 
 
 def read_file(path: Path, limit: int = LARGEST) -> bytes:

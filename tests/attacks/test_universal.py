@@ -93,7 +93,7 @@ def test_the_file_says_what_it_is_and_notices_changes(tmp_path):
     about = json.loads((tmp_path / "u" / "perturbation.json").read_text())
     assert about["split"]["fingerprint"] == train.fingerprint
     assert about["method"]["type"] == "ascent"
-    assert about["digest"] == found.digest
+    assert about["sha256"] == found.digest
     assert found.tensors["ids"].tolist() == train.ids.tolist()
     whatever = Perturbation(path=found.path)
     attack = Applied(perturbation=whatever)

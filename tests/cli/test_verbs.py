@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 import holdfast as hf
+from holdfast.errors import Interrupted
 from tiny import own_network, some_digits, with_source
 
 TINY = ("--set", "plan.epochs=1", "--set", "network.hidden=[16]", "--set", "method.attack.steps=1")
@@ -78,6 +80,46 @@ def test_ctrl_c_prints_the_command_that_resumes(holdfast, tmp_path):
     ran = holdfast(*words, "--resume", "--quiet")
     assert ran.status == 0, ran.err
     assert "ended" not in ran.out
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_the_exit_status_names_the_signal(name, holdfast, monkeypatch):
+    number = signal.Signals[name]
+
+    def interrupted(*arguments, **options):
+        raise Interrupted(number)
+
+    monkeypatch.setattr("holdfast.api.train", interrupted)
+    ran = holdfast("train", "digits_linf", "--model", "mlp", "--out", "a b", "--quiet")
+    assert ran.status == 128 + number
+    assert "holdfast train digits_linf --model mlp --out 'a b' --resume" in ran.err
+    monkeypatch.setattr("holdfast.api.evaluate", interrupted)
+    words = ("evaluate", "--model", "x:y", "--data", "digits", "--threat", "linf:0.1")
+    monkeypatch.setattr("holdfast.cli.subject.model_of", lambda *names: hf.wrap(own_network()))
+    ran = holdfast(*words, "--out", "c", "--quiet")
+    assert ran.status == 128 + number
+    assert f"continue with: holdfast {' '.join(words)} --out c" in ran.err
+
+
+def test_what_only_fails_in_the_end_fails_before_the_work(holdfast, trained, claimed, monkeypatch):
+    """A folder that cannot be written to, or that holds something of value."""
+
+    def work(*arguments, **options):
+        pytest.fail("the work began")
+
+    monkeypatch.setattr("holdfast.cli.batches.attack_all", work)
+    monkeypatch.setattr("holdfast.api.evaluate", work)
+    Path("file").write_text("in the way")
+    words = ("--model", trained, "--n", "4")
+    for place in ("file", "file/sub"):
+        ran = holdfast("attack", *words, "--out", place)
+        assert (ran.status, ran.err.count("\n")) == (2, 1)
+        ran = holdfast("evaluate", *words, "--out", "c", "--png", place)
+        assert (ran.status, ran.err.count("\n")) == (2, 1)
+    for folder, what in ((trained, "a training run"), (claimed, "a claim")):
+        ran = holdfast("attack", *words, "--out", folder)
+        assert ran.status == 2
+        assert f"holds {what}: choose another folder" in ran.err
 
 
 def test_attack_prints_and_writes_what_it_found(holdfast, trained, tmp_path):

@@ -65,6 +65,31 @@ def test_a_wrong_name_is_one_error(package, path, words):
         load_user_model(path)
 
 
+def test_the_users_own_line_is_named_not_the_one_inside_a_library(package, tmp_path):
+    source = "import torch\nfrom torch import nn\n\ndef build():\n"
+    source += "    nn.Linear(4, 3)(torch.zeros(2, 5))\n"
+    (tmp_path / "broken_nets.py").write_text(source)
+    try:
+        with pytest.raises(InputError, match=r"RuntimeError: .* \(broken_nets\.py, line 5\)"):
+            load_user_model("broken_nets:build")
+    finally:
+        sys.modules.pop("broken_nets", None)
+
+
+class Hooked(nn.Linear):
+    """A layer whose own loading code raises."""
+
+    def _load_from_state_dict(self, *arguments):
+        raise KeyError("version")
+
+
+def test_a_loading_hook_that_raises_is_one_error(tmp_path):
+    theirs = Hooked(2, 2)
+    torch.save(theirs.state_dict(), tmp_path / "w.pt")
+    with pytest.raises(InputError, match="do not fit: 'version'"):
+        load_weights(theirs, tmp_path / "w.pt")
+
+
 @pytest.mark.parametrize("nest", [lambda s: s, lambda s: {"state_dict": s, "epoch": 3}])
 @pytest.mark.parametrize("prefix", ["", "module.", "module._orig_mod."])
 def test_weights_load_from_what_trainers_save(package, tmp_path, nest, prefix):

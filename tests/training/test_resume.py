@@ -64,36 +64,63 @@ def start(splits, threat):
 
 
 class Interrupting:
-    """A method that has the user press Ctrl-C in its n-th step."""
+    """Raises a signal in its n-th call."""
 
-    def __init__(self, n):
-        self.left = n
+    def __init__(self, n, number=signal.SIGINT):
+        self.left, self.number = n, number
 
     def __call__(self, *arguments):
         self.left -= 1
         if self.left == 0:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(self.number)
 
 
-def test_ctrl_c_saves_and_prints_how_to_go_on(start, tmp_path, monkeypatch, capsys):
+def test_a_signal_saves_and_prints_how_to_go_on(start, tmp_path, monkeypatch, capsys):
     start(tmp_path / "whole")
-    press = Interrupting(7)
     real = FastAT.loss
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        press = Interrupting(7, signal.Signals[name])
 
-    def loss(self, *arguments):
+        def loss(self, *arguments, press=press):
+            press()
+            return real(self, *arguments)
+
+        handler = signal.getsignal(press.number)
+        monkeypatch.setattr(FastAT, "loss", loss)
+        cut = tmp_path / name
+        with pytest.raises(KeyboardInterrupt) as caught:
+            start(cut, quiet=False, command="holdfast train --resume")
+        assert caught.value.signal == press.number
+        assert signal.getsignal(press.number) is handler
+        assert "holdfast train --resume" in capsys.readouterr().err
+        newest = json.loads((cut / "checkpoints/newest.json").read_text())["checkpoint"]
+        assert newest == "epoch-00001-batch-0000004"  # the request is heard before the next step
+        start(cut, resume=True)
+        assert fingerprint(cut) == fingerprint(tmp_path / "whole")
+
+
+def test_a_signal_in_validation_keeps_the_epoch_before_it(start, tmp_path):
+    """Schedulers kill half a minute after the signal; a validation may take longer."""
+    press = Interrupting(1, signal.SIGTERM)
+    plan = TrainPlan(epochs=1, batch_size=16)
+
+    def validate(model):
         press()
-        return real(self, *arguments)
+        return {"clean": 0.5, "robust": 0.5}
 
-    handler = signal.getsignal(signal.SIGINT)
-    monkeypatch.setattr(FastAT, "loss", loss)
+    start(tmp_path / "whole", plan=plan, validate=lambda model: {"clean": 0.5, "robust": 0.5})
     with pytest.raises(KeyboardInterrupt):
-        start(tmp_path / "cut", quiet=False, command="holdfast train --resume")
-    assert signal.getsignal(signal.SIGINT) is handler
-    assert "holdfast train --resume" in capsys.readouterr().err
+        start(tmp_path / "cut", plan=plan, validate=validate)
     newest = json.loads((tmp_path / "cut/checkpoints/newest.json").read_text())["checkpoint"]
-    assert newest == "epoch-00001-batch-0000004"  # the request is heard before the next step
-    start(tmp_path / "cut", resume=True)
-    assert fingerprint(tmp_path / "cut") == fingerprint(tmp_path / "whole")
+    assert newest == "epoch-00000-batch-0000004"
+    start(tmp_path / "cut", plan=plan, resume=True, validate=validate)
+    whole, cut = (fingerprint(tmp_path / name) for name in ("whole", "cut"))
+    ends = (
+        "last/epoch-00001.safetensors",
+        "checkpoints/epoch-00001-batch-0000000/tensors.safetensors",
+        1,
+    )
+    assert [cut[key] for key in ends] == [whole[key] for key in ends]
 
 
 def test_a_crash_in_validation_costs_at_most_the_epoch(start, tmp_path):

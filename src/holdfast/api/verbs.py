@@ -41,7 +41,7 @@ from holdfast.objective import Objective
 from holdfast.plain import build
 from holdfast.rng import Rng
 from holdfast.runtime import deterministic
-from holdfast.storage import write_atomic
+from holdfast.storage import user_path, write_atomic
 from holdfast.threat import Targeted, ThreatModel
 from holdfast.training import Method, TrainPlan, TrainResult
 from holdfast.training.setup import NetworkLike
@@ -95,7 +95,7 @@ def train(
         quiet=quiet,
         command=command,
     )
-    remember(result.model, Path(out))
+    remember(result.model, result.out)
     return result
 
 
@@ -106,7 +106,7 @@ def load(path: str | Path, network: nn.Module | None = None) -> Model:
     path: the run's folder; `runs/a/last` means the last epoch's model. network: the module to load
     into, freshly built, where the run trained a network of the user's own.
     """
-    run, which = Path(path), "best"
+    run, which = user_path(path), "best"
     if run.name in ("best", "last") and (run / "model.json").exists():
         run, which = run.parent, run.name
     model = training.load_run(run, which, network)
@@ -283,7 +283,7 @@ def report(
     if out is None:
         reporting.print_terminal(loaded)
         return None
-    out = Path(out)
+    out = user_path(out, "out")
     if out.suffix in (".html", ".htm"):
         return reporting.write_report(loaded, out)
     if out.suffix != ".md":

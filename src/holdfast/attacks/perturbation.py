@@ -21,7 +21,7 @@ from holdfast.errors import InputError, StorageError
 from holdfast.registry import register
 from holdfast.spaces.ball import spread
 from holdfast.spaces.squares import as_image
-from holdfast.storage import read_file, read_json, write_atomic, write_json
+from holdfast.storage import read_card, read_file, user_path, write_atomic, write_card
 from holdfast.threat import Normed, Placed
 
 SCHEMA = "holdfast-perturbation-1"
@@ -142,7 +142,7 @@ def store(
     data = save({"delta": delta.cpu().contiguous(), "ids": ids.cpu(), "marks": seen.cpu()})
     digest = hashlib.sha256(data).hexdigest()
     write_atomic(out / TENSORS, data)
-    write_json(out / ABOUT, {"schema": SCHEMA, "digest": digest, **about})
+    write_card(out / ABOUT, {"schema": SCHEMA, "sha256": digest, **about})
     return Perturbation(path=str(out), digest=digest)
 
 
@@ -163,13 +163,11 @@ def scaled(region: Normed, change: Tensor) -> Tensor:
 @lru_cache(maxsize=8)
 def _read(path: str, digest: str) -> tuple[dict[str, Tensor], dict[str, Any], frozenset[int]]:
     """Return tensors, description and marks; StorageError for what is missing or altered."""
-    folder = Path(path)
-    about = read_json(folder / ABOUT)
+    folder = user_path(path, "perturbation")
+    about = read_card(folder / ABOUT, SCHEMA)
     data = read_file(folder / TENSORS)
     found = hashlib.sha256(data).hexdigest()
-    if not isinstance(about, dict) or about.get("schema") != SCHEMA:
-        raise StorageError(f"{folder / ABOUT} describes no perturbation")
-    if found != about.get("digest") or digest not in ("", found):
+    if found != about["sha256"] or digest not in ("", found):
         raise StorageError(
             f"{folder / TENSORS} is not the perturbation that was stored: altered or replaced"
         )

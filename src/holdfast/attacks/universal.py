@@ -6,20 +6,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from holdfast.arguments import checked
-from holdfast.attacks.perturbation import Perturbation, marks, store
+from holdfast.attacks.perturbation import ABOUT, SCHEMA, Perturbation, marks, store
 from holdfast.attacks.travel import warn_of_short_steps
+from holdfast.claims import model_digest
 from holdfast.data import Batch, Examples
 from holdfast.errors import InputError
+from holdfast.locking import locked
 from holdfast.models import Model, check_logits, frozen, wrap
 from holdfast.objective import Objective
 from holdfast.plain import describe
 from holdfast.rng import Rng
+from holdfast.storage import read_card, user_path
 from holdfast.threat import Knowledge, Normed, Placed, ThreatModel
 from holdfast.units import BatchSize, Seed
 
@@ -141,8 +144,9 @@ def fit(
     result is reported on other examples: those of `data` are refused. The threat model's knowledge
     and query budget do not bind the fit, which uses a model that the attacker has at hand.
 
-    Raises InputError for a set that does not fit the method (a norm ball, or a patch), and for
-    ranges that do not agree.
+    A second call with the same arguments returns what lies there. Raises InputError for a set that
+    does not fit the method (a norm ball, or a patch), for ranges that do not agree, and for a
+    folder that holds another perturbation.
     """
     wrapped = wrap(model)
     if not tuple(wrapped.range) == tuple(threat.space.range) == tuple(data.range):
@@ -150,6 +154,7 @@ def fit(
             f"model, set and data must have one range, got {tuple(wrapped.range)}, "
             f"{tuple(threat.space.range)} and {tuple(data.range)}"
         )
+    out = user_path(out, "out")
     fitting = Fitting(
         model=wrapped,
         data=data,
@@ -162,19 +167,35 @@ def fit(
     probe = fitting.data.batch(torch.arange(min(PROBE, len(data)))).to(fitting.device)
     check_logits(wrapped, probe.x, probe.y)
     warn_of_short_steps(method, threat.space)
-    with frozen(wrapped):
-        delta = method.search(fitting)
-        with torch.no_grad():
-            rate = fitting.fooled(delta)
-    seen = [mark for batch in fitting.batches(0) for mark in marks(batch.x)]
     about = {
+        "model": model_digest(wrapped),
         "method": describe(method),
         "space": describe(threat.space),
         "goal": describe(threat.goal),
         "radius": threat.space.radius,
         "split": {"name": data.name, "part": data.part, "fingerprint": data.fingerprint},
         "examples": len(data),
+        "groups": fitting.groups,
         "seed": seed,
-        "fooled": rate,
+        "batch_size": batch_size,
     }
-    return store(Path(out), delta, data.ids, torch.tensor(seen), about)
+    with locked(out, "a fit"):
+        if (out / ABOUT).exists():
+            return _stored(out, about)
+        with frozen(wrapped):
+            delta = method.search(fitting)
+            with torch.no_grad():
+                about["fooled"] = fitting.fooled(delta)
+        seen = [mark for batch in fitting.batches(0) for mark in marks(batch.x)]
+        return store(out, delta, data.ids, torch.tensor(seen), about)
+
+
+def _stored(out: Path, wanted: dict[str, Any]) -> Perturbation:
+    """Return the perturbation that lies there; InputError if it was fitted otherwise."""
+    there = read_card(out / ABOUT, SCHEMA)
+    if other := [key for key, value in wanted.items() if there.get(key) != value]:
+        raise InputError(
+            f"{out} holds a perturbation fitted with another {' and another '.join(other)}: "
+            "choose another folder, or delete that one"
+        )
+    return Perturbation(path=str(out), digest=there["sha256"])

@@ -40,6 +40,7 @@ from holdfast.storage import (
     parse_json,
     read_file,
     sync_folder,
+    user_path,
     write_atomic,
 )
 
@@ -115,7 +116,8 @@ class Claim:
         byte changed or the figures contradict one another. The model and the data are not needed;
         that they fit the claim is what `verify` checks.
         """
-        folder = Path(path).parent if Path(path).name == DOCUMENT else Path(path)
+        folder = user_path(path, "claim")
+        folder = folder.parent if folder.name == DOCUMENT else folder
         document = _read_document(folder / DOCUMENT)
         check_files(document, folder)
         for name, expected in document["files"].items():
@@ -148,7 +150,7 @@ def write_claim(
     claim that lies there already is withdrawn first, so that a kill leaves an unfinished folder
     rather than a claim whose files are another's. Raises StorageError if writing fails.
     """
-    folder = make_folder(Path(folder))
+    folder = make_folder(user_path(folder, "out"))
     _withdraw(folder, keep=set(contents))
     for name, data in contents.items():
         write_atomic(folder / name, data)

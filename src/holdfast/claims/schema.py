@@ -58,6 +58,13 @@ def check_document(document: Mapping[str, Any], where: str) -> None:
         raise VerificationError(f"{where}: {error}") from None
 
 
+def check_parts(parts: Mapping[str, Any]) -> None:
+    """Raise VerificationError unless these fields of a future claim.json have their shape."""
+    shapes = {**_DOCUMENT.required, **_DOCUMENT.optional}
+    for name, value in parts.items():
+        shapes[name].check(value, name)
+
+
 def largest_batch(n: int) -> int:
     """Return how many examples a batch may have in an evaluation of `n`."""
     return max(n, LARGEST_BATCH)

@@ -15,6 +15,7 @@ from torch import Tensor
 from holdfast import api
 from holdfast.attacks import Attack, Result
 from holdfast.claims import Accuracy
+from holdfast.claims.claim import DOCUMENT
 from holdfast.data import Batch, Examples
 from holdfast.errors import InputError
 from holdfast.inputs import as_columns
@@ -64,6 +65,13 @@ class Found:
         table.writerows(zip(ids, y, map(int, clean), self.status, size, loss, strict=True))
         write_atomic(folder / "per_example.csv", text.getvalue().encode())
         return folder
+
+
+def check_folder(folder: Path) -> None:
+    """Raise InputError for a folder whose files the inputs found would replace or mix with."""
+    for there, what in ((DOCUMENT, "a claim"), ("run.json", "a training run")):
+        if (folder / there).exists():
+            raise InputError(f"{folder} holds {what}: choose another folder")
 
 
 def attack_all(model: Model, examples: Examples, threat: ThreatModel, settings: Any) -> Found:

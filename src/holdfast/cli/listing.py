@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +14,7 @@ from holdfast.data.load import HOME
 from holdfast.errors import ConfigError, did_you_mean
 from holdfast.printable import printable
 from holdfast.registry import known
+from holdfast.storage import user_path
 
 KINDS = {
     "attack": "attacks",
@@ -67,8 +67,10 @@ def rows(kind: str) -> list[Row]:
 def _data() -> list[Row]:
     found: list[Row] = [("digits", "built in: 1,797 handwritten digits of 8x8 pixels")]
     home = os.environ.get(HOME)
-    if home and Path(home).is_dir():
-        paths = sorted(p for p in Path(home).iterdir() if p.suffix == ".npz" or p.is_dir())
+    if home and user_path(home, HOME).is_dir():
+        paths = sorted(
+            p for p in user_path(home, HOME).iterdir() if p.suffix == ".npz" or p.is_dir()
+        )
         return found + [(path.stem, str(path)) for path in paths]
     return [*found, ("NAME", f"an .npz file or image folder in the folder that {HOME} names")]
 

@@ -17,7 +17,7 @@ from holdfast.printable import printable
 REFUTED = 1  # a claim does not hold, or the demo misses its figures
 MISUSED = 2  # bad input, configuration or storage
 UNEXPECTED = 3  # a bug of ours, or an error inside somebody's network
-INTERRUPTED = 130  # Ctrl-C, as shells report it
+INTERRUPTED = 130  # Ctrl-C, as shells report it; other signals: 128 + their number
 
 _usage_error = typer.BadParameter.__base__  # typer carries click inside and names few of its errors
 CLICK_ERROR: type[Exception] = getattr(_usage_error, "__base__", Exception)

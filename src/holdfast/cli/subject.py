@@ -17,6 +17,7 @@ from holdfast.errors import ConfigError, InputError
 from holdfast.models import Model, load_user_model, load_weights, wrap
 from holdfast.plain import build
 from holdfast.registry import known
+from holdfast.storage import user_path
 from holdfast.threat import ThreatModel
 from holdfast.training.folder import read_run
 
@@ -94,7 +95,7 @@ def model_of_claim(document: Mapping[str, Any]) -> Model:
     A run folder holds weights and the name of a network of ours: loading it runs nothing of it.
     """
     name = (document["training"] or {}).get("run")
-    if name is not None and is_run(name):
+    if name is not None and os.path.isdir(name):  # noqa: PTH112 - False also for what can be no path
         return api.load(name)
     why = "" if name is None else f"; the claim names {name!r}, which is no run folder here"
     raise ConfigError(
@@ -110,7 +111,7 @@ def data_of_claim(document: Mapping[str, Any]) -> str:
 
 def is_run(name: str) -> bool:
     """Say whether a model's name is a folder."""
-    return os.path.isdir(name)  # noqa: PTH112 - False also for what can be no path
+    return user_path(name, "model").is_dir()
 
 
 def threat_of(given: ThreatModel | None, model: str | None) -> ThreatModel:
@@ -143,7 +144,7 @@ def _known_set(name: str, where: str) -> str:
 
 
 def _run(name: str) -> Path:
-    path = Path(name)
+    path = user_path(name, "model")
     return path.parent if (path / "model.json").exists() else path
 
 

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+import typer
 from rich.console import Console
 
 from holdfast import api
 from holdfast.claims import Claim
 from holdfast.cli import batches, listing, subject
-from holdfast.errors import ConfigError
+from holdfast.errors import ConfigError, Interrupted
 from holdfast.evaluation import export_png
+from holdfast.locking import locked
 from holdfast.printable import printable
+from holdfast.storage import user_path
 from holdfast.training import TrainResult
+
+SIGNALED = 128
 
 
 def say(text: object) -> None:
@@ -37,7 +44,7 @@ def train(
         raise ConfigError("say which data to train on: --data digits, --data cifar10.npz ...")
     out = settings.out or _missing("train", "runs/a")
     again = subject.words_of("train", recipe, {**given, "resume": True}, changes)
-    try:
+    with _going_on(again, quiet):
         result = api.train(
             subject.network_of(settings),
             settings.data,
@@ -53,10 +60,6 @@ def train(
             quiet=quiet,
             command=again,
         )
-    except KeyboardInterrupt:
-        if quiet:  # otherwise training has said so
-            sys.stderr.write(f"interrupted; continue with: {again}\n")
-        raise
     for line in _kept(result):
         say(line)
     if not quiet:
@@ -69,10 +72,15 @@ def attack(recipe: str | None, given: Mapping[str, Any], changes: Sequence[str])
     model = subject.model_of(settings.model, settings.weights, settings.outputs)
     threat = subject.threat_of(settings.threat, settings.model)
     examples = api.examples_of(subject.data_of(settings.data, settings.model), "test", model.range)
-    found = batches.attack_all(model, examples, threat, settings)
-    say(found.sentence(threat, settings.attack))
-    if settings.out is not None:
-        say(f"wrote {found.write(Path(settings.out))}")
+    if settings.out is None:
+        say(batches.attack_all(model, examples, threat, settings).sentence(threat, settings.attack))
+        return
+    out = user_path(settings.out, "out")
+    batches.check_folder(out)
+    with locked(out, "an attack"):  # also finds out whether it can be written to, before the work
+        found = batches.attack_all(model, examples, threat, settings)
+        say(found.sentence(threat, settings.attack))
+        say(f"wrote {found.write(out)}")
 
 
 def evaluate(
@@ -88,22 +96,27 @@ def evaluate(
     model = subject.model_of(settings.model, settings.weights, settings.outputs)
     threat = subject.threat_of(settings.threat, settings.model)
     examples = api.examples_of(subject.data_of(settings.data, settings.model), "test", model.range)
-    claim = api.evaluate(
-        model,
-        examples,
-        threat=threat,
-        suite=settings.suite,
-        out=settings.out or _missing("evaluate", "claims/a"),
-        seed=settings.seed,
-        n=settings.n,
-        batch_size=settings.batch_size,
-        device=settings.device,
-        eps=settings.eps or (),
-        exhaustive=settings.exhaustive,
-        precision=settings.precision,
-        search=None if settings.search is None else subject.model_of(settings.search, None),
-        quiet=quiet,
-    )
+    out = settings.out or _missing("evaluate", "claims/a")
+    if png is not None:
+        with locked(user_path(png, "png"), "an export"):
+            pass  # or a mistake would show after the work alone
+    with _going_on(subject.words_of("evaluate", recipe, {**given, "png": png}, changes), quiet):
+        claim = api.evaluate(
+            model,
+            examples,
+            threat=threat,
+            suite=settings.suite,
+            out=out,
+            seed=settings.seed,
+            n=settings.n,
+            batch_size=settings.batch_size,
+            device=settings.device,
+            eps=settings.eps or (),
+            exhaustive=settings.exhaustive,
+            precision=settings.precision,
+            search=None if settings.search is None else subject.model_of(settings.search, None),
+            quiet=quiet,
+        )
     say(claim)
     if not quiet:
         say(f"next: holdfast report {claim.folder} -o report.html")
@@ -157,12 +170,27 @@ def demo(out: str, *, quiet: bool) -> None:
     """Run the demo; VerificationError if its figures are missed."""
     from holdfast.recipes.demo import run
 
-    run(Path(out), Console(quiet=quiet))
+    with _going_on(shlex.join(["holdfast", "demo", "--out", out]), True):  # its parts are quiet
+        run(user_path(out, "out"), Console(quiet=quiet))
 
 
 def list_components(kind: str | None) -> None:
     """Print what there is."""
     listing.show(kind, Console())
+
+
+@contextmanager
+def _going_on(command: str, quiet: bool) -> Iterator[None]:
+    """End with the status of a signal that ended the work, as shells report it: 128 + its number.
+
+    Print what continues the work where it was told to print nothing.
+    """
+    try:
+        yield
+    except Interrupted as error:
+        if quiet:
+            sys.stderr.write(f"interrupted; continue with: {command}\n")
+        raise typer.Exit(SIGNALED + error.signal) from error
 
 
 def _missing(command: str, example: str) -> str:

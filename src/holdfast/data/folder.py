@@ -13,6 +13,7 @@ from holdfast.data.examples import Examples
 from holdfast.data.images import SUFFIXES, image_files
 from holdfast.data.splits import Splits, split, three_parts
 from holdfast.errors import InputError
+from holdfast.storage import check_text
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +78,10 @@ def _images(path: Path, name: str, classes: tuple[str, ...]) -> Examples:
 
 
 def _classes(path: Path) -> tuple[str, ...]:
-    return tuple(sorted(item.name for item in path.iterdir() if item.is_dir() and _seen(item.name)))
+    names = sorted(item.name for item in path.iterdir() if item.is_dir() and _seen(item.name))
+    for name in names:
+        check_text(name, f"in {path} the class folder")
+    return tuple(names)
 
 
 def _refuse_levels(path: Path, classes: tuple[str, ...]) -> None:

@@ -11,6 +11,7 @@ from holdfast.data.folder import load_folder
 from holdfast.data.npz import load_npz
 from holdfast.data.splits import Splits, three_parts
 from holdfast.errors import InputError, did_you_mean
+from holdfast.storage import user_path
 from holdfast.units import Seed
 
 HOME = "HOLDFAST_DATA"  # the environment variable that names the folder of sets
@@ -26,7 +27,7 @@ def load(name: str | Path, validation: float = 0.1, seed: Seed = 0) -> Splits:
     """
     if str(name) == "digits":
         return three_parts(digits(), validation, seed)
-    path = _find(Path(name).expanduser())
+    path = _find(user_path(name, "data"))
     read = load_folder if path.is_dir() else load_npz
     return read(path, validation, seed)
 
@@ -62,6 +63,7 @@ def _home() -> Path | None:
     folder = os.environ.get(HOME)
     if not folder:
         return None
-    if not Path(folder).is_dir():
+    path = user_path(folder, HOME)
+    if not path.is_dir():
         raise InputError(f"{HOME} names {folder!r}, which is no folder: correct or unset it")
-    return Path(folder)
+    return path

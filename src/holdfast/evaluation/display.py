@@ -58,7 +58,7 @@ class Display:
         trace: TracebackType | None,
     ) -> None:
         self._progress.stop()
-        if kind is KeyboardInterrupt:
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
             self._console.print("interrupted; run the same command again to continue from here")
 
 

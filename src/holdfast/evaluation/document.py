@@ -57,14 +57,7 @@ def document(
     doubts = settings(members, setting.threat.space)
     diagnosed = diagnose(members, bars, counts[Status.MARGINAL])
     return {
-        **_circumstances(setting),
-        "threat": describe(setting.threat),
-        "threat_digest": setting.threat.digest,
-        "threat_sentence": setting.threat.sentence(),
-        "suite": {**about_suite(setting), "exhaustive": setting.exhaustive},
-        "model": {"name": setting.judge.title[:NAME], **about_model(setting)},
-        "data": {"name": setting.data.name, **about_data(setting)},
-        **({"search": setting.about_twin} if setting.about_twin else {}),
+        **subject(setting),
         "counts": counts,
         **headline(counts),
         "per_class": per_class([(e.label, e.status) for e in own.examples], setting.data.classes),
@@ -73,6 +66,20 @@ def document(
         "checks": [plain(check) for check in (*findings, *doubts, *diagnosed)],
         "cost": cost(bars),
         **facts,
+    }
+
+
+def subject(setting: Setting) -> dict[str, Any]:
+    """Return what a claim says of everything but what was found."""
+    return {
+        **_circumstances(setting),
+        "threat": describe(setting.threat),
+        "threat_digest": setting.threat.digest,
+        "threat_sentence": setting.threat.sentence(),
+        "suite": {**about_suite(setting), "exhaustive": setting.exhaustive},
+        "model": {"name": setting.judge.title[:NAME], **about_model(setting)},
+        "data": {"name": setting.data.name, **about_data(setting)},
+        **({"search": setting.about_twin} if setting.about_twin else {}),
     }
 
 
@@ -191,7 +198,7 @@ def _circumstances(setting: Setting) -> dict[str, Any]:
     return {
         "holdfast": facts["holdfast"],
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": published_command(sys.argv),
+        "command": _as_text(published_command(sys.argv)),
         "seed": setting.seed,
         "batch_size": setting.batch_size,
         "threads": torch.get_num_threads(),
@@ -199,3 +206,8 @@ def _circumstances(setting: Setting) -> dict[str, Any]:
         "device": str(setting.device),
         "environment": facts,
     }
+
+
+def _as_text(words: str) -> str:
+    """Return words of the command line as UTF-8, and no more of them than a claim has room for."""
+    return words.encode(errors="backslashreplace").decode()[:PROSE]

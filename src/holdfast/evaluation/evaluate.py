@@ -12,21 +12,22 @@ import torch
 from holdfast.arguments import checked
 from holdfast.attacks.travel import warn_of_short_steps
 from holdfast.claims import Claim, Ledger, write_claim
-from holdfast.claims.claim import DOCUMENT
 from holdfast.data import Examples
-from holdfast.errors import InputError, StorageError
+from holdfast.errors import InputError
 from holdfast.evaluation.cascade import Cascade, Example, Stage, Tick
 from holdfast.evaluation.display import Display
-from holdfast.evaluation.document import Outcome, about_data, about_model, about_suite, document
+from holdfast.evaluation.document import Outcome, document
 from holdfast.evaluation.forecast import forecast
 from holdfast.evaluation.prepare import look_at, prepare
 from holdfast.evaluation.proof import proofs
 from holdfast.evaluation.provenance import Provenance
+from holdfast.evaluation.record import check_writable, finished_claim
 from holdfast.evaluation.setting import Setting
 from holdfast.evaluation.suites import Suite, get_suite
+from holdfast.interruption import interruptible
 from holdfast.models import Finding, frozen
 from holdfast.runtime import deterministic, resolve_device
-from holdfast.storage import read_json
+from holdfast.storage import user_path
 from holdfast.threat import ThreatModel
 from holdfast.training.parallel import Group, join
 from holdfast.units import BatchSize, Count, Number, Radii, Seed
@@ -59,15 +60,16 @@ def evaluate(
     `model`. precision: "bfloat16" lets the attacks search in low precision; verdicts are always
     full, and those of `model`. provenance: the training run behind the model. A query budget is
     what each attack of the suite may spend. A second call with the same arguments continues where
-    the first was stopped; several processes (torchrun) share the work if all of them make the call
-    and share `out`.
+    the first was stopped, or returns its claim; several processes (torchrun) share the work if all
+    of them make the call and share `out`.
 
-    Raises InputError, ConfigError or Unsupported for what cannot be evaluated, and InputError for
-    a folder that holds another claim, before anything is written.
+    Raises InputError, ConfigError or Unsupported for what cannot be evaluated, InputError for a
+    folder that holds another claim and StorageError for one in which another process works, before
+    anything is written. Interrupted, a KeyboardInterrupt, comes of SIGTERM and SIGHUP, too.
     """
-    threats = radii(threat, eps)
+    threats, out = radii(threat, eps), user_path(out, "out")
     group = join(resolve_device(device))
-    with deterministic(), torch.random.fork_rng():
+    with interruptible(), deterministic(), torch.random.fork_rng():
         setting = prepare(
             model,
             data,
@@ -87,15 +89,21 @@ def evaluate(
             if provenance is not None:
                 findings.append(provenance.check(setting.data))
             setting = setting.identified()
-            _refuse_another(setting, Path(out))
-            return Run(
+            check_writable(setting, provenance)
+            run = Run(
                 setting=setting,
                 threats=threats,
                 findings=findings,
-                out=Path(out),
+                out=out,
                 provenance=provenance,
                 group=group,
-            ).claim(quiet=quiet)
+            )
+            there = run.finished()
+            if there is not None:
+                return there
+            with group.locked(out, "an evaluation"):
+                # Another process may have finished it while this one was looking.
+                return run.finished() or run.claim(quiet=quiet)
 
 
 def radii(threat: ThreatModel, eps: Sequence[Number]) -> list[ThreatModel]:
@@ -120,6 +128,10 @@ class Run:
     out: Path
     provenance: Provenance | None
     group: Group  # the processes that share it
+
+    def finished(self) -> Claim | None:
+        """Return the claim in the folder, None if there is none; InputError for another one."""
+        return finished_claim(self.out, self.setting, self.threats, self.provenance)
 
     def claim(self, *, quiet: bool) -> Claim:
         """Run what the ledger does not hold yet, then write the claim."""
@@ -167,32 +179,6 @@ class Run:
         if came_from and came_from.network:
             stated["model"]["name"] = came_from.network
         return write_claim(self.out, stated, files)
-
-
-def _refuse_another(setting: Setting, out: Path) -> None:
-    """Refuse a folder with a finished claim on something else; a damaged claim may be replaced."""
-    if not (out / DOCUMENT).is_file():
-        return
-    try:
-        there = read_json(out / DOCUMENT)
-        subject = {
-            "model": (there["model"]["digest"], about_model(setting)["digest"]),
-            "data": (
-                (there["data"]["fingerprint"], there["data"]["ids"]),
-                (about_data(setting)["fingerprint"], about_data(setting)["ids"]),
-            ),
-            "threat model": (there["threat_digest"], setting.threat.digest),
-            "suite": (there["suite"]["digest"], about_suite(setting)["digest"]),
-            "seed": (there["seed"], setting.seed),
-            "search model": (there.get("search"), setting.about_twin),
-        }
-    except (StorageError, KeyError, TypeError):
-        return
-    if other := [what for what, (old, new) in subject.items() if old != new]:
-        raise InputError(
-            f"{out} holds a claim with another {' and another '.join(other)}: "
-            "choose another folder, or delete that one"
-        )
 
 
 def _silent(member: str, examples: int) -> None:

@@ -18,10 +18,11 @@ from holdfast.errors import InputError
 from holdfast.evaluation.evidence import read_evidence
 from holdfast.evaluation.setting import Padded, Setting
 from holdfast.evaluation.verify import bind, check_subject
+from holdfast.locking import locked
 from holdfast.models import frozen
 from holdfast.runtime import deterministic
 from holdfast.spaces.grid import LEVELS, toward
-from holdfast.storage import write_atomic
+from holdfast.storage import user_path, write_atomic
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,11 @@ def export_png(
             f"PNG files hold images (1 or 3, H, W) in 0..1, got shape {tuple(data.shape)} in "
             f"{tuple(data.range)}"
         )
+    out = user_path(out, "out")
     check_subject(claim, model, data)
     evidence = read_evidence(claim)
     written = holding = 0
-    with deterministic(), torch.random.fork_rng():
+    with locked(out, "an export"), deterministic(), torch.random.fork_rng():
         setting = bind(claim, model, data, device)
         order = [k for k, i in enumerate(claim.per_example["id"]) if i in evidence]
         with frozen(setting.judge):
@@ -69,10 +71,10 @@ def export_png(
                 for i in inside[: batch.real].nonzero().flatten().tolist():
                     tail = "-holds" if holds[i] else ""
                     name = f"{int(batch.ids[i]):06d}-label-{int(batch.y[i])}{tail}.png"
-                    write_atomic(Path(out) / name, png(levels[i]))
+                    write_atomic(out / name, png(levels[i]))
                 written += int(inside[: batch.real].sum())
                 holding += int(holds[: batch.real].sum())
-    return Exported(written, holding, Path(out))
+    return Exported(written, holding, out)
 
 
 def round_toward(x_adv: Tensor, x: Tensor) -> Tensor:

@@ -183,7 +183,8 @@ def _check_room(data: Examples, suite: Suite, n: int) -> None:
 def _batch_size(data: Examples, n: int, wanted: int | None) -> int:
     """Return the size of every batch; by default one that stays in the caches of a core or two."""
     if wanted is not None:
-        if not 1 <= wanted <= (most := largest_batch(n)):
+        most = largest_batch(n)
+        if not 1 <= wanted <= most:
             raise InputError(f"batch_size must be in 1..{most:,}, got {wanted}")
         return wanted
     numbers = data.batch(torch.zeros(1, dtype=torch.int64)).x.numel()

@@ -17,8 +17,7 @@ from torch import Tensor
 from holdfast.claims import model_digest
 from holdfast.data import Examples
 from holdfast.models import Finding, Model, Verdict
-from holdfast.storage import read_file, read_json
-from holdfast.training.folder import CONTENTS, read_run
+from holdfast.training.folder import CONTENTS, read_metrics, read_run, read_splits, read_vouched
 from holdfast.training.weights import card_of
 
 TRAINING_DATA = "training-data"  # the id of the check
@@ -127,7 +126,7 @@ def _seen(run: Path, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     `ids` is empty and `contents` None where the record does not fit run.json, which states how
     many there were, or never was: a stream has no ids, and older runs have no contents.
     """
-    ids, hashes = _record(run)
+    ids, hashes = _record(run, settings)
     found = {}
     for part, facts in settings["data"].items():
         if part == "test":
@@ -144,13 +143,12 @@ def _seen(run: Path, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _record(run: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def _record(run: Path, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return the ids and the hashes of the parts, nothing where there are none."""
-    ids, hashes = read_json(run / "splits.json"), {}
-    if (run / CONTENTS).exists():
-        with suppress(SafetensorError):
-            hashes = load(read_file(run / CONTENTS))
-    return ids if isinstance(ids, dict) else {}, hashes
+    hashes: dict[str, Tensor] = {}
+    with suppress(SafetensorError):
+        hashes = load(read_vouched(run, settings, CONTENTS))
+    return read_splits(run, settings), hashes
 
 
 def remember(model: Model, run: Path) -> None:
@@ -165,12 +163,11 @@ def provenance_of(model: Model) -> Provenance | None:
         return None
     settings = read_run(run)
     network = settings["network"]
-    metrics = read_file(run / "metrics.jsonl")
     return Provenance(
         run=str(run),
         method=settings["method"],
         threat=settings["threat"],
-        metrics=metrics,
+        metrics=read_metrics(run),
         best_epoch=card_of(run / "best")["epoch"],
         last_epoch=card_of(run / "last")["epoch"],
         network=None if network is None else network["type"],

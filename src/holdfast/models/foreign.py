@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from holdfast.arguments import checked
 from holdfast.errors import HoldfastError, InputError
+from holdfast.storage import user_path
 
 _NESTS = ("state_dict", "model_state_dict", "model", "net")  # where trainers put the weights
 _PREFIXES = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before each name
@@ -48,7 +49,7 @@ def load_user_model(path: str, weights: str | Path | None = None) -> nn.Module:
 @checked
 def load_weights(module: nn.Module, path: str | Path) -> None:
     """Load a state dict into `module` from safetensors or from torch.save, never from a pickle."""
-    path = Path(path)
+    path = user_path(path, "weights")
     if not path.is_file():
         raise InputError(f"no weights at {path}: check the path")
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
@@ -70,7 +71,7 @@ def load_state(module: nn.Module, state: Mapping[Any, Any], source: str) -> None
         )
     try:
         module.load_state_dict(dict(state))
-    except RuntimeError as error:  # a module with loading hooks of its own
+    except Exception as error:  # a module with loading hooks of its own
         raise InputError(f"{source} do not fit: {' '.join(str(error).split())}") from error
 
 
@@ -125,10 +126,17 @@ def _raised(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         place = (error.filename, error.lineno)
     else:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
+        frames = traceback.extract_tb(error.__traceback__)
+        theirs = [frame for frame in frames if _is_below(Path(frame.filename), Path.cwd())]
+        frame = (theirs or frames)[-1]
         place = (frame.filename, frame.lineno)
     where = f"{Path(place[0] or '?').name}, line {place[1]}"
     return f"{type(error).__name__}: {_first_line(error)} ({where}): mend it there"
+
+
+def _is_below(file: Path, folder: Path) -> bool:
+    """Return True for a user's own file: below the working folder, and of no installed package."""
+    return folder in file.parents and "site-packages" not in file.parts and str(file) != __file__
 
 
 def _first_line(error: BaseException) -> str:

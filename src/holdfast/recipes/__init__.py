@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from holdfast.errors import ConfigError, StorageError, did_you_mean
 from holdfast.safe_yaml import parse_yaml
-from holdfast.storage import read_file
+from holdfast.storage import read_file, user_path
 
 SUFFIX = ".yaml"
 LARGEST = 2**20  # bytes of a configuration
@@ -31,7 +30,7 @@ def read(name: str) -> tuple[str, str]:
 
     Raises ConfigError, naming the nearest recipe, if there is neither.
     """
-    path = Path(name)
+    path = user_path(name, "recipe")
     if path.suffix in (SUFFIX, ".yml") or len(path.parts) > 1:
         if not path.exists():
             raise StorageError(f"no configuration at {path}: check the path")

@@ -15,6 +15,7 @@ from holdfast.attacks import PGD
 from holdfast.claims import Accuracy, Claim, Withheld
 from holdfast.errors import VerificationError
 from holdfast.evaluation import Verification
+from holdfast.locking import locked
 from holdfast.models import Model, SmallCNN
 from holdfast.runtime import threads
 from holdfast.spaces import Linf
@@ -104,7 +105,10 @@ def run(out: Path, console: Console) -> list[Outcome]:
         "under three minutes on two cores.",
         highlight=False,
     )
-    with threads(1):  # networks this small gain nothing from more, and others may need the cores
+    with (
+        locked(out, "the demo"),
+        threads(1),
+    ):  # networks this small gain nothing from more, and others may need the cores
         outcomes = [_outcome(entry, out, console) for entry in ENTRIES]
     report = api.report([outcome.claim for outcome in outcomes], out / "report.html")
     console.print(_summary(outcomes))

@@ -21,7 +21,7 @@ from holdfast.reporting.view import (
     Report,
     view,
 )
-from holdfast.storage import write_atomic
+from holdfast.storage import user_path, write_atomic
 
 MANY = 20  # classes beyond which only the weakest are shown open
 WEAKEST = 10  # so many of them
@@ -34,7 +34,7 @@ def write_report(claims: Sequence[Claim], out: Path | str) -> Path:
 
     Raises InputError if there is no claim, StorageError if the file cannot be written.
     """
-    path = Path(out)
+    path = user_path(out, "out")
     write_atomic(path, to_html(claims).encode())
     return path
 

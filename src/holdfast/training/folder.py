@@ -1,9 +1,14 @@
-"""The run folder: what was asked for, so that a resume can refuse anything else."""
+"""The run folder: what was asked for, so that a resume can refuse anything else.
+
+Every file in it is vouched for by a sha256: run.json and each model.json hold their own, run.json
+those of splits.json and contents.safetensors, model.json those of its weights and of metrics.jsonl.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,16 +17,19 @@ from holdfast.credentials import masked_command
 from holdfast.data import Examples, Stream
 from holdfast.errors import ConfigError, InputError, StorageError
 from holdfast.plain import canonical
-from holdfast.storage import make_folder, read_json, write_atomic, write_json
-from holdfast.training.state import environment_of, newest
+from holdfast.storage import parse_json, read_card, read_file, write_atomic, write_card
+from holdfast.training.state import Record, environment_of, newest
 from holdfast.training.tensors import write_tensors
+from holdfast.training.weights import card_of
 
-SCHEMA = "holdfast-run-1"
+SCHEMA = "holdfast-run-2"
 CONTENTS = "contents.safetensors"
 """A hash of every example that the run sees, which an evaluation compares with its own."""
 
 SETTINGS = ("network", "model", "data", "threat", "method", "plan", "seed")
 """What must be the same when a run goes on."""
+
+SPLITS, METRICS = "splits.json", "metrics.jsonl"
 
 EXACT = ("torch", "device", "processes")
 """What of the environment must be the same for bit-equal results; threads are restored."""
@@ -46,6 +54,10 @@ def open_run(
             "folder"
         )
     stored = read_run(out)
+    for name in (SPLITS, CONTENTS):
+        read_vouched(out, stored, name)
+    if (out / METRICS).exists():  # else it is written anew
+        read_metrics(out)
     for key in SETTINGS:
         if canonical(stored[key]) != canonical(settings[key]):
             raise ConfigError(
@@ -72,14 +84,14 @@ def write_run(
     command: str | None,
     parts: Mapping[str, Examples | Stream],
 ) -> None:
-    """Write run.json, splits.json with the ids of every part, and what hashes their contents."""
-    make_folder(out)
+    """Write the ids of every part, a hash of each example, and run.json, which vouches for both."""
     kept = {name: part for name, part in parts.items() if isinstance(part, Examples)}
     ids = {name: part.ids.tolist() for name, part in kept.items()}
-    write_atomic(out / "splits.json", (json.dumps(ids, separators=(",", ":")) + "\n").encode())
+    splits = (json.dumps(ids, separators=(",", ":")) + "\n").encode()
+    write_atomic(out / SPLITS, splits)
     seen = {name: part.contents for name, part in kept.items() if name != "test"}
-    write_tensors(out / CONTENTS, seen)
-    write_json(
+    contents = write_tensors(out / CONTENTS, seen)
+    write_card(
         out / "run.json",
         {
             "schema": SCHEMA,
@@ -88,18 +100,74 @@ def write_run(
             **settings,
             "threat_sentence": sentence,
             "environment": dict(environment),
+            "sha256": {SPLITS: hashlib.sha256(splits).hexdigest(), CONTENTS: contents},
         },
     )
 
 
 def read_run(out: Path) -> dict[str, Any]:
-    """Return run.json; InputError if the folder holds no run."""
+    """Return run.json; InputError if the folder holds no run, StorageError if it was altered."""
     if not (out / "run.json").exists():
         raise InputError(f"{out} holds no training run: pass the folder that train(out=...) wrote")
-    run = read_json(out / "run.json")
-    if not isinstance(run, dict) or run.get("schema") != SCHEMA:
-        raise StorageError(f"{out / 'run.json'} is not a {SCHEMA} file: truncated or altered")
-    return run
+    return read_card(out / "run.json", SCHEMA)
+
+
+def read_vouched(out: Path, run: Mapping[str, Any], name: str) -> bytes:
+    """Return a file of the folder; StorageError unless `run`, its run.json, vouches for it."""
+    data = read_file(out / name)
+    if hashlib.sha256(data).hexdigest() != run["sha256"].get(name):
+        raise StorageError(
+            f"{out / name} is truncated or altered: its sha256 is not the one in run.json; "
+            "restore it"
+        )
+    return data
+
+
+def read_splits(out: Path, run: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the ids of every part, nothing for what is no such file; StorageError as above."""
+    try:
+        ids = parse_json(read_vouched(out, run, SPLITS))
+    except ValueError:
+        return {}
+    return ids if isinstance(ids, dict) else {}
+
+
+def write_metrics(out: Path, history: Sequence[Record]) -> None:
+    """Write metrics.jsonl anew from the history that the checkpoint holds: never a double line."""
+    write_atomic(out / METRICS, b"".join(_lines(history)))
+
+
+def metrics_facts(history: Sequence[Record]) -> dict[str, str]:
+    """Return what a model's card says of metrics.jsonl: its sha256 now, and an epoch before."""
+    lines = _lines(history)
+    return {"sha256": _sha256(lines), "before": _sha256(lines[:-1])}
+
+
+def read_metrics(out: Path) -> bytes:
+    """Return metrics.jsonl as the run wrote it, whole lines alone; StorageError if it was altered.
+
+    The last model's card vouches for it. A kill may have come between the two, so the last epoch
+    may be missing, or a part of its line.
+    """
+    path, lines = out / METRICS, list[bytes]()
+    if path.exists():
+        lines = [line for line in read_file(path).splitlines(keepends=True) if line[-1:] == b"\n"]
+    card = out / "last" / "model.json"
+    known = card_of(card.parent)["metrics"].values() if card.exists() else [_sha256([])]
+    if _sha256(lines) not in known:
+        raise StorageError(
+            f"{path} is truncated or altered: it is not what the run wrote; delete it, and a "
+            "resume writes it anew from the checkpoint"
+        )
+    return b"".join(lines)
+
+
+def _lines(history: Sequence[Record]) -> list[bytes]:
+    return [(json.dumps(record) + "\n").encode() for record in history]
+
+
+def _sha256(lines: Sequence[bytes]) -> str:
+    return hashlib.sha256(b"".join(lines)).hexdigest()
 
 
 def _difference(name: str, stored: Any, asked: Any) -> str:

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from torch import nn
 
-from holdfast.errors import HoldfastError
-from holdfast.storage import write_atomic
+from holdfast.errors import HoldfastError, Interrupted
+from holdfast.interruption import Interruption, deferred
 from holdfast.training import state as checkpoints
 from holdfast.training import watch
 from holdfast.training.feed import Feed
+from holdfast.training.folder import write_metrics
 from holdfast.training.progress import Display
 from holdfast.training.state import Record, TrainState
 from holdfast.training.step import (
@@ -57,44 +53,23 @@ class Job:
 def fit(state: TrainState, job: Job) -> None:
     """Train until the plan or an event ends it; the state is changed in place.
 
-    Raises KeyboardInterrupt, after a checkpoint, when the user presses Ctrl-C; HoldfastError if the
+    Raises Interrupted, after a checkpoint, when a signal asks for the end; HoldfastError if the
     loss is not finite and there is nothing to go back to.
     """
-    write_metrics(job.folder, state.history, job.step.group.first)
-    with interrupts() as interrupted, job.display:
+    _write_metrics(state, job)
+    with deferred() as interruption, job.display:
         while state.finished is None:
-            _run_epoch(state, job, interrupted)
-            _end_epoch(state, job)
+            _run_epoch(state, job, interruption)
+            _end_epoch(state, job, interruption)
     if state.best is None:
         raise HoldfastError(watch.explain(watch.Event.DIVERGED, state.history[-1], None))
 
 
-@contextmanager
-def interrupts() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a request that the loop asks for; a second one acts at once."""
-    asked = False
-
-    def request(_number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False  # Python delivers signals to the main thread only
-        return
-    before = signal.signal(signal.SIGINT, request)
-    try:
-        yield lambda: asked
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _run_epoch(state: TrainState, job: Job, interrupted: Callable[[], bool]) -> None:
+def _run_epoch(state: TrainState, job: Job, interruption: Interruption) -> None:
     minutes = job.step.plan.checkpoint_minutes if job.feed.seekable else None
     clock = saved = time.monotonic()
     for batch in job.feed.batches(state.seed, state.epoch, state.position):
-        stop = job.step(state, batch, stop=interrupted())
+        stop = job.step(state, batch, stop=interruption.requested)
         now = time.monotonic()
         state.seconds, clock = state.seconds + now - clock, now
         job.display.tick(state)
@@ -104,14 +79,14 @@ def _run_epoch(state: TrainState, job: Job, interrupted: Callable[[], bool]) -> 
             clock = saved = time.monotonic()
         if stop:
             job.step.group.wait()  # a launcher ends all processes when one of them ends
-            raise KeyboardInterrupt
+            raise interruption.error()
 
 
-def _end_epoch(state: TrainState, job: Job) -> None:
+def _end_epoch(state: TrainState, job: Job, interruption: Interruption) -> None:
     """Validate, record, export and save: after this, a kill loses nothing of the epoch."""
     model = _validated(state)
     began = time.monotonic()
-    scores = job.step.group.agree(job.validate(model))
+    scores = job.step.group.agree(_scores(model, state, job, interruption))
     record = _record(state, job.step, scores, time.monotonic() - began)
     before = state.best
     event = _event(state, job, record, before)
@@ -129,9 +104,26 @@ def _end_epoch(state: TrainState, job: Job) -> None:
         if record["best"]:
             job.export("best", model, record)
     _checkpoint(state, job)
-    write_metrics(job.folder, state.history, job.step.group.first)
+    _write_metrics(state, job)
     if record["event"] is not None and state.best is not None:
         job.display.say(watch.explain(record["event"], record, state.best))
+
+
+def _scores(
+    model: nn.Module, state: TrainState, job: Job, interruption: Interruption
+) -> dict[str, float]:
+    """Return the validation's figures; a signal ends it at once, with a checkpoint before it.
+
+    Schedulers wait half a minute. Where other processes wait for this one it goes on to its end.
+    """
+    if job.step.group.size > 1 or not job.feed.seekable:
+        return job.validate(model)
+    try:
+        with interruption.at_once():
+            return job.validate(model)
+    except Interrupted:
+        _checkpoint(state, job)
+        raise
 
 
 def _validated(state: TrainState) -> nn.Module:
@@ -205,8 +197,6 @@ def _checkpoint(state: TrainState, job: Job) -> None:
         checkpoints.save(state, job.folder / "checkpoints", job.environment)
 
 
-def write_metrics(folder: Path, history: list[Record], first: bool) -> None:
-    """Write metrics.jsonl anew from the history that the checkpoint holds: never a double line."""
-    if first:
-        lines = "".join(json.dumps(record) + "\n" for record in history)
-        write_atomic(folder / "metrics.jsonl", lines.encode())
+def _write_metrics(state: TrainState, job: Job) -> None:
+    if job.step.group.first:
+        write_metrics(job.folder, state.history)

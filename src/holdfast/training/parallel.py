@@ -7,14 +7,17 @@ statistics are averaged and sums added up, so that every process holds the same 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from holdfast.errors import ConfigError
+from holdfast.errors import ConfigError, StorageError
+from holdfast.locking import locked
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,26 @@ class Group:
         numbers = torch.tensor(list(values.values()), dtype=torch.float64, device=where)
         dist.broadcast(numbers, 0)
         return dict(zip(values, numbers.tolist(), strict=True))
+
+    @contextmanager
+    def locked(self, folder: Path, work: str) -> Iterator[None]:
+        """Keep all but these processes out of `folder`; the first one holds the lock for all.
+
+        Raises StorageError, in every process, where others work there.
+        """
+        with ExitStack() as stack:
+            refusal: StorageError | None = None
+            if self.first:
+                try:
+                    stack.enter_context(locked(folder, work))
+                except StorageError as error:
+                    refusal = error
+            free = self.agree({"free": float(refusal is None)})["free"]
+            if refusal is not None:
+                raise refusal
+            if not free:
+                raise StorageError(f"the first process cannot work in {folder}: see its error")
+            yield
 
     def wait(self) -> None:
         """Return when every process is here."""

@@ -15,11 +15,13 @@ from holdfast import runtime
 from holdfast.arguments import checked
 from holdfast.copying import copied
 from holdfast.errors import InputError
+from holdfast.interruption import interruptible
 from holdfast.models import Model
 from holdfast.models.adapter import Channel
+from holdfast.storage import user_path
 from holdfast.threat import ThreatModel
 from holdfast.training import state as checkpoints
-from holdfast.training.folder import open_run, read_run, write_run
+from holdfast.training.folder import metrics_facts, open_run, read_run, write_run
 from holdfast.training.loop import Export, Job, fit
 from holdfast.training.methods import Madry, Method
 from holdfast.training.plan import TrainPlan
@@ -86,13 +88,14 @@ def train(
     network: a name, specification, plain data, or a module (trained in place). data: Splits, or the
     pair (train, validation). method: Madry() by default. normalize: (mean, std) applied
     inside the model. validate: called after every epoch (see `Validate`). command: what resumes the
-    run, printed on Ctrl-C.
+    run, printed when a signal (Ctrl-C, SIGTERM, SIGHUP) ends it.
 
     Everything but times is a function of these arguments, the thread count and the versions: a
     resumed run equals an uninterrupted one bit for bit. Raises InputError, ConfigError or
-    StorageError before anything is written, and KeyboardInterrupt after saving.
+    StorageError, also where another process works in `out`, before anything is written, and
+    Interrupted, a KeyboardInterrupt, after saving.
     """
-    out = Path(out)
+    out = user_path(out, "out")
     setup = prepare(
         network,
         data,
@@ -103,11 +106,13 @@ def train(
         normalize=normalize,
         device=device,
     )
-    threads = open_run(out, setup.settings, setup.environment, resume=resume)
     with ExitStack() as stack:
+        display = Display(setup.plan.epochs, setup.feed.steps, quiet=quiet or not setup.group.first)
+        stack.enter_context(interruptible())
+        stack.enter_context(setup.group.locked(out, "a training run"))
+        threads = open_run(out, setup.settings, setup.environment, resume=resume)
         stack.enter_context(runtime.threads(threads))
         stack.enter_context(runtime.deterministic())
-        display = Display(setup.plan.epochs, setup.feed.steps, quiet=quiet or not setup.group.first)
         stack.enter_context(_farewell(display, command or _again(out)))
         state = setup.state()
         setup.group.wait()  # until every process has looked at the folder
@@ -121,7 +126,7 @@ def train(
             step=setup.step,
             validate=validate or setup.validator,
             held_out=len(setup.held_out),
-            export=_exporter(setup, out),
+            export=_exporter(state, setup, out),
             folder=out,
             environment={**setup.environment, "threads": torch.get_num_threads()},
             display=display,
@@ -140,7 +145,7 @@ def load_run(path: str | Path, which: str = "best", network: nn.Module | None = 
     """
     if which not in {"best", "last"}:
         raise InputError(f"which must be 'best' or 'last', got {which!r}")
-    path = Path(path)
+    path = user_path(path)
     read_run(path)
     if not (path / which / "model.json").exists():
         raise InputError(f"{path} has no {which} model yet: finish its first epoch with --resume")
@@ -168,10 +173,12 @@ def _continue(state: TrainState, out: Path, display: Display) -> None:
         display.say(f"{out}: resumed after epoch {state.epoch}, step {state.step}")
 
 
-def _exporter(setup: Setup, out: Path) -> Export:
+def _exporter(state: TrainState, setup: Setup, out: Path) -> Export:
     def export(name: str, model: nn.Module, record: Record) -> None:
         assert isinstance(model, Model), "the loop trains wrapped networks"
         facts = {key: record[key] for key in ("epoch", "clean", "robust", "event")}
+        if name == "last":
+            facts["metrics"] = metrics_facts(state.history)
         write_model(out / name, model, {**setup.card, **facts})
 
     return export
@@ -202,7 +209,7 @@ def _result(state: TrainState, setup: Setup, out: Path) -> TrainResult:
 
 @contextmanager
 def _farewell(display: Display, command: str) -> Iterator[None]:
-    """Say how to go on, at whatever moment the user presses Ctrl-C."""
+    """Print how to go on, at whatever moment a signal ends the run."""
     try:
         yield
     except KeyboardInterrupt:

@@ -18,18 +18,26 @@ import torch
 from torch import Tensor, nn
 
 from holdfast.errors import InputError, StorageError
-from holdfast.storage import TEMPORARY, guarded, make_folder, read_json, sync_folder, write_json
+from holdfast.storage import (
+    TEMPORARY,
+    guarded,
+    make_folder,
+    read_card,
+    read_json,
+    sync_folder,
+    write_card,
+    write_json,
+)
 from holdfast.training.ema import Average
 from holdfast.training.tensors import (
     assign,
-    read_card,
     read_tensors,
     tensors_of,
-    write_card,
     write_tensors,
 )
 
 SCHEMA = "holdfast-state-1"
+_POINTER = '{"checkpoint": "epoch-00001-batch-0000000"}'
 KEPT = 2  # the newest checkpoint and the one before it
 Record = dict[str, Any]
 """One epoch's line of metrics.jsonl."""
@@ -218,7 +226,16 @@ def _read(checkpoint: Path) -> dict[str, Any]:
 
 def _newest(folder: Path) -> str | None:
     pointer = folder / "newest.json"
-    return str(read_json(pointer)["checkpoint"]) if pointer.exists() else None
+    if not pointer.exists():
+        return None
+    found = read_json(pointer)
+    name = found.get("checkpoint") if isinstance(found, dict) else None
+    if not isinstance(name, str) or Path(name).name != name:
+        raise StorageError(
+            f"{pointer} names no checkpoint: altered; write into it the name of the latest folder "
+            f"beside it, as in {_POINTER}"
+        )
+    return name
 
 
 def _prune(folder: Path, name: str) -> None:

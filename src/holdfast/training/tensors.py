@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -14,8 +13,7 @@ from safetensors.torch import save as encode
 from torch import Tensor, nn
 
 from holdfast.errors import InputError, StorageError
-from holdfast.plain import digest
-from holdfast.storage import read_file, read_json, write_atomic, write_json
+from holdfast.storage import read_file, write_atomic
 
 
 def tensors_of(module: nn.Module) -> dict[str, Tensor]:
@@ -75,19 +73,3 @@ def read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
         return decode(data)
     except SafetensorError as error:
         raise StorageError(f"{path} is not a readable safetensors file: {error}") from None
-
-
-def write_card(path: Path, card: Mapping[str, Any]) -> None:
-    """Write plain data as JSON with its own digest, atomically."""
-    write_json(path, {**card, "digest": digest(dict(card))})
-
-
-def read_card(path: Path, schema: str) -> dict[str, Any]:
-    """Read plain data written by `write_card`; StorageError if altered or of another schema."""
-    card = read_json(path)
-    if not isinstance(card, dict) or card.get("schema") != schema:
-        raise StorageError(f"{path} is not a {schema} file: choose a folder that Holdfast wrote")
-    stored = card.pop("digest", None)
-    if digest(card) != stored:
-        raise StorageError(f"{path} is altered: its digest is not the stored one")
-    return card

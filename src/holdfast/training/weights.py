@@ -15,12 +15,11 @@ from torch import Tensor, nn
 
 from holdfast.errors import InputError
 from holdfast.models import Model, build_network, wrap
+from holdfast.storage import read_card, write_card
 from holdfast.training.tensors import (
     assign,
-    read_card,
     read_tensors,
     tensors_of,
-    write_card,
     write_tensors,
 )
 

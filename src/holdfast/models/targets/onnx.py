@@ -16,6 +16,7 @@ from holdfast.models.targets import onnx_file
 from holdfast.models.targets.base import Target
 from holdfast.models.targets.class_labels import columns_of, own_labels
 from holdfast.models.targets.outputs import checked_outputs
+from holdfast.storage import user_path
 from holdfast.units import Count
 
 _TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16}
@@ -42,7 +43,8 @@ class Onnx(Target):
         self.num_classes = num_classes
         self.sha256: str | None = None
         if isinstance(model, str | Path):
-            self._name, self.session = Path(model).name, self._open(Path(model))
+            path = user_path(model, "model")
+            self._name, self.session = path.name, self._open(path)
             self.sealed = True
         else:
             self._name, self.session = "session", model
