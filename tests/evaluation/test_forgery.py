@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import load, save
+from torch import nn
 
 from evaluation_setup import TINY
 from forging import Forger, reforge
@@ -84,6 +85,21 @@ def test_other_hardware_may_break_a_few_and_they_are_printed(
     proven = verify(folder, model=net, data=data)
     assert "1 of them broke" in str(proven)
     assert proven.bound.k == 11  # what broke counts against the claim
+
+
+def test_attacks_that_were_blind_and_hide_it(net, data, run, tmp_path):
+    class Loud(nn.Module):  # cross-entropy rounds to zero, so that attacks on it cannot move
+        def forward(self, x):
+            return 1e4 * net(x)
+
+    forger = Forger(run(Loud()), tmp_path / "forged")
+    bars = {bar["name"]: bar for bar in forger.document["waterfall"]}
+    assert bars["apgd-ce"]["failed"] > 5
+    verify(forger.write(), model=Loud(), data=data)
+    bars["apgd-ce"]["failed"] = 0
+    next(c for c in forger.document["checks"] if c["id"] == "unmoved")["status"] = "pass"
+    with pytest.raises(VerificationError, match="apgd-ce cannot move on"):
+        verify(forger.write(), model=Loud(), data=data)
 
 
 @pytest.mark.parametrize(("n", "again"), [(1, 1), (7, 3), (12, 4), (20, 19), (30, 5)])
@@ -188,6 +204,13 @@ def test_every_suite_of_today_is_listed_and_none_of_before_is_lost():
 
 
 # Which points they are
+
+
+@pytest.mark.parametrize("part", ["train", "validation"])
+def test_training_points_that_the_claim_does_not_call_so(claim, net, data, part):
+    with pytest.raises(VerificationError, match=f"just points, .* {part} part"):
+        verify(claim.folder, model=net, data=replace(data, part=part))
+    verify(claim.folder, model=net, data=replace(data, part="test"), replay=0)
 
 
 @pytest.mark.parametrize(("said", "part"), [("test", "train"), ("test", "validation")])

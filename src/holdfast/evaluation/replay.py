@@ -12,6 +12,7 @@ from __future__ import annotations
 import secrets
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -99,13 +100,17 @@ def replay_some(
     with threads(claim.document["threads"]), _progress(count or len(drawn)) as show:
         shaped = setting if count is not None else _affordable(setting)
         alike = shaped.batch_size == setting.batch_size and _is_like(claim, setting)
-        found = Replay(again=0, of=len(drawn), seed=seed)
+        found, stuck = Replay(again=0, of=len(drawn), seed=seed), Counter[str]()
         for part in _parts(drawn, shaped.batch_size, count):
-            lost = [e for e in _attack(shaped, part) if e.status is not Status.UNBROKEN]
+            examples = _attack(shaped, part)
+            lost = [e for e in examples if e.status is not Status.UNBROKEN]
             found = replace(found, again=found.again + len(part), broken=found.broken + len(lost))
             failed = any(e.status is Status.FAILED for e in lost)
             if lost and (alike or failed or _is_much(found)):
                 raise _too_high(lost[0])
+            stuck.update(name for e in examples for name, s in e.seen.items() if s == Status.FAILED)
+            if alike:
+                _check_stuck(claim, stuck)
             show(found.again)
     return found
 
@@ -155,6 +160,17 @@ def _is_like(claim: Claim, setting: Setting) -> bool:
     known: Mapping[str, object] = document["environment"]
     same_device = str(document["device"]).partition(":")[0] == setting.device.type
     return same_device and dict(known) == environment()
+
+
+def _check_stuck(claim: Claim, stuck: Counter[str]) -> None:
+    """Refuse a claim that leaves out where its attacks could not move: they were blind there."""
+    said = {bar["name"]: bar["failed"] for bar in claim.document["waterfall"]}
+    for name, count in stuck.items():
+        if count > said[name]:
+            raise VerificationError(
+                f"replaying the suite, {name} cannot move on {count:,} points, the claim says "
+                f"{said[name]:,}"
+            )
 
 
 def _is_much(found: Replay) -> bool:

@@ -8,7 +8,7 @@ other radii are proven as far as the sizes of the counterexamples do so, and no 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,8 @@ from torch import nn
 
 from holdfast.arguments import checked
 from holdfast.claims import (
-    Accuracy,
     Claim,
     Row,
-    Signature,
-    can_check,
     model_digest,
     read_tensors,
     signer_of,
@@ -34,72 +31,18 @@ from holdfast.evaluation.figures import check_figures
 from holdfast.evaluation.prepare import look_at, prepare
 from holdfast.evaluation.provenance import Provenance
 from holdfast.evaluation.recheck.trust import check_part, check_training, taken_on_trust
-from holdfast.evaluation.replay import Replay, replay_some
+from holdfast.evaluation.recheck.verification import Verification
+from holdfast.evaluation.replay import replay_some
 from holdfast.evaluation.setting import Setting
-from holdfast.evaluation.stage import SHOWN, clean_scores
+from holdfast.evaluation.stage import clean_scores
 from holdfast.evaluation.suites import Suite
 from holdfast.models import Finding, Verdict, frozen, wrap
 from holdfast.plain import build, digest
-from holdfast.printable import printable
 from holdfast.runtime import deterministic
 from holdfast.threat import Status, ThreatModel
 
 LARGEST_INPUTS = 2**33  # bytes of one batch
 MOST_PARTS = 100_000  # of one composed attack
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What was proven about a claim."""
-
-    claim: Claim
-    points: int  # whose clean prediction was recomputed
-    counterexamples: int  # that are in the set, within range, and fool the model
-    replay: Replay | None  # what came of attacking survivors again; None: none were
-    searched: bool = True  # the claim's search model, if it had one, was at hand
-    signature: Signature | None = None  # who answers for the claim
-    key_checked: bool = False  # the signature was made with the key that the verifier gave
-    trusted: tuple[str, ...] = ()  # what the claim states and nothing at hand could prove
-
-    @property
-    def replayed(self) -> int:
-        """On how many points the attacks ran again."""
-        return self.replay.again if self.replay else 0
-
-    @property
-    def bound(self) -> Accuracy:
-        """The robust accuracy that the counterexamples prove not to be exceeded."""
-        statuses = self.claim.per_example["status"]
-        gone = sum(status in (*SHOWN, Status.CLEAN_WRONG) for status in statuses)
-        gone += self.replay.broken if self.replay else 0
-        return Accuracy(len(statuses) - gone, len(statuses))
-
-    def __str__(self) -> str:
-        again = f" {self.replay}" if self.replay else " No survivor was attacked again."
-        if not self.searched:
-            again += (
-                " The claim's search model was not at hand: what the checks say of gradients is "
-                "the claim's word."
-            )
-        if self.signature is not None:
-            again += f" It is {self.signature} ({self._trust()})."
-        if self.trusted:
-            again += f" Taken on trust: {'; '.join(self.trusted)}."
-        within = self.claim.document["threat_sentence"]
-        return printable(
-            f"Verified: clean accuracy {self.claim.clean_accuracy} on {self.points:,} points, and "
-            f"{self.counterexamples:,} counterexamples within {within}. "
-            f"This proves that robust accuracy on these points is at most "
-            f"{100 * self.bound.value:.1f} %; it cannot prove that nothing else breaks.{again}"
-        )
-
-    def _trust(self) -> str:
-        """Return how far the signature was checked."""
-        if self.key_checked:
-            return "the key that was given"
-        if can_check():
-            return "key not checked: pass the signer's public key to check it"
-        return "neither signature nor key checked: pip install 'holdfast[sign]'"
 
 
 @checked

@@ -1,0 +1,65 @@
+"""The result of a re-check: what was proven about a claim, and what was taken on trust."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from holdfast.claims import Accuracy, Claim, Signature, can_check
+from holdfast.evaluation.replay import Replay
+from holdfast.evaluation.stage import SHOWN
+from holdfast.printable import printable
+from holdfast.threat import Status
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was proven about a claim."""
+
+    claim: Claim
+    points: int  # whose clean prediction was recomputed
+    counterexamples: int  # that are in the set, within range, and fool the model
+    replay: Replay | None  # what came of attacking survivors again; None: none were
+    searched: bool = True  # the claim's search model, if it had one, was at hand
+    signature: Signature | None = None  # who answers for the claim
+    key_checked: bool = False  # the signature was made with the key that the verifier gave
+    trusted: tuple[str, ...] = ()  # what the claim states and nothing at hand can prove
+
+    @property
+    def replayed(self) -> int:
+        """On how many points the attacks ran again."""
+        return self.replay.again if self.replay else 0
+
+    @property
+    def bound(self) -> Accuracy:
+        """The robust accuracy that the counterexamples prove not to be exceeded."""
+        statuses = self.claim.per_example["status"]
+        gone = sum(status in (*SHOWN, Status.CLEAN_WRONG) for status in statuses)
+        gone += self.replay.broken if self.replay else 0
+        return Accuracy(len(statuses) - gone, len(statuses))
+
+    def __str__(self) -> str:
+        again = f" {self.replay}" if self.replay else " No survivor was attacked again."
+        if not self.searched:
+            again += (
+                " The claim's search model was not at hand: what the checks say of gradients is "
+                "the claim's word."
+            )
+        if self.signature is not None:
+            again += f" It is {self.signature} ({self._trust()})."
+        if self.trusted:
+            again += f" Taken on trust: {'; '.join(self.trusted)}."
+        within = self.claim.document["threat_sentence"]
+        return printable(
+            f"Verified: clean accuracy {self.claim.clean_accuracy} on {self.points:,} points, and "
+            f"{self.counterexamples:,} counterexamples within {within}. "
+            f"This proves that robust accuracy on these points is at most "
+            f"{100 * self.bound.value:.1f} %; it cannot prove that nothing else breaks.{again}"
+        )
+
+    def _trust(self) -> str:
+        """Return how far the signature was checked."""
+        if self.key_checked:
+            return "the key that was given"
+        if can_check():
+            return "key not checked: pass the signer's public key to check it"
+        return "neither signature nor key checked: pip install 'holdfast[sign]'"
