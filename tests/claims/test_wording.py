@@ -74,10 +74,10 @@ def test_both_withheld_and_unreliable_are_said(tmp_path: Path) -> None:
 def test_zero_gradients_are_said_in_the_sentence(tmp_path: Path) -> None:
     found = say(tmp_path, n=1000, checks=[ZERO])
     assert found.endswith(
-        "ZERO GRADIENTS: 3 of 512 points have zero gradients. Use a loss that ignores the scale."
+        "ZERO GRADIENT: 3 of 512 points have zero gradients. Use a loss that ignores the scale."
     )
     passed = say(tmp_path / "b", n=1000, checks=[{**ZERO, "status": "pass"}])
-    assert "ZERO GRADIENTS" not in passed
+    assert "ZERO GRADIENT" not in passed
 
 
 def test_what_is_out_of_the_ordinary_in_the_threat_is_said() -> None:

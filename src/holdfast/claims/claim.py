@@ -18,7 +18,7 @@ from holdfast.arguments import checked
 from holdfast.claims import wording
 from holdfast.claims.contents import TABLE, check_files, check_statements, stale
 from holdfast.claims.digest import file_digest
-from holdfast.claims.headline import headline
+from holdfast.claims.headline import ceiling, headline
 from holdfast.claims.intervals import Accuracy, Withheld
 from holdfast.claims.schema import (
     LARGEST_DOCUMENT,
@@ -75,6 +75,14 @@ class Claim:
     def robust_accuracy(self) -> Accuracy | Withheld:
         """The fraction that no attack broke: an upper bound; `Withheld` says why there is none."""
         return read_accuracy(self.document["robust_accuracy"])
+
+    @property
+    def at_most(self) -> Accuracy:
+        """The fraction that was not shown to break: always a number, also of a withheld accuracy.
+
+        Robust accuracy on these points is at most so much, whatever the attacks failed on.
+        """
+        return ceiling(self.document["counts"])
 
     @property
     def cost(self) -> TotalCost:

@@ -96,7 +96,10 @@ class Withheld:
         return f"withheld: {self.reason}"
 
     def __float__(self) -> float:
-        raise InputError(f"there is no number to use: robust accuracy is {self}")
+        raise InputError(
+            f"there is no number to use: robust accuracy is {self}; claim.at_most is what it is at "
+            "most"
+        )
 
     def plain(self) -> dict[str, Any]:
         """Return the JSON form."""

@@ -11,8 +11,9 @@ from holdfast.claims.suites import printed_name
 from holdfast.printable import printable
 
 BANNED = ("robust to", "secure", "safe", "immune")  # words that need a certificate
-FEW = 500  # points below which the interval is too wide to compare models
+FEW = 500  # points below which a claim says how far its figures reach
 _IMPLIED = ("inputs in 0..1", "untargeted", "white box (gradient)")  # what a reader assumes
+_SAID = ("warn", "fail")  # statuses of a check that no reader may miss
 _PARTS = {"train": "training points", "validation": "validation points", "test": "test points"}
 
 
@@ -32,9 +33,11 @@ def warnings(document: Mapping[str, Any]) -> list[str]:
     notes = []
     n = document["data"]["n"]
     if n < FEW:
+        clean, most = Accuracy.of(document["clean_accuracy"]), ceiling(document["counts"])
+        reach = 50 * max(a.interval.high - a.interval.low for a in (clean, most))
         notes.append(
-            f"SMALL SAMPLE: with {n:,} points, fewer than {FEW}, the interval is wide: do not "
-            "rank models by it."
+            f"SMALL SAMPLE: on {n:,} points each figure is uncertain by about {reach:.0f} points "
+            "either way: models that lie closer than that are not told apart."
         )
     if other := document.get("search"):
         notes.append(
@@ -42,18 +45,13 @@ def warnings(document: Mapping[str, Any]) -> list[str]:
             f"{other['name']} (digest {other['digest'][:12]}), verdicts the model's own; a better "
             "search model may break more."
         )
-    for check in document["checks"]:
-        if check["id"] == "zero-gradient" and check["status"] in ("warn", "fail"):
-            message, remedy = as_sentence(check["message"]), as_sentence(check["remedy"])
-            notes.append(f"ZERO GRADIENTS: {message} {remedy}".rstrip())
-        if check["id"] == "black-box":
-            message, remedy = as_sentence(check["message"]), as_sentence(check["remedy"])
-            notes.append(f"BLACK BOX: {message} {remedy}")
-        if check["id"] == "unmoved" and check["status"] == "warn":
-            notes.append(f"BLIND ATTACKS: {as_sentence(check['message'])}")
-        if check["id"] == "ties" and check["status"] == "warn":
-            notes.append(f"TIES: {as_sentence(check['message'])}")
-    return notes
+    return notes + [note(check) for check in document["checks"] if check["status"] in _SAID]
+
+
+def note(check: Mapping[str, Any]) -> str:
+    """Return a check that did not pass as a warning under its own name."""
+    title = check["id"].replace("-", " ").upper()
+    return f"{title}: {as_sentence(check['message'])} {as_sentence(check['remedy'])}".rstrip()
 
 
 def failed_checks(document: Mapping[str, Any]) -> list[str]:

@@ -39,6 +39,7 @@ def to_markdown(claims: Sequence[Claim]) -> str:
         "n",
     )
     parts.append(_table(head, rows))
+    parts += [_safe(sentence) for sentence in report.comparisons]
     for claim in report.claims:
         parts += _claim(claim)
     return "\n\n".join(part for part in parts if part) + "\n"

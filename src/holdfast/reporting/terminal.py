@@ -40,6 +40,8 @@ def print_terminal(claims: Sequence[Claim], console: Console | None = None) -> N
         if report.differences:
             console.print(Text(report.differences, style="yellow"))
         console.print(_overview(report.claims))
+        for sentence in report.comparisons:
+            console.print(Text(sentence))
     for claim in report.claims:
         console.print(_claim(claim))
 

@@ -16,6 +16,7 @@ from holdfast.claims.wording import FEW, failed_checks, statement, warnings, wit
 from holdfast.data.load import reference
 from holdfast.errors import InputError
 from holdfast.reporting import facts
+from holdfast.reporting.comparison import compare
 from holdfast.reporting.facts import Facts
 from holdfast.reporting.gallery import Pair, load_gallery
 from holdfast.reporting.history import History, load_history
@@ -120,6 +121,7 @@ class Report:
     title: str
     claims: tuple[ClaimView, ...]
     differences: str  # why the claims must not be compared, "" when they may be
+    comparisons: tuple[str, ...]  # a sentence for each model and the next: is it ahead?
 
 
 @checked
@@ -132,7 +134,9 @@ def view(claims: Sequence[Claim]) -> Report:
     title = (
         f"Robustness of {names[0]}" if len(claims) == 1 else f"Robustness of {len(claims)} models"
     )
-    report: Report = fit_to_show(Report(title, views, _differences(claims)))
+    differences = _differences(claims)
+    comparisons = () if differences else compare(claims, names)
+    report: Report = fit_to_show(Report(title, views, differences, comparisons))
     return report
 
 
@@ -184,8 +188,8 @@ def _checks(claim: Claim) -> tuple[Check, ...]:
 
 def _tags(document: Mapping[str, Any]) -> tuple[str, ...]:
     few = [f"n < {FEW}"] if document["data"]["n"] < FEW else []
-    found = {c["id"] for c in document["checks"] if c["status"] in ("warn", "fail")}
-    return (*few, *(["zero gradients"] if "zero-gradient" in found else []))
+    found = [c["id"] for c in document["checks"] if c["status"] in ("warn", "fail")]
+    return (*few, *(name.replace("-", " ") for name in found))
 
 
 def _names(claims: Sequence[Claim]) -> list[str]:
