@@ -17,16 +17,23 @@ from holdfast.errors import ConfigError
 from holdfast.fitting import shown
 from holdfast.registry import kind_of, known, lookup, name_of
 
+ADDED = {"added": True}  # metadata of a field that came later: at its default it is not written
+
 
 def describe(value: Any) -> Any:
     """Return `value` as JSON data; a registered component becomes {"type": name, field: ...}.
 
-    What is equal in Python is written alike: 1.0 as 1.
+    What is equal in Python is written alike: 1.0 as 1. A field marked `ADDED` is left out at its
+    default, so that digests made before it was there stay what they were.
     """
     if isinstance(value, Enum):
         return value.value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        fields = {
+            f.name: describe(getattr(value, f.name))
+            for f in dataclasses.fields(value)
+            if not (f.metadata.get("added") and getattr(value, f.name) == f.default)
+        }
         return {"type": name_of(type(value)), **fields}
     if isinstance(value, dict):
         return {str(key): describe(item) for key, item in value.items()}

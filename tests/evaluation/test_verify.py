@@ -365,9 +365,12 @@ def test_replay_finds_an_evaluation_that_never_ran(net, data, threat, tmp_path, 
     """The one thing that counterexamples cannot show: that there are none of the rest."""
     out, attack_batch = tmp_path / "lazy", stage.attack_batch
     with monkeypatch.context() as lazy:
-        lazy.setattr(
-            stage, "attack_batch", lambda s, m, b: attack_batch(s.within(tiny(s.threat)), m, b)
-        )
+
+        def weakly(setting, member, batch, objective):
+            weak = setting.within(tiny(setting.threat))
+            return attack_batch(weak, member, batch, weak.objective(batch, member))
+
+        lazy.setattr(stage, "attack_batch", weakly)
         evaluate(net, data, threat=threat, suite=TINY, out=out, batch_size=16, quiet=True)
     assert Claim.load(out).robust_accuracy.k > 80
     verify(out, model=net, data=data, replay=0)

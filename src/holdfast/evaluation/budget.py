@@ -6,6 +6,47 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from holdfast.errors import InputError
+from holdfast.evaluation.setting import Setting
+from holdfast.evaluation.suites import Member
+from holdfast.objective import offered
+from holdfast.threat import Knowledge
+
+REFERENCE = 1  # forward passes of a loss that compares with the unchanged input
+
+
+def granted(setting: Setting, radii: int) -> dict[str, int]:
+    """Return the queries per example of every member that asks the judge, by name; {} if unlimited.
+
+    radii: at how many radii the suite is run. What looks for the nearest counterexample runs once
+    for all of them.
+    """
+    total = setting.threat.queries
+    if total is None:
+        return {}
+    finishers = {member.attack: member for member in setting.finishers()}
+    requests = []
+    for member, parts in setting.suite.taken_apart(setting.num_classes):
+        again = [finishers[part.attack] for part in parts if part.attack in finishers]
+        for part in (*parts, *again):
+            if not _asks_judge(setting, part):
+                continue
+            nearest = part.attack.demands().nearest and part not in again
+            most = part.attack.passes()[0] + REFERENCE
+            runs = 1 if nearest else radii
+            requests.append(Request(part.name, member.name, member.weight, most, runs))
+    return shares(total, requests) if requests else {}
+
+
+def _asks_judge(setting: Setting, member: Member) -> bool:
+    """Return True if a search's passes are queries of the judge, in whatever precision.
+
+    Where the claim has a search model, also one that is not at hand, gradients are that one's.
+    """
+    if setting.about_twin is None:
+        return setting.can_run(member)
+    needed = member.attack.demands().knowledge
+    own = setting.threat.knowledge is not Knowledge.TRANSFER and needed is not Knowledge.GRADIENT
+    return own and offered(setting.judge).grants(needed)
 
 
 @dataclass(frozen=True)

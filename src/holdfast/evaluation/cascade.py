@@ -191,7 +191,7 @@ class Cascade:
         """Return what a member found of the examples at positions `entering`, from the ledger."""
         if not len(entering):
             return Stage(name=member.name), []
-        key = self._key(setting, member_key(member), entering)
+        key = self._key(setting, member_key(setting, member), entering)
         segment = self._segment(key, lambda: run_member(setting, member, entering))
         shown = segment.evidence
         ids = shown["ids"].tolist() if shown else []

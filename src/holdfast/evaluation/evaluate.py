@@ -58,10 +58,11 @@ def evaluate(
     security curve. exhaustive: run every attack on what others broke, too, and count who alone
     would have broken it. search: a second model, which gradient attacks differentiate in place of
     `model`. precision: "bfloat16" lets the attacks search in low precision; verdicts are always
-    full, and those of `model`. provenance: the training run behind the model. A query budget is
-    what each attack of the suite may spend. A second call with the same arguments continues where
-    the first was stopped, or returns its claim; several processes (torchrun) share the work if all
-    of them make the call and share `out`.
+    full, and those of `model`. provenance: the training run behind the model. A query budget is the
+    attacker's total per example, over all members, restarts, targets and radii: the members share
+    it by their weights. A second call with the same arguments continues where the first was
+    stopped, or returns its claim; several processes (torchrun) share the work if all of them make
+    the call and share `out`.
 
     Raises InputError, ConfigError or Unsupported for what cannot be evaluated, InputError for a
     folder that holds another claim and StorageError for one in which another process works, before
@@ -82,6 +83,7 @@ def evaluate(
             search=search,
             precision=precision,
             exhaustive=exhaustive,
+            radii=len(threats),
         )
         warn_of_short_steps(setting.suite, threat.space)
         with frozen(setting.judge), frozen(setting.search):

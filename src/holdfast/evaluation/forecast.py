@@ -48,15 +48,16 @@ def _estimate(setting: Setting) -> float:
         if knowledge not in pace:
             pace[knowledge] = _seconds_a_pass(setting, member, batch)
         passes = sum(attack.passes())
-        if setting.threat.queries is not None:
-            passes = min(passes, 2 * setting.threat.queries)
+        if member.name in setting.granted:
+            passes = min(passes, 2 * setting.granted[member.name])
         total += passes * pace[knowledge]
     return total
 
 
 def _seconds_a_pass(setting: Setting, member: Member, batch: Padded) -> float:
     """Return what one pass, forward or backward, of a search takes with all that goes with it."""
-    unlimited = setting.within(replace(setting.threat, queries=None))
+    threat = replace(setting.threat, queries=None)
+    unlimited = replace(setting.within(threat), granted={})
     objective = unlimited.objective(batch, member)
     region = setting.threat.space.around(batch.x)
     with own_randomness(setting.device, setting.seed, "forecast"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from holdfast.claims.schema import NAME, POINTS, largest_batch
 from holdfast.copying import copied, deep_copy
 from holdfast.data import Batch, Examples
 from holdfast.errors import HoldfastError, InputError, Unsupported
+from holdfast.evaluation.budget import granted
 from holdfast.evaluation.setting import Setting
 from holdfast.evaluation.suites import Member, Suite
 from holdfast.inputs import check_input
@@ -43,10 +45,12 @@ def prepare(
     precision: str = "float32",
     exhaustive: bool = False,
     about_twin: dict[str, Any] | None = None,
+    radii: int = 1,
 ) -> Setting:
     """Check everything and bind it, on a copy of the model; writes nothing.
 
     about_twin: what a claim says of a search model that is not at hand; nothing can be attacked.
+    radii: of a security curve, over all of which a query budget is split.
     Raises InputError, ConfigError or Unsupported for what cannot be evaluated.
     """
     wrapped = wrap(model)
@@ -88,7 +92,7 @@ def prepare(
         _num_classes(searcher, first.x)
     if twin is not None:
         about_twin = {"name": twin.title[:NAME], "digest": model_digest(twin)}
-    return Setting(
+    setting = Setting(
         judge=judge,
         search=searcher,
         twin=twin,
@@ -107,6 +111,7 @@ def prepare(
         exhaustive=exhaustive,
         in_training=in_training,
     )
+    return replace(setting, granted=granted(setting, radii))
 
 
 def _own(model: Model, device: torch.device) -> Model:

@@ -55,6 +55,7 @@ class Setting:
     twin: Model | None = None
     about_twin: dict[str, Any] | None = None
     identity: dict[str, Any] = field(default_factory=dict)  # what a ledger key starts with
+    granted: dict[str, int] = field(default_factory=dict)  # queries per example, by member
 
     def within(self, threat: ThreatModel) -> Setting:
         """Return the same setting under another threat model (another eps)."""
@@ -109,11 +110,22 @@ class Setting:
         """Return the draws of the examples with these ids."""
         return Rng(self.seed, ids)
 
-    def objective(self, batch: Padded, member: Member | None = None) -> Objective:
-        """Return the objective of one batch, as a member of the suite sees it."""
+    def objective(self, batch: Padded, member: Member | None = None, spent: int = 0) -> Objective:
+        """Return the objective of one batch, as a member of the suite sees it.
+
+        spent: queries of its share that are gone already.
+        """
         search = self.asked(member)
-        judge = None if self.judge is search else self.judge
-        return Objective(self.threat, search, batch.x, batch.y, judge=judge)
+        limit = None if member is None else self.granted.get(member.name)
+        return Objective(
+            self.threat,
+            search,
+            batch.x,
+            batch.y,
+            judge=None if self.judge is search else self.judge,
+            twin=self.twin is not None,
+            limit=None if limit is None else limit - spent,
+        )
 
     def batches(self, positions: Tensor) -> Iterator[Padded]:
         """Yield the examples at `positions` in batches of one shape, on the device."""
@@ -178,6 +190,8 @@ class Padded:
     real: int
 
 
-def member_key(member: Member) -> dict[str, Any]:
+def member_key(setting: Setting, member: Member) -> dict[str, Any]:
     """Return what identifies a member in a ledger key."""
-    return {"name": member.name, "attack": digest(member.attack)}
+    key = {"name": member.name, "attack": digest(member.attack)}
+    share = setting.granted.get(member.name)
+    return key if share is None else {**key, "queries": share}

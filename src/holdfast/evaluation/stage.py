@@ -115,11 +115,23 @@ def attacked(setting: Setting, member: Member, positions: Tensor) -> Iterator[Fo
         log.warning("%s cannot run: it needs %s, %s", member.name, needed, gives)
         yield from (_gave_up(setting, batch) for batch in setting.batches(positions))
         return
+    asked: dict[int, int] = {}  # queries of attempts that the model ended, by example
+
+    def attempt(batch: Padded) -> Found:
+        ids = batch.ids.tolist()
+        objective = setting.objective(batch, member, max(asked.get(i, 0) for i in ids))
+        try:
+            return attack_batch(setting, member, batch, objective)
+        except Exception:
+            spent = dict(zip(ids, objective.cost.queries.tolist(), strict=True))
+            asked.update({i: asked.get(i, 0) + count for i, count in spent.items()})
+            raise
+
     found = confined(
         setting,
         positions,
         member.name,
-        lambda batch: attack_batch(setting, member, batch),
+        attempt,
         lambda batch: _gave_up(setting, batch, raised=True),
     )
     yield from (outcome for _, outcome in found)
@@ -134,7 +146,8 @@ def confined(
 ) -> Iterator[tuple[Padded, T]]:
     """Compute in batches of one shape; where the model raises, halve until the culprits are alone.
 
-    They get `instead`. What the attempts before it cost is not counted.
+    They get `instead`. What the attempts before it cost is not counted, but a query budget is what
+    is left of it.
     """
     for part in positions.split(setting.batch_size):
         batch = setting.pad(part)
@@ -157,13 +170,12 @@ def confined(
                 yield batch, instead(batch)
 
 
-def attack_batch(setting: Setting, member: Member, batch: Padded) -> Found:
+def attack_batch(setting: Setting, member: Member, batch: Padded, objective: Objective) -> Found:
     """Attack one batch; the judge confirms every success, nothing outside the set passes.
 
     A network that draws (dropout left on) draws the same for the same member and batch. What breaks
     a search model of the user's may not break the judge, so that search goes on to its worst point.
     """
-    objective = setting.objective(batch, member)
     reduce = first if setting.twin is None or setting.asked(member) is setting.judge else worst
     region = setting.threat.space.around(batch.x)
     draws = member.attack.own(setting.rng(batch.ids))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar
 
 from holdfast.arguments import checked
 from holdfast.attacks import (
@@ -24,16 +24,22 @@ from holdfast.attacks import (
 from holdfast.claims.suites import is_reserved
 from holdfast.errors import ConfigError, did_you_mean
 from holdfast.losses import DLR, CrossEntropy, Margin
+from holdfast.plain import ADDED
 from holdfast.registry import known, register
+from holdfast.units import Within
 
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """One attack of a suite, under the name by which claims and reports call it."""
+    """One attack of a suite, under the name by which claims and reports call it.
+
+    weight: its share of a query budget, next to those of the other members.
+    """
 
     kind: ClassVar[str] = "member"
     name: str
     attack: Attack
+    weight: Annotated[int, Within(1, 1_000_000)] = field(default=1, metadata=ADDED)
 
     @classmethod
     def slip(cls, value: Any) -> str | None:
@@ -64,12 +70,7 @@ class Suite:
         Runs towards the r-th likeliest wrong class make sense for r below `num_classes` only.
         Raises ConfigError for a suite without members, or with two of one name.
         """
-        found = []
-        for member in self.members:
-            attacks = [part for part in member.attack.parts() if _has_target(part, num_classes)]
-            for i, attack in enumerate(attacks, start=1):
-                name = member.name if len(attacks) == 1 else f"{member.name}-{i}"
-                found.append(Member(name=name, attack=attack))
+        found = [part for _, parts in self.taken_apart(num_classes) for part in parts]
         names = ["clean", *(member.name for member in found)]
         if len(names) == 1 or len(set(names)) < len(names):
             raise ConfigError(
@@ -77,6 +78,19 @@ class Suite:
                 f"got {', '.join(names[1:]) or 'none'}"
             )
         return tuple(found)
+
+    def taken_apart(self, num_classes: int) -> list[tuple[Member, list[Member]]]:
+        """Return every member with its parts."""
+        found = []
+        for member in self.members:
+            attacks = [part for part in member.attack.parts() if _has_target(part, num_classes)]
+            only = len(attacks) == 1
+            parts = [
+                Member(name=member.name if only else f"{member.name}-{i}", attack=attack)
+                for i, attack in enumerate(attacks, start=1)
+            ]
+            found.append((member, parts))
+        return found
 
 
 def _has_target(attack: Attack, num_classes: int) -> bool:

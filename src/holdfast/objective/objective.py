@@ -33,7 +33,9 @@ class Objective:
     threat: the threat model. model: what the attack differentiates (`search`), logits out, inputs
     in the units of x. x: (B, ...); y: (B,) int64. targets: (B,) int64 or None. loss: what is
     climbed unless the attack brings its own. judge: the model whose verdict counts, by default the
-    same as `model`.
+    same as `model`. twin: whether `model`, where it is not the judge, is another model and not the
+    judge in another precision; passes through the judge alone are queries. limit: queries per
+    example of this search, by default all that the threat model grants.
     """
 
     def __init__(
@@ -46,6 +48,8 @@ class Objective:
         targets: Tensor | None = None,
         loss: Loss | None = None,
         judge: nn.Module | None = None,
+        twin: bool = True,
+        limit: int | None = None,
     ) -> None:
         for asked in (model, judge or model) if threat.goal.rejects else ():
             if not (isinstance(asked, Model) and asked.rejects):
@@ -57,6 +61,8 @@ class Objective:
         self.threat = threat
         self.search = model
         self.judge = judge or model
+        self.limit = threat.queries if limit is None else limit
+        self._queried = (self.judge,) if twin else (self.judge, model)
         self.x = x
         self.y = y
         self.targets = threat.goal.targets(y) if targets is None else targets
@@ -279,8 +285,8 @@ class Objective:
 
     def _ask(self, model: nn.Module, x_adv: Tensor) -> Tensor:
         """Return logits for the attacker; those of the judge are queries and have a budget."""
-        if model is self.judge:
-            limit = self.threat.queries
+        if model in self._queried:
+            limit = self.limit
             if limit is not None and bool((self.cost.queries + self._times > limit).any()):
                 raise BudgetSpent
             self._count(2)

@@ -171,7 +171,13 @@ def _cost_fits(bar: Bar, member: Member, claim: Claim, setting: Setting) -> bool
         and bar.forward <= entries * (forward + VERDICT + REFERENCE)
         and bar.backward <= entries * backward
         and bar.queries <= bar.forward
+        and bar.queries <= entries * _share(member, setting, forward + REFERENCE)
     )
+
+
+def _share(member: Member, setting: Setting, unlimited: int) -> int:
+    """Return the queries per example of one run of a member."""
+    return setting.granted.get(member.name, 0 if setting.granted else unlimited)
 
 
 def _at_most(setting: Setting, n: int) -> tuple[int, int]:
