@@ -8,6 +8,7 @@ import pytest
 
 from claim_fixture import make_claim
 from holdfast.claims import wording
+from holdfast.errors import InputError
 
 FAILED = {"id": "black-box-stronger", "status": "fail", "message": "m", "remedy": "r"}
 ZERO = {
@@ -106,3 +107,31 @@ def test_no_sentence_uses_a_banned_word_or_lacks_its_context(
         assert not re.search(rf"\b{word}\b", found)
     for part in ("n=", "clean accuracy", "eps=", "standard-1", "["):
         assert part in found
+
+
+@pytest.mark.parametrize("status", ["warn", "fail"])
+@pytest.mark.parametrize("name", ["eval-mode", "chance", "training-data"])
+def test_no_check_that_did_not_pass_is_kept_from_the_reader(
+    tmp_path: Path, name: str, status: str
+) -> None:
+    check = {"id": name, "status": status, "message": "something is odd", "remedy": "mend it"}
+    title = name.replace("-", " ").upper()
+    assert f"{title}: Something is odd. Mend it." in say(tmp_path, n=1000, checks=[check])
+
+
+def test_a_small_sample_says_how_uncertain_it_is(tmp_path: Path) -> None:
+    wide = say(tmp_path / "a", n=40, robust=0.5)
+    narrow = say(tmp_path / "b", n=400, robust=0.5)
+    assert "on 40 points each figure is uncertain by about 15 points either way" in wide
+    assert "on 400 points each figure is uncertain by about 5 points either way" in narrow
+    assert "do not rank" not in wide + narrow
+
+
+def test_what_accuracy_is_at_most_is_a_number_also_where_it_is_withheld(tmp_path: Path) -> None:
+    known = make_claim(tmp_path / "a", n=1000, robust=0.5)
+    assert float(known.at_most) == float(known.robust_accuracy) == 0.5
+    withheld = make_claim(tmp_path / "b", n=1000, robust=0.5, failed=20)
+    assert float(withheld.at_most) == 0.52
+    assert withheld.at_most.low < 0.52 < withheld.at_most.high
+    with pytest.raises(InputError, match=r"claim\.at_most"):
+        float(withheld.robust_accuracy)

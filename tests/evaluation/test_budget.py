@@ -10,8 +10,8 @@ from torch import nn
 
 from evaluation_setup import TINY
 from holdfast.attacks import APGD, PGD, EachTarget, GeoDA, HopSkipJump, Restarts, Square
-from holdfast.errors import InputError, VerificationError
 from holdfast.claims import write_claim
+from holdfast.errors import InputError, VerificationError
 from holdfast.evaluation import Member, Suite, verify
 from holdfast.evaluation.budget import Request, shares, split
 from holdfast.objective import Objective
@@ -68,7 +68,9 @@ def asked(monkeypatch):
     ],
     ids=["plain", "curve", "exhaustive", "bfloat16", "labels", "labels-curve"],
 )
-def test_nobody_is_asked_about_more_often_than_the_budget_allows(asked, run, suite, threat, options):
+def test_nobody_is_asked_about_more_often_than_the_budget_allows(
+    asked, run, suite, threat, options
+):
     claim = run(threat=threat, suite=suite, n=20, **options)
     most = max(asked.values())
     assert most <= threat.queries
@@ -112,7 +114,7 @@ def test_one_attack_of_many_runs_has_one_budget(asked, net, data, attack):
 
 
 def test_a_budget_that_does_not_go_round_is_refused_before_anything_is_written(run, tmp_path):
-    with pytest.raises(InputError, match="a budget of 6 queries leaves .* none.*grant more"):
+    with pytest.raises(InputError, match=r"a budget of 6 queries leaves .* none.*grant more"):
         run(threat=ThreatModel(Linf(eps=0.1), queries=6), suite=MANY)
     assert not (tmp_path / "claim").exists()
 
@@ -156,5 +158,3 @@ def test_a_weight_that_is_not_stated_leaves_digests_as_they_were():
     assert "weight" not in describe(plain)
     assert build("member", describe(heavy)) == heavy
     assert digest(plain) != digest(heavy)
-
-

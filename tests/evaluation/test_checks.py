@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from torch import nn
 
 from evaluation_setup import network
 from holdfast.attacks import PGD, Square
 from holdfast.evaluation import Member, verify
-from holdfast.evaluation.checks import black_box_stronger, diagnose, unmoved
+from holdfast.evaluation.checks import above_chance, black_box_stronger, diagnose, unmoved
 from holdfast.evaluation.checks.black_box import at_least
 from holdfast.evaluation.waterfall import Bar
 
@@ -77,3 +78,35 @@ def test_a_claim_says_when_the_model_came_in_train_mode(run, training, status):
 def test_a_claim_is_verified_by_a_model_in_train_mode_too(run, data, tmp_path):
     run(dropout_net().eval(), n=16)
     assert verify(tmp_path / "claim", model=dropout_net().train(), data=data)
+
+
+@pytest.mark.parametrize(
+    ("labels", "wrong", "classes", "status"),
+    [
+        ([0, 1] * 50, 0, 2, "pass"),
+        ([0, 1] * 50, 50, 2, "warn"),  # a coin
+        ([0, 1] * 50, 45, 2, "warn"),  # within what a coin gives
+        ([0, 1] * 50, 40, 2, "pass"),
+        ([0] * 90 + [1] * 10, 10, 2, "warn"),  # always 0
+        (list(range(10)) * 10, 85, 10, "warn"),
+        (list(range(10)) * 10, 80, 10, "pass"),
+        ([3] * 100, 0, 10, "warn"),  # one label alone: nothing to tell apart
+    ],
+)
+def test_clean_accuracy_that_a_guess_may_reach_is_said(labels, wrong, classes, status):
+    finding = above_chance(labels, wrong, classes)
+    assert finding.status == status
+    assert finding.id == "chance"
+
+
+def test_a_network_that_knows_nothing_is_said_to_in_the_claim(run, net):
+    class Constant(nn.Module):
+        def forward(self, x):
+            return net(x) * 1e-3 + torch.tensor([1.0, 0, 0, 0, 0])
+
+    claim = run(Constant())
+    assert {c["id"]: c["status"] for c in claim.checks}["chance"] == "warn"
+    assert "CHANCE:" in str(claim)
+    assert {c["id"]: c["status"] for c in run(out=claim.folder.parent / "b").checks}[
+        "chance"
+    ] == "pass"

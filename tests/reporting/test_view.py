@@ -11,6 +11,7 @@ from claim_fixture import make_claim
 from holdfast.claims import Claim, write_claim
 from holdfast.errors import InputError, VerificationError
 from holdfast.reporting import view
+from holdfast.reporting.comparison import mcnemar
 from holdfast.reporting.gallery import Pair
 from holdfast.reporting.spelling import duration, spell
 
@@ -190,3 +191,34 @@ def test_components_are_spelled_as_in_python() -> None:
     assert spell(data) == "pgd(steps=40, loss=margin, r=[0, 1])"
     assert spell(None) == "none"
     assert spell({"a": 1}) == "(a=1)"
+
+
+def test_models_on_the_same_points_are_compared_by_a_paired_test(tmp_path: Path) -> None:
+    claims = [
+        make_claim(tmp_path / "a", name="a", n=1000, robust=0.6),
+        make_claim(tmp_path / "b", name="b", n=1000, robust=0.6, seed=1),
+        make_claim(tmp_path / "c", name="c", n=1000, robust=0.3),
+    ]
+    report = view(claims)
+    assert report.differences == ""
+    near, far = report.comparisons
+    assert "is not told apart from" in near
+    assert "keeps more points than c" in far
+    assert view([claims[0]]).comparisons == ()
+    other = make_claim(tmp_path / "d", name="d", n=1000, eps="0.1")
+    assert view([claims[0], other]).comparisons == ()  # within another set
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "p"), [(0, 0, 1.0), (5, 5, 1.0), (10, 0, 2 / 1024), (1, 8, 20 / 512)]
+)
+def test_mcnemar_is_the_two_sided_binomial_test(one: int, other: int, p: float) -> None:
+    assert mcnemar(one, other) == pytest.approx(p)
+    assert mcnemar(other, one) == mcnemar(one, other)
+
+
+def test_every_check_that_did_not_pass_is_on_the_first_screen(tmp_path: Path) -> None:
+    mode = {"id": "eval-mode", "status": "warn", "message": "it came in train mode", "remedy": "r"}
+    seen = view([make_claim(tmp_path, n=1000, checks=[mode])]).claims[0]
+    assert seen.tags == ("eval mode",)
+    assert any(warning.startswith("EVAL MODE: It came in train mode") for warning in seen.warnings)

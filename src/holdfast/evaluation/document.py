@@ -16,7 +16,7 @@ from holdfast.claims.headline import robust
 from holdfast.claims.schema import NAME, PROSE
 from holdfast.credentials import published_command
 from holdfast.evaluation.cascade import Example, Stage
-from holdfast.evaluation.checks import diagnose, settings
+from holdfast.evaluation.checks import above_chance, diagnose, settings
 from holdfast.evaluation.setting import Setting
 from holdfast.evaluation.stage import SHOWN
 from holdfast.evaluation.waterfall import Bar, added, waterfall
@@ -55,6 +55,7 @@ def document(
     counts = own.counts()
     members = setting.answered()
     doubts = settings(members, setting.threat.space)
+    guess = above_chance([e.label for e in own.examples], bars[0].broken, setting.num_classes)
     diagnosed = diagnose(members, bars, counts[Status.MARGINAL])
     return {
         **subject(setting),
@@ -63,7 +64,7 @@ def document(
         "per_class": per_class([(e.label, e.status) for e in own.examples], setting.data.classes),
         "waterfall": [vars(bar) for bar in bars],
         "curve": _curve(outcomes, own) if len(outcomes) > 1 else [],
-        "checks": [plain(check) for check in (*findings, *doubts, *diagnosed)],
+        "checks": [plain(check) for check in (*findings, guess, *doubts, *diagnosed)],
         "cost": cost(bars),
         **facts,
     }

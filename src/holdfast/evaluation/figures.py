@@ -7,7 +7,7 @@ from typing import Any
 
 from holdfast.claims import Accuracy, Claim
 from holdfast.errors import VerificationError
-from holdfast.evaluation.checks import diagnose, settings
+from holdfast.evaluation.checks import above_chance, diagnose, settings
 from holdfast.evaluation.document import (
     about_data,
     about_model,
@@ -61,7 +61,8 @@ def check_figures(claim: Claim, setting: Setting, findings: Sequence[Finding]) -
     bars = [Bar(**bar) for bar in document["waterfall"]]
     members, tied = setting.answered(), table["status"].count(Status.MARGINAL)
     doubts = settings(members, setting.threat.space)
-    found = [*findings, *doubts, *diagnose(members, bars, tied)]
+    guess = above_chance(table["label"], bars[0].broken, setting.num_classes)
+    found = [*findings, guess, *doubts, *diagnose(members, bars, tied)]
     _check_checks(claim, found)
     return found
 

@@ -20,7 +20,7 @@ def mcnemar(one: int, other: int) -> float:
     """
     n = one + other
     ways = (math.comb(n, k) for k in range(min(one, other) + 1))
-    return min(1.0, 2 * sum(ways) / 2**n)
+    return min(1.0, float(2 * sum(ways) / 2**n))
 
 
 def compare(claims: Sequence[Claim], names: Sequence[str]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from holdfast.evaluation.checks.black_box import black_box_stronger
+from holdfast.evaluation.checks.chance import above_chance
 from holdfast.evaluation.checks.settings import settings
 from holdfast.evaluation.checks.ties import ties
 from holdfast.evaluation.checks.unmoved import unmoved
@@ -22,4 +23,4 @@ def diagnose(members: Sequence[Member], bars: Sequence[Bar], marginal: int) -> l
     return [unmoved(bars), ties(bars, marginal), *([known] if known else [])]
 
 
-__all__ = ["black_box_stronger", "diagnose", "settings", "ties", "unmoved"]
+__all__ = ["above_chance", "black_box_stronger", "diagnose", "settings", "ties", "unmoved"]
