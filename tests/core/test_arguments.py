@@ -24,17 +24,19 @@ SGD = torch.optim.SGD([PARAMETER], lr=0.3)
 
 
 @pytest.mark.parametrize(
-    ("made", "plain"),
+    "fields",
     [
-        (attacks.PGD(steps=np.int64(7), step_size=np.float32(0.25)), {"steps": 7}),
-        (attacks.PGD(steps=torch.tensor(7), step_size=torch.tensor(0.25)), {"steps": 7}),
-        (attacks.PGD(steps=7, step_size=Fraction(1, 4)), {"steps": 7}),
+        {"steps": np.int64(7), "step_size": np.float32(0.25)},
+        {"steps": torch.tensor(7), "step_size": torch.tensor(0.25)},
+        {"steps": 7, "step_size": Fraction(1, 4)},
     ],
+    ids=["numpy", "torch", "fraction"],
 )
-def test_numbers_of_every_class_are_kept_as_plain_python(made, plain):
+def test_numbers_of_every_class_are_kept_as_plain_python(fields):
+    made = attacks.PGD(**fields)
     assert made == attacks.PGD(steps=7, step_size=0.25)
     assert digest(made) == digest(attacks.PGD(steps=7, step_size=0.25))
-    assert describe(made)["steps"] == plain["steps"]
+    assert describe(made)["steps"] == 7
     assert type(made.steps) is int
     assert type(made.step_size) is float
 
