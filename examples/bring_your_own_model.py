@@ -38,7 +38,9 @@ model = hf.wrap(network, normalize=(0.3, 0.4))
 threat = hf.ThreatModel(hf.L2(eps=1.0))
 
 # One attack on one batch: everything comes back per example.
+# Without `seed` every call draws its own random start; the result says from which seed.
 found = hf.attack(model, test_x[:8], test_y[:8], threat=threat, attack=hf.attacks.PGD(steps=40))
+print("seed   ", found.seed)
 print("success", found.success.tolist())
 print("size   ", [round(size, 2) for size in found.size.tolist()])
 

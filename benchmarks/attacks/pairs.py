@@ -95,7 +95,9 @@ def ours(
     def run(t: Target, budget: int) -> Tensor:
         threat = hf.ThreatModel(space(norm, t.eps[norm]), knowledge=knowledge)
         targets = t.goals if targeted else None
-        return hf.attack(t.net, t.x, t.y, threat=threat, attack=make(budget), targets=targets).x_adv
+        return hf.attack(
+            t.net, t.x, t.y, threat=threat, attack=make(budget), targets=targets, seed=0
+        ).x_adv
 
     return run
 

@@ -224,7 +224,7 @@ def one_pixel() -> Pair:
     def mine(t: Target, q: int) -> Tensor:
         threat = hf.ThreatModel(hf.PixelL0(eps=1), knowledge=Knowledge.SCORE)
         attack = OnePixel(queries=q, population=population)
-        return hf.attack(t.net, t.x, t.y, threat=threat, attack=attack).x_adv
+        return hf.attack(t.net, t.x, t.y, threat=threat, attack=attack, seed=0).x_adv
 
     rivals = (
         ta(
@@ -252,7 +252,7 @@ def grid() -> Pair:
         space = hf.RotationTranslation(degrees=DEGREES, shift=SHIFT)
         threat = hf.ThreatModel(space, knowledge=Knowledge.DECISION)
         attack = Grid(angles=PLACES, shifts=PLACES)
-        return hf.attack(t.net, t.x, t.y, threat=threat, attack=attack).x_adv
+        return hf.attack(t.net, t.x, t.y, threat=threat, attack=attack, seed=0).x_adv
 
     def fb(t: Target, _: int) -> Tensor:
         import foolbox as library

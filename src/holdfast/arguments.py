@@ -162,6 +162,7 @@ def guard(cls: type[Any]) -> None:
 def checked(function: F) -> F:
     """Check the arguments of a public function against its annotations before it runs.
 
+    It runs in a context of its own: what the caller has switched on changes no result.
     Raises InputError for a value that fits no annotation, for an unknown name and a missing one.
     """
     signature = inspect.signature(function)
@@ -184,7 +185,10 @@ def checked(function: F) -> F:
         for name, value in bound.arguments.items():
             if name in hints and name in names:
                 bound.arguments[name] = fit(value, hints[name], name, InputError)
-        return function(*bound.args, **bound.kwargs)
+        from holdfast.context import own_context  # which brings PyTorch
+
+        with own_context():
+            return function(*bound.args, **bound.kwargs)
 
     return typing.cast(F, call)
 

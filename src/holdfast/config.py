@@ -66,7 +66,7 @@ class AttackConfig(Config):
     attack: Attack = field(default_factory=PGD)
     n: Count | None = None  # None: all examples
     out: str | None = None  # folder for the inputs that were found; None: print only
-    seed: Seed = 0
+    seed: Seed | None = None  # None: a fresh one, which is printed
     batch_size: BatchSize = 128
     device: str | None = None
 

@@ -43,6 +43,8 @@ def _dense(value: Tensor, name: str) -> Tensor:
             f"{name} must be a dense tensor of numbers, got {value.layout} of {value.dtype}: "
             f"pass {name}.to_dense() or {name}.dequantize()"
         )
+    if value.is_inference():
+        value = value.clone()  # autograd takes none that was made in inference mode
     if value.is_meta:
         raise InputError(f"{name} is on the device meta, where no values are: load it on another")
     if value.is_floating_point() and value.element_size() == 1:

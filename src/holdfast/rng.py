@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -79,6 +80,11 @@ class Rng:
         count = torch.arange(1, math.prod(shape) + 1, device=self.ids.device)
         bits = _mix(start[:, None] + count * _signed(_GOLDEN))
         return bits.reshape(len(self.ids), *shape)
+
+
+def fresh_seed() -> int:
+    """Return a seed from the operating system; no generator of anybody's is read."""
+    return secrets.randbits(48)
 
 
 def derive(seed: int, *names: object) -> int:

@@ -152,23 +152,25 @@ class TestAttack:
 
     def test_plain_modules_and_arrays_are_taken(self):
         x, y = some_digits()
-        plain = hf.attack(own_network(), x, y, threat=THREAT, attack=self.ATTACK)
+        plain = hf.attack(own_network(), x, y, threat=THREAT, attack=self.ATTACK, seed=0)
         arrays = hf.attack(
-            hf.wrap(own_network()), x.numpy(), y.numpy(), threat=THREAT, attack=self.ATTACK
+            hf.wrap(own_network()), x.numpy(), y.numpy(), threat=THREAT, attack=self.ATTACK, seed=0
         )
         assert torch.equal(plain.x_adv, arrays.x_adv)
         assert float((plain.x_adv - x).abs().max()) <= 0.1 + 1e-6
 
     def test_doubles_are_computed_in_the_models_own_format(self):
         x, y = some_digits()
-        found = hf.attack(own_network(), x.double(), y.int(), threat=THREAT, attack=self.ATTACK)
+        found = hf.attack(
+            own_network(), x.double(), y.int(), threat=THREAT, attack=self.ATTACK, seed=0
+        )
         assert found.x_adv.dtype is torch.float32
 
     def test_targets_make_the_goal_targeted(self, run):
         x, y = some_digits()
         model, wide = hf.load(run), hf.ThreatModel(hf.Linf(eps=0.5))
         targets = (y + 1) % 10
-        found = hf.attack(model, x, y, threat=wide, targets=targets.numpy())
+        found = hf.attack(model, x, y, threat=wide, targets=targets.numpy(), seed=0)
         assert found.success.float().mean() > 0.5
         reached = model(found.x_adv).argmax(1) == targets
         assert torch.equal(reached, found.success)
@@ -186,7 +188,7 @@ class TestAttack:
     def test_the_network_is_left_as_it_was(self):
         x, y = some_digits()
         network = own_network().train()
-        hf.attack(network, x, y, threat=THREAT, attack=self.ATTACK)
+        hf.attack(network, x, y, threat=THREAT, attack=self.ATTACK, seed=0)
         assert network.training
         assert all(p.requires_grad and p.grad is None for p in network.parameters())
 
@@ -207,7 +209,7 @@ class TestAttack:
         x, y = some_digits()
         threat = hf.ThreatModel(hf.Linf(eps=0.1), knowledge=hf.Knowledge.SCORE)
         with pytest.raises(hf.Unsupported, match="square"):
-            hf.attack(own_network(), x, y, threat=threat, attack=self.ATTACK)
+            hf.attack(own_network(), x, y, threat=threat, attack=self.ATTACK, seed=0)
 
 
 class TestReport:
@@ -257,7 +259,7 @@ def test_the_whole_set_holds_what_the_model_has_seen(run, tmp_path):
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_a_network_of_low_precision_is_attacked_in_float32(dtype):
     x, y = some_digits()
-    found = hf.attack(own_network().to(dtype), x, y, threat=THREAT, attack="fgsm")
+    found = hf.attack(own_network().to(dtype), x, y, threat=THREAT, attack="fgsm", seed=0)
     assert found.x_adv.dtype == torch.float32
     assert THREAT.space.around(x).contains(found.x_adv).all()
     assert found.success.any()

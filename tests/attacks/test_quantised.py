@@ -23,8 +23,8 @@ def test_every_value_is_on_the_grid_and_most_successes_survive(space):
     with torch.no_grad():
         y = net(x).argmax(1)
     threat, inner = ThreatModel(space), PGD(steps=10, step_size=0.3)
-    free = hf.attack(net, x, y, threat=threat, attack=inner)
-    found = hf.attack(net, x, y, threat=threat, attack=Quantised(attack=inner))
+    free = hf.attack(net, x, y, threat=threat, attack=inner, seed=0)
+    found = hf.attack(net, x, y, threat=threat, attack=Quantised(attack=inner), seed=0)
     levels = found.x_adv.double() * 255
     assert float((levels - levels.round()).abs().max()) < 1e-4
     assert bool(space.around(x).contains(found.x_adv).all())
@@ -40,7 +40,7 @@ def test_one_bit_leaves_black_and_white_and_what_was_there():
     x = torch.full((3, 1, 4, 4), 0.25)
     attack = Quantised(attack=PGD(steps=5, step_size=0.5), bits=1)
     found = hf.attack(
-        net, x, torch.zeros(3).long(), threat=ThreatModel(Linf(eps=0.9)), attack=attack
+        net, x, torch.zeros(3).long(), threat=ThreatModel(Linf(eps=0.9)), attack=attack, seed=0
     )
     assert set(found.x_adv.unique().tolist()) <= {0.0, 0.25, 1.0}
 

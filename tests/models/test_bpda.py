@@ -43,14 +43,14 @@ def test_a_rounding_defence_falls_to_its_twin_and_not_to_plain_steps():
         y = defended(x).argmax(1)
         undefended = wrap(net)
     attack = PGD(steps=20, step_size=0.2)
-    plain = hf.attack(defended, x, y, threat=THREAT, attack=attack)
+    plain = hf.attack(defended, x, y, threat=THREAT, attack=attack, seed=0)
     assert not bool(plain.success.any() & (plain.cost.backward > 0).any()) or bool(
         plain.failed.any()
     )
     found = hf.attack(
-        defended, x, y, threat=THREAT, attack=attack, search=bpda(defended, {"0": None})
+        defended, x, y, threat=THREAT, attack=attack, search=bpda(defended, {"0": None}), seed=0
     )
-    free = hf.attack(undefended, x, y, threat=THREAT, attack=attack)
+    free = hf.attack(undefended, x, y, threat=THREAT, attack=attack, seed=0)
     assert int(plain.success.sum()) < int(found.success.sum()) / 3
     assert int(found.success.sum()) >= int(free.success.sum()) - 2  # what the network alone loses
     with torch.no_grad():
@@ -88,9 +88,9 @@ def test_a_learned_twin_replaces_a_step_whose_identity_has_another_shape():
         data = torch.rand(500, 20)
     imitate(step, learned, data, steps=200, lr=1e-2)
     attack = PGD(steps=20, step_size=0.2)
-    plain = hf.attack(defended, x, y, threat=THREAT, attack=attack)
+    plain = hf.attack(defended, x, y, threat=THREAT, attack=attack, seed=0)
     twin = bpda(defended, {"0": learned})
-    found = hf.attack(defended, x, y, threat=THREAT, attack=attack, search=twin)
+    found = hf.attack(defended, x, y, threat=THREAT, attack=attack, search=twin, seed=0)
     assert int(found.success.sum()) > int(plain.success.sum()) + 5
 
 
@@ -103,4 +103,4 @@ def test_mistakes_are_named():
         bpda(defended, {"0": None})(x)
     with pytest.raises(InputError, match="search model takes inputs in"):
         other = wrap(net, range=(0.0, 2.0))
-        hf.attack(net, x[:, :10], torch.zeros(40).long(), threat=THREAT, search=other)
+        hf.attack(net, x[:, :10], torch.zeros(40).long(), threat=THREAT, search=other, seed=0)

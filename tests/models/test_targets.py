@@ -89,8 +89,8 @@ def test_a_network_of_probabilities_stays_differentiable():
     net = nn.Sequential(Linear(), nn.Softmax(dim=1))
     model = wrap(net, outputs="probabilities")
     assert model.offers == "gradient"
-    found = hf.attack(model, X, Y, threat=THREAT, attack=hf.attacks.PGD())
-    plain = hf.attack(Linear(), X, Y, threat=THREAT, attack=hf.attacks.PGD())
+    found = hf.attack(model, X, Y, threat=THREAT, attack=hf.attacks.PGD(), seed=0)
+    plain = hf.attack(Linear(), X, Y, threat=THREAT, attack=hf.attacks.PGD(), seed=0)
     assert torch.equal(found.success, plain.success)
     with pytest.raises(InputError, match="its rows are none"):
         wrap(Linear(), outputs="probabilities")(X)
@@ -140,7 +140,7 @@ def test_data_mean_the_classes_of_an_estimator_and_not_its_columns(classes, outp
     assert right.sum() > 8
     seen = torch.from_numpy(y).long()
     for rows in (torch.arange(12), (Y < 2).nonzero()[:, 0]):  # all classes; the last one is absent
-        found = hf.attack(model, X[rows], seen[rows], threat=STILL, attack=NO_MOVE)
+        found = hf.attack(model, X[rows], seen[rows], threat=STILL, attack=NO_MOVE, seed=0)
         assert torch.equal(~found.success, right[rows])
 
 
@@ -174,7 +174,7 @@ def test_columns_in_any_order_and_columns_that_are_not_those_of_the_classes():
     y = torch.from_numpy(Unordered().predict(X.numpy()))
     for outputs in ("probabilities", "labels"):
         target = Estimator(Unordered(), outputs)
-        assert not hf.attack(target, X, y, threat=STILL, attack=NO_MOVE).success.any()
+        assert not hf.attack(target, X, y, threat=STILL, attack=NO_MOVE, seed=0).success.any()
     with pytest.raises(InputError, match="another class than it predicts on 12 of 12"):
         wrap(Upset())(X)
     votes = fitted(SVC(decision_function_shape="ovo"))  # three pairs of three classes
@@ -200,8 +200,11 @@ def test_classes_that_data_cannot_mean_are_one_clear_error(tmp_path):
     uneven = np.stack([Y.numpy() > 0, Y.numpy()], 1)
     far = hf.ThreatModel(hf.Linf(eps=0.1), goal=hf.Targeted(to=1), knowledge="score")
     cases = [
-        (lambda: hf.attack(one, X, Y, threat=STILL, attack=NO_MOVE), "label 0 is none of"),
-        (lambda: hf.attack(one, X, Y + 1, threat=far, attack=SQUARE), "counts the model's columns"),
+        (lambda: hf.attack(one, X, Y, threat=STILL, attack=NO_MOVE, seed=0), "label 0 is none of"),
+        (
+            lambda: hf.attack(one, X, Y + 1, threat=far, attack=SQUARE, seed=0),
+            "counts the model's columns",
+        ),
         (lambda: wrap(LogisticRegression().fit(x, Y.numpy() - 1)), "a class or a column"),
         (lambda: wrap(RandomForestClassifier(3).fit(x, both)), "one label per example"),
         (lambda: wrap(RandomForestClassifier(3).fit(x, uneven)), "one label per example"),
@@ -213,7 +216,7 @@ def test_classes_that_data_cannot_mean_are_one_clear_error(tmp_path):
             make()
         assert "\n" not in str(caught.value)
     targets = (Y + 1) % 3 + 1
-    aimed = hf.attack(one, X, Y + 1, threat=STILL, attack=NO_MOVE, targets=targets)
+    aimed = hf.attack(one, X, Y + 1, threat=STILL, attack=NO_MOVE, targets=targets, seed=0)
     assert aimed.success.tolist() == (one.predict(x) == targets.numpy()).tolist()
 
 
@@ -243,9 +246,9 @@ def test_what_a_target_is_said_to_return_is_held_against_it():
     ]
     for target, message in cases:
         with pytest.raises(InputError, match=message):
-            hf.attack(target, X, Y, threat=THREAT, attack=SQUARE)
+            hf.attack(target, X, Y, threat=THREAT, attack=SQUARE, seed=0)
     with pytest.raises(InputError, match="say outputs='probabilities'"):
-        hf.attack(Function(probabilities, "logits"), X, Y, threat=THREAT, attack=SQUARE)
+        hf.attack(Function(probabilities, "logits"), X, Y, threat=THREAT, attack=SQUARE, seed=0)
 
 
 def test_what_is_no_model_and_what_nobody_said_is_one_clear_error():
@@ -270,25 +273,25 @@ def test_what_is_no_model_and_what_nobody_said_is_one_clear_error():
 def test_gradient_attacks_refuse_and_name_what_works():
     scores, only = wrap(logits, outputs="logits"), wrap(labels, outputs="labels", num_classes=3)
     with pytest.raises(Unsupported, match="pgd needs gradient knowledge, the model gives scores"):
-        hf.attack(scores, X, Y, threat=THREAT)
+        hf.attack(scores, X, Y, threat=THREAT, seed=0)
     with pytest.raises(Unsupported, match=r"use one of .*square") as caught:
-        hf.attack(scores, X, Y, threat=THREAT, attack="apgd")
+        hf.attack(scores, X, Y, threat=THREAT, attack="apgd", seed=0)
     assert "pgd" not in str(caught.value).split("use one of")[1]
     with pytest.raises(Unsupported, match="square needs score knowledge, the model gives labels"):
-        hf.attack(only, X, Y, threat=THREAT, attack="square")
+        hf.attack(only, X, Y, threat=THREAT, attack="square", seed=0)
     with pytest.raises(Unsupported, match=r"use one of .*hopskipjump") as caught:
-        hf.attack(only, X, Y, threat=THREAT, attack="square")
+        hf.attack(only, X, Y, threat=THREAT, attack="square", seed=0)
     assert "square" not in str(caught.value).split("use one of")[1]
 
 
 def test_black_boxes_fall_to_the_attacks_that_fit_as_the_network_does():
-    network = hf.attack(Linear(), X, Y, threat=THREAT, attack=SQUARE)
-    asked = hf.attack(wrap(logits, outputs="logits"), X, Y, threat=THREAT, attack=SQUARE)
+    network = hf.attack(Linear(), X, Y, threat=THREAT, attack=SQUARE, seed=0)
+    asked = hf.attack(wrap(logits, outputs="logits"), X, Y, threat=THREAT, attack=SQUARE, seed=0)
     assert int(asked.success.sum()) > 6
     assert torch.equal(asked.success, network.success)
     hop = hf.attacks.HopSkipJump(queries=150)
     found = hf.attack(
-        wrap(labels, outputs="labels", num_classes=3), X, Y, threat=THREAT, attack=hop
+        wrap(labels, outputs="labels", num_classes=3), X, Y, threat=THREAT, attack=hop, seed=0
     )
     assert int(found.success.sum()) > 6
     assert (labels(found.x_adv.numpy()) != Y.numpy()).tolist() == found.reached.tolist()
@@ -307,8 +310,8 @@ def fails_on(row):
 
 def test_an_example_on_which_a_target_raises_fails_alone():
     model = wrap(fails_on(X[3].numpy()), outputs="logits")
-    found = hf.attack(model, X, Y, threat=THREAT, attack=SQUARE)
-    whole = hf.attack(wrap(logits, outputs="logits"), X, Y, threat=THREAT, attack=SQUARE)
+    found = hf.attack(model, X, Y, threat=THREAT, attack=SQUARE, seed=0)
+    whole = hf.attack(wrap(logits, outputs="logits"), X, Y, threat=THREAT, attack=SQUARE, seed=0)
     others = torch.arange(12) != 3
     assert str(found.status[3]) == "failed"
     assert torch.equal(found.success[others], whole.success[others])
@@ -319,7 +322,7 @@ def test_a_target_that_never_answers_is_one_error():
         raise OSError("no such device")
 
     with pytest.raises(TargetError, match="answers nothing, it raised OSError: no such device"):
-        hf.attack(Function(mute, "logits"), X, Y, threat=THREAT, attack=SQUARE)
+        hf.attack(Function(mute, "logits"), X, Y, threat=THREAT, attack=SQUARE, seed=0)
 
 
 def test_copies_are_asked_once():
@@ -412,8 +415,8 @@ def test_an_endpoint_is_asked_in_parts_and_breaks_as_the_function_does(server):
     target = Endpoint(server.address, "logits", at_once=5)
     assert torch.allclose(wrap(target)(X), torch.from_numpy(logits(X.numpy())))
     assert server.sizes == [5, 5, 2]
-    found = hf.attack(target, X, Y, threat=THREAT, attack=SQUARE)
-    whole = hf.attack(wrap(logits, outputs="logits"), X, Y, threat=THREAT, attack=SQUARE)
+    found = hf.attack(target, X, Y, threat=THREAT, attack=SQUARE, seed=0)
+    whole = hf.attack(wrap(logits, outputs="logits"), X, Y, threat=THREAT, attack=SQUARE, seed=0)
     assert torch.equal(found.success, whole.success)
 
 
@@ -459,7 +462,7 @@ def test_an_endpoint_that_times_out_on_an_example_fails_it_alone(server):
     model = wrap(target)
     model(X)
     server.behave = behave
-    found = hf.attack(model, X, Y, threat=THREAT, attack=hf.attacks.Square(queries=2))
+    found = hf.attack(model, X, Y, threat=THREAT, attack=hf.attacks.Square(queries=2), seed=0)
     assert str(found.status[3]) == "failed"
     assert "failed" not in [str(s) for i, s in enumerate(found.status) if i != 3]
 
@@ -470,7 +473,7 @@ def test_an_endpoint_that_is_gone_ends_the_search(server):
     model(X)
     server.behave = lambda rows, handler: 500
     with pytest.raises(TargetError, match="does not answer"):
-        hf.attack(model, X, Y, threat=THREAT, attack=SQUARE)
+        hf.attack(model, X, Y, threat=THREAT, attack=SQUARE, seed=0)
     assert server.requests < 30
 
 

@@ -39,7 +39,7 @@ from holdfast.models import Model, check_logits, wrap
 from holdfast.models.adapter import Channel
 from holdfast.objective import Objective
 from holdfast.plain import build
-from holdfast.rng import Rng
+from holdfast.rng import Rng, fresh_seed
 from holdfast.runtime import deterministic
 from holdfast.storage import user_path, write_atomic
 from holdfast.threat import Targeted, ThreatModel
@@ -226,7 +226,7 @@ def attack(
     threat: ThreatModel,
     attack: Attack | str | None = None,
     targets: Any = None,
-    seed: Seed = 0,
+    seed: Seed | None = None,
     ids: Any = None,
     search: Any = None,
 ) -> Result:
@@ -234,12 +234,15 @@ def attack(
 
     model: a network, or what else `wrap` takes. x: (B, ...) floats in the model's range; y: (B,)
     labels; tensors or arrays. attack: PGD() by default; a name ("apgd") means its defaults.
-    targets: (B,) the classes to reach, none of them the label, which makes the goal targeted. ids:
-    (B,) what the draws belong to, by default the positions. search: another network that the
-    attack differentiates and scores (a twin with usable gradients, a surrogate); the verdicts stay
-    those of `model`. The work is done on the model's device.
+    targets: (B,) the classes to reach, none of them the label, which makes the goal targeted. seed:
+    of all draws; by default a fresh one from the operating system, so that no two calls draw the
+    same. Global generators stay as they are. ids: (B,) what the draws belong to, by default the
+    positions. search: another network that the attack differentiates and scores (a twin with usable
+    gradients, a surrogate); the verdicts stay those of `model`. The work is done on the model's
+    device.
 
-    Returns `.x_adv`, `.loss`, `.success`, `.status` and `.cost`, per example. Raises InputError for
+    Returns `.x_adv`, `.loss`, `.success`, `.status` and `.cost`, per example, and the `.seed` with
+    which the call repeats itself. Raises InputError for
     what cannot be attacked and Unsupported where attack and threat model do not fit.
     """
     chosen = PGD() if attack is None else build("attack", attack)
@@ -249,7 +252,7 @@ def attack(
     device = device_of(model)
     x, y = as_tensor(x, "x", device), as_tensor(y, "y", device)
     check_input(x, y, model.range)
-    x, y = x.to(dtype_of(model)), as_columns(y, model.labels)
+    x, y = x.to(dtype_of(model)).clone(), as_columns(y, model.labels)
     num_classes = check_logits(model, x[:LOOKED_AT], y[:LOOKED_AT])
     check_labels(y, num_classes)
     if targets is not None:
@@ -266,7 +269,7 @@ def attack(
         twin = None if search is None else search_model(search, model)
         objective = Objective(threat, twin or model, x, y, targets=targets, judge=model)
         region = threat.space.around(x)
-        return chosen(objective, region, Rng(seed, ids))
+        return chosen(objective, region, Rng(fresh_seed() if seed is None else seed, ids))
 
 
 @checked

@@ -21,6 +21,7 @@ from holdfast.attacks.points import Point, Scored, Unscored, ask, climb, look, s
 from holdfast.attacks.result import Result, keep_nearest, keep_worst
 from holdfast.attacks.starts import Start
 from holdfast.attacks.travel import warn_of_short_steps
+from holdfast.context import own_context
 from holdfast.errors import Unsupported, VerificationError
 from holdfast.objective import Cost, Objective, refusal
 from holdfast.plain import describe, digest
@@ -142,6 +143,7 @@ class Attack:
         """
         return None
 
+    @own_context()
     def __call__(
         self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
     ) -> Result:
@@ -160,7 +162,7 @@ class Attack:
             keep = keep_nearest if self.demands().nearest else keep_worst
             found = reduce(keep, results)
             audit(region, found)
-            return _confirmed(found, objective, before)
+            return replace(_confirmed(found, objective, before), seed=rng.seed)
 
     def own(self, rng: Rng) -> Rng:
         """Return this attack's own draws: no two attacks share theirs, whatever their order."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,6 +33,7 @@ class Result:
     failed: Tensor  # (B,) bool: no success, and the attack could not move or is lost
     lost: Tensor  # (B,) bool: at some point of the search the harm was not a number
     cost: Cost
+    seed: int | None = None  # what all draws are a function of
 
     @property
     def success(self) -> Tensor:
@@ -66,8 +66,8 @@ class Result:
 
     def take(self, idx: Tensor) -> Result:
         """Return the result of the examples at positions `idx`."""
-        fields: dict[str, Any] = take(vars(self), idx)
-        return Result(**fields)
+        fields = {name: part for name, part in vars(self).items() if name != "seed"}
+        return Result(**take(fields, idx), seed=self.seed)
 
 
 @checked
@@ -102,7 +102,8 @@ def _merge(one: Result, other: Result, better: Tensor) -> Result:
     lost = one.lost | other.lost
     failed = ((one.failed & other.failed) | lost) & ~(one.success | other.success)
     total = Cost(*(a + b for a, b in zip(one.cost, other.cost, strict=True)))
-    return Result(**fields, failed=failed, lost=lost, cost=total)
+    seed = one.seed if one.seed == other.seed else None
+    return Result(**fields, failed=failed, lost=lost, cost=total, seed=seed)
 
 
 def _status(success: bool, marginal: bool, failed: bool) -> Status:

@@ -21,7 +21,7 @@ from holdfast.errors import InputError
 from holdfast.inputs import as_columns
 from holdfast.models import Model, frozen
 from holdfast.plain import describe
-from holdfast.rng import Rng
+from holdfast.rng import Rng, fresh_seed
 from holdfast.runtime import resolve_device
 from holdfast.storage import write_atomic
 from holdfast.threat import ThreatModel
@@ -39,6 +39,7 @@ class Found:
     size: Tensor  # (N,)
     status: tuple[str, ...]
     passes: tuple[int, int, int]  # forward, backward, queries
+    seed: int  # of all draws
 
     def sentence(self, threat: ThreatModel, attack: Attack) -> str:
         """Say what the attack broke, and that one attack alone is no evaluation."""
@@ -50,7 +51,7 @@ class Found:
             f"On n={n:,} points, clean accuracy {Accuracy(int(self.clean.sum()), n)}. Against "
             f"{describe(attack)['type']} alone within {threat.sentence()}, {left} of points were "
             f"not broken, for {forward:,} forward and {backward:,} backward passes ({queries:,} "
-            "queries). One attack is no evaluation: run holdfast evaluate."
+            f"queries), seed {self.seed}. One attack is no evaluation: run holdfast evaluate."
         )
 
     def write(self, folder: Path) -> Path:
@@ -78,7 +79,8 @@ def attack_all(model: Model, examples: Examples, threat: ThreatModel, settings: 
     """Attack the set, or a random subset of it, as an AttackConfig says."""
     device = resolve_device(settings.device)
     model = model.to(device)
-    positions = _positions(examples, settings.n, settings.seed)
+    seed = fresh_seed() if settings.seed is None else settings.seed
+    positions = _positions(examples, settings.n, seed)
     done: list[tuple[Batch, Tensor, Result]] = []
     for part in positions.split(settings.batch_size):
         batch = examples.batch(part)
@@ -88,14 +90,14 @@ def attack_all(model: Model, examples: Examples, threat: ThreatModel, settings: 
             batch.y,
             threat=threat,
             attack=settings.attack,
-            seed=settings.seed,
+            seed=seed,
             ids=batch.ids,
         )
         with torch.no_grad(), frozen(model):
             answer = model(batch.x.to(device)).argmax(1).cpu()
             right = answer == as_columns(batch.y, model.labels)
         done.append((batch, right, found))
-    return _joined(done)
+    return _joined(done, seed)
 
 
 def _positions(examples: Examples, n: int | None, seed: int) -> Tensor:
@@ -107,7 +109,7 @@ def _positions(examples: Examples, n: int | None, seed: int) -> Tensor:
     return order[:n].sort().values
 
 
-def _joined(done: list[tuple[Batch, Tensor, Result]]) -> Found:
+def _joined(done: list[tuple[Batch, Tensor, Result]], seed: int) -> Found:
     cost = torch.stack([torch.stack(tuple(found.cost)).sum(1).cpu() for _, _, found in done])
     forward, backward, queries = cost.sum(0).tolist()
     return Found(
@@ -119,4 +121,5 @@ def _joined(done: list[tuple[Batch, Tensor, Result]]) -> Found:
         size=torch.cat([found.size.cpu() for _, _, found in done]),
         status=tuple(str(status) for _, _, found in done for status in found.status),
         passes=(forward, backward, queries),
+        seed=seed,
     )

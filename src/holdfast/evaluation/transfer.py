@@ -13,6 +13,7 @@ from holdfast.attacks import Attack
 from holdfast.claims.intervals import wilson
 from holdfast.errors import InputError
 from holdfast.inputs import check_input
+from holdfast.models.adapter import differentiable
 from holdfast.objective import Objective, Score
 from holdfast.rng import Rng
 from holdfast.threat import Knowledge, ThreatModel
@@ -80,7 +81,9 @@ def transfer_matrix(
     x: (N, ...) and y: (N,). judges: by default the sources; where a source is its own judge, that
     entry is a white-box attack.
     """
+    sources = {name: differentiable(network) for name, network in sources.items()}
     judges = sources if judges is None else judges
+    judges = {name: differentiable(network) for name, network in judges.items()}
     if not sources or not judges:
         raise InputError("a transfer matrix needs at least one source and one judge")
     check_input(x, y, threat.space.range)

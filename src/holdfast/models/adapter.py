@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from holdfast.arguments import checked
+from holdfast.context import ask
+from holdfast.copying import copied
 from holdfast.errors import InputError
 from holdfast.inputs import to_tensor
 from holdfast.models.targets.base import BlackBox
@@ -55,7 +57,10 @@ class Model(nn.Module):
 
         A network whose weights are float16, bfloat16 or float64 gets its inputs in that type.
         """
-        return as_logits(self.module(self.normalised(x)), len(x))
+        given = self.normalised(x)
+        if given is x:
+            given = x.clone()  # a network may write on its input
+        return as_logits(ask(self.module, given), len(x))
 
     def normalised(self, x: Tensor) -> Tensor:
         """Return what the network itself is given for x (N, ...)."""
@@ -145,8 +150,15 @@ def _module_of(model: Any, outputs: str | None, num_classes: int | None) -> nn.M
             "a network of PyTorch's returns scores: to hide them from the attacker, state "
             "knowledge='decision' in the threat model"
         )
+    model = differentiable(model)
     module = KerasNetwork(model) if is_keras(model) else model
     return Logarithm(module) if outputs == "probabilities" else module
+
+
+def differentiable(network: nn.Module) -> nn.Module:
+    """Return a network as it is, or a copy of one made in inference mode: it has no gradients."""
+    made = any(part.is_inference() for part in (*network.parameters(), *network.buffers()))
+    return copied(network) if made else network
 
 
 @contextmanager
@@ -197,6 +209,11 @@ def _is_recurrent(module: nn.Module) -> bool:
     return isinstance(module, nn.RNNBase) or getattr(module, "original_name", "") in _RECURRENT
 
 
+def answer(network: Callable[[Tensor], Any], x: Tensor) -> Any:
+    """Return what a network answers to x (N, ...), which stays as it is: one may write on it."""
+    return network(x) if isinstance(network, Model) else ask(network, x.clone())
+
+
 def as_logits(output: Any, n: int) -> Tensor:
     """Return what a network gave for n examples as logits (n, K) in float32 or float64."""
     logits = _unwrap(output)
@@ -215,7 +232,7 @@ def as_logits(output: Any, n: int) -> Tensor:
     if logits.dim() == 1 or logits.shape[1] == 1:
         z = logits.reshape(n)
         return torch.stack((torch.zeros_like(z), z), dim=1)
-    return logits
+    return logits if logits.requires_grad else logits.clone()  # a network may use it again
 
 
 def _unwrap(output: Any) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from holdfast.arguments import checked
 from holdfast.copying import copied
 from holdfast.errors import InputError, did_you_mean
-from holdfast.models.adapter import Model, wrap
+from holdfast.models.adapter import Model, answer, wrap
 from holdfast.rng import Rng
 from holdfast.units import BatchSize, Count, Rate, Seed
 
@@ -40,8 +40,8 @@ class StraightThrough(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return exactly what the step returns, with the twin's gradient."""
         with torch.no_grad():
-            value = self.step(x)
-        slope = x if self.twin is None else self.twin(x)
+            value: Tensor = answer(self.step, x)
+        slope = x if self.twin is None else answer(self.twin, x)
         if slope.shape != value.shape:
             what = "the identity" if self.twin is None else "the twin"
             raise InputError(
@@ -98,9 +98,9 @@ def imitate(
             slots = Rng(seed, torch.arange(min(batch_size, len(x)))).at(k)
             part = x[slots.integers(0, len(x)).to(x.device)]
             with torch.no_grad():
-                wanted = step(part)
+                wanted = answer(step, part)
             optimizer.zero_grad(set_to_none=True)
-            nn.functional.mse_loss(twin(part), wanted).backward()
+            nn.functional.mse_loss(answer(twin, part), wanted).backward()
             optimizer.step()
     return twin.eval()
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from holdfast.arguments import checked
 from holdfast.errors import InputError
-from holdfast.models.adapter import Model, wrap
+from holdfast.models.adapter import Model, answer, wrap
 from holdfast.models.transforms import Transform
 from holdfast.rng import Rng, own_randomness
 from holdfast.units import Seed
@@ -35,7 +35,7 @@ class Draws:
         total: Tensor | None = None
         for k in range(self.count):
             with own_randomness(x.device, *self.origin, look, k):
-                logits = model(x)
+                logits = answer(model, x)
             total = logits if total is None else total + logits
         assert total is not None, "count is at least 1"
         return total / self.count

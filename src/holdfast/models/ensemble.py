@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from holdfast.arguments import checked
 from holdfast.errors import InputError
+from holdfast.models.adapter import answer
 
 
 class MeanLogits(nn.Module):
@@ -70,7 +71,7 @@ def _some(members: Sequence[nn.Module]) -> nn.ModuleList:
 
 def _voices(members: nn.ModuleList, x: Tensor) -> Tensor:
     """Return (M, N, K): every member's logits; InputError where they do not fit together."""
-    each = [member(x) for member in members]
+    each = [answer(member, x) for member in members]
     shapes = {tuple(logits.shape) for logits in each}
     if len(shapes) > 1:
         raise InputError(

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from holdfast.arguments import checked
 from holdfast.errors import InputError
 from holdfast.inputs import check_pair, check_values
-from holdfast.models.adapter import Model, wrap
+from holdfast.models.adapter import Model, answer, wrap
 
 
 class Rejecting(Model):
@@ -79,7 +79,7 @@ def reject_at(
 def suspicion(detector: nn.Module, x: Tensor) -> Tensor:
     """Return (N,): a detector's scores; InputError where it does not return one for each input."""
     try:
-        scores: Any = detector(x)
+        scores: Any = answer(detector, x)
     except Exception as error:  # whatever somebody's network raises
         reason = next(iter(str(error).splitlines()), "without a message")
         raise InputError(

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from holdfast.errors import InputError, Unsupported
 from holdfast.losses import Loss, masked, only_others, tolerance
-from holdfast.models.adapter import Model, frozen
+from holdfast.models.adapter import Model, answer, frozen
 from holdfast.models.draws import Draws
 from holdfast.models.gradients import input_gradient, is_checkpointed
 from holdfast.objective.offer import offered, refusal
@@ -293,7 +293,8 @@ class Objective:
         return self._forward(model, x_adv)
 
     def _forward(self, model: nn.Module, x_adv: Tensor) -> Tensor:
-        logits: Tensor = self._draws.mean(model, x_adv) if self._draws else model(x_adv)
+        draws = self._draws
+        logits: Tensor = draws.mean(model, x_adv) if draws else answer(model, x_adv)
         self._count(0)
         return logits if logits.dtype == torch.float64 else logits.float()
 

@@ -177,6 +177,11 @@ def prepare(
         model = wrap(network, normalize)
     else:
         module = build_network(network, held_out.shape, held_out.num_classes, seed)
+        if any(weight.is_inference() for weight in module.parameters()):
+            raise InputError(
+                "the network was made in inference mode, so it cannot be trained: build it outside "
+                "of torch.inference_mode()"
+            )
         model = wrap(module, normalize, threat.space.range)
     own, home = isinstance(network, nn.Module), runtime.resolve_device(device)
     setup = Setup(

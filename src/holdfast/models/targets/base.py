@@ -78,7 +78,8 @@ class BlackBox(nn.Module):
     def _answers(self, given: NDArray[Any]) -> Iterator[NDArray[Any] | None]:
         """Yield scores part by part; None for a single example on which the target raises."""
         try:
-            scores = scores_of(self.target.ask(given), self.target.outputs, len(given), self._known)
+            answer = self.target.ask(given.copy())  # which it may overwrite
+            scores = scores_of(answer, self.target.outputs, len(given), self._known)
         except HoldfastError:
             raise
         except Exception as error:
@@ -94,7 +95,7 @@ class BlackBox(nn.Module):
                 yield None
         else:
             self._known = scores.shape[1]
-            yield scores
+            yield scores.copy()  # of what it may use again
 
     def _mute(self, error: Exception) -> TargetError:
         return TargetError(

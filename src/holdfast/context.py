@@ -1,0 +1,83 @@
+"""A context of the library's own around its public functions, whatever the caller has switched on.
+
+Gradients are needed under `torch.no_grad` and in inference mode too, float32 is meant under
+autocast and with another default type, and tensors belong where the model is. All of it is as it
+was when the function returns or raises. Networks of the caller's still see the caller's defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from typing import NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+
+T = TypeVar("T")
+
+
+class Defaults(NamedTuple):
+    """What PyTorch makes a tensor of where nobody says."""
+
+    dtype: torch.dtype
+    device: torch.device
+
+
+OURS = Defaults(torch.float32, torch.device("cpu"))
+AUTOCAST = ("cpu", "cuda")  # kinds of device
+
+_caller: ContextVar[Defaults | None] = ContextVar("caller", default=None)  # None: outside
+
+
+@contextmanager
+def own_context() -> Iterator[None]:
+    """Compute with gradients, without autocast and with PyTorch's own defaults; then restore.
+
+    Re-entrant: inside, nothing more is changed.
+    """
+    if _caller.get() is not None:
+        yield
+        return
+    found = Defaults(torch.get_default_dtype(), torch.get_default_device())
+    token = _caller.set(found)
+    try:
+        with ExitStack() as stack:
+            if torch.is_inference_mode_enabled():
+                stack.enter_context(torch.inference_mode(False))
+            if not torch.is_grad_enabled():
+                stack.enter_context(torch.enable_grad())
+            for kind in AUTOCAST:
+                if torch.is_autocast_enabled(kind):
+                    stack.enter_context(torch.autocast(kind, enabled=False))
+            stack.enter_context(_with(OURS))
+            yield
+    finally:
+        _caller.reset(token)
+
+
+def ask(network: Callable[[Tensor], T], x: Tensor) -> T:
+    """Return what a network of the caller's says of x, which it may overwrite, as the caller would.
+
+    x: a tensor that nobody else has.
+    """
+    found = _caller.get()
+    if found is None or found == OURS:
+        return network(x)
+    with _with(found):
+        return network(x)
+
+
+@contextmanager
+def _with(defaults: Defaults) -> Iterator[None]:
+    before = Defaults(torch.get_default_dtype(), torch.get_default_device())
+    torch.set_default_dtype(defaults.dtype)
+    try:
+        if before.device == defaults.device:  # a device's context makes every operation slower
+            yield
+        else:
+            with defaults.device:
+                yield
+    finally:
+        torch.set_default_dtype(before.dtype)
