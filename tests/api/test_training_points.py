@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import save
 
 import holdfast as hf
 from forging import Forger
 from holdfast.data import from_tensors
-from holdfast.errors import VerificationError
+from holdfast.errors import StorageError, VerificationError
 from holdfast.evaluation.provenance import provenance_of
+from holdfast.storage import write_card
 
 THREAT = hf.ThreatModel(hf.Linf(eps=0.1))
 
@@ -61,17 +65,28 @@ def test_one_that_is_alike_is_a_warning(run, seen):
 
 
 SPOILS = {
-    "no ids": lambda run: (run / "splits.json").write_text("[]\n"),
-    "ids of nothing": lambda run: (run / "splits.json").write_text('{"train": []}\n'),
-    "no contents": lambda run: (run / "contents.safetensors").unlink(),
-    "contents of nothing": lambda run: (run / "contents.safetensors").write_bytes(b"\0" * 9),
+    "no ids": ("splits.json", b"[]\n"),
+    "ids of nothing": ("splits.json", b'{"train": []}\n'),
+    "contents of nothing": ("contents.safetensors", b"\0" * 9),
+    "contents of another part": ("contents.safetensors", save({"train": torch.arange(3)})),
 }
+
+
+def reseal(run, name):
+    """Let run.json vouch for a file as it is now, as a forger would."""
+    card = json.loads((run / "run.json").read_text())
+    del card["digest"]
+    card["sha256"][name] = hashlib.sha256((run / name).read_bytes()).hexdigest()
+    write_card(run / "run.json", card)
 
 
 @pytest.mark.parametrize("spoil", SPOILS)
 def test_a_record_that_is_not_whole_never_passes(run, seen, spoil, tmp_path):
-    copy = shutil.copytree(run, tmp_path / "run")
-    SPOILS[spoil](copy)
+    copy, (name, data) = shutil.copytree(run, tmp_path / "run"), SPOILS[spoil]
+    (copy / name).write_bytes(data)
+    with pytest.raises(StorageError, match=r"truncated or altered"):
+        status(copy, seen)
+    reseal(copy, name)
     assert status(copy, seen) == "fail"  # by fingerprint, name and part
     assert status(copy, hf.load_data("digits").test) == "warn"
 
