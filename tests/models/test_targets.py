@@ -29,6 +29,7 @@ from torch import nn
 import holdfast as hf
 from holdfast.claims import model_digest
 from holdfast.errors import InputError, TargetError, Unsupported
+from holdfast.evaluation import transfer_matrix
 from holdfast.models import BlackBox, Endpoint, Estimator, Function, inspect, wrap
 
 THREAT = hf.ThreatModel(hf.Linf(eps=0.3))
@@ -231,6 +232,17 @@ def test_a_claim_about_such_a_classifier_counts_its_classes(tmp_path):
     assert claim.document["counts"]["clean-wrong"] == wrong
     assert [entry["name"] for entry in claim.document["per_class"]] == ["1", "4", "9"]
     hf.verify(tmp_path / "claim", model=forest, data=(X, y))
+
+
+def test_a_judge_of_other_classes_in_a_transfer_matrix():
+    y = torch.from_numpy(np.array([1, 4, 9])[Y.numpy()])
+    judge = wrap(LogisticRegression().fit(X.numpy(), y.numpy()))
+    source = wrap(lambda x: logits(x)[:, [0, 0, 0, 0, 1, 0, 0, 0, 0, 2]], outputs="logits")
+    threat = hf.ThreatModel(hf.Linf(eps=0.01))
+    found = transfer_matrix(SQUARE, threat, {"a": source}, X, y, judges={"b": judge})
+    assert (
+        found.right[0].sum() == (judge.box.target.estimator.predict(X.numpy()) == y.numpy()).sum()
+    )
 
 
 def test_what_a_target_is_said_to_return_is_held_against_it():

@@ -12,7 +12,8 @@ from holdfast.arguments import checked
 from holdfast.attacks import Attack
 from holdfast.claims.intervals import wilson
 from holdfast.errors import InputError
-from holdfast.inputs import check_input
+from holdfast.inputs import as_columns, check_input
+from holdfast.models import Model
 from holdfast.models.adapter import differentiable
 from holdfast.objective import Objective, Score
 from holdfast.rng import Rng
@@ -90,16 +91,21 @@ def transfer_matrix(
     threat = replace(threat, knowledge=Knowledge.GRADIENT, queries=None)  # of one's own source
     right, broken = [], []
     for ids in torch.arange(len(x)).split(batch_size):
-        here = [Objective(threat, judge, x[ids], y[ids]) for judge in judges.values()]
+        here = [Objective(threat, j, x[ids], _columns(j, y[ids])) for j in judges.values()]
         seen = [_verdict(judge, x[ids]) for judge in here]
         right.append(torch.stack([clean.harm < -clean.tie for clean in seen]))
         for source in sources.values():
-            own = Objective(threat, source, x[ids], y[ids])
+            own = Objective(threat, source, x[ids], _columns(source, y[ids]))
             x_adv = attack(own, threat.space.around(x[ids]), Rng(seed, ids)).x_adv
             seen = [_verdict(judge, x_adv) for judge in here]
             broken.append(torch.stack([moved.harm > moved.tie for moved in seen]))
     rows = [torch.cat(broken[i :: len(sources)], 1) for i in range(len(sources))]
     return TransferMatrix(tuple(sources), tuple(judges), torch.cat(right, 1), torch.stack(rows))
+
+
+def _columns(model: nn.Module, y: Tensor) -> Tensor:
+    """Return (B,): the columns of a model that stand for the labels."""
+    return as_columns(y, model.labels if isinstance(model, Model) else None)
 
 
 def _verdict(judge: Objective, x_adv: Tensor) -> Score:
