@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 import holdfast as hf
 from holdfast.copying import copied
+from holdfast.evaluation import Member
 from holdfast.models import bpda, frozen, inspect, wrap
 from holdfast.runtime import precision
 from holdfast.training import Average
@@ -20,6 +21,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad:UserWarning"),
 ]
 THREAT = hf.ThreatModel(hf.Linf(eps=0.2))
+PGD = hf.attacks.PGD(steps=3, step_size=0.3)
+SUITE = hf.Suite(name="pgd", members=(Member(name="pgd", attack=PGD),))
 X = torch.rand(12, 6, generator=torch.Generator().manual_seed(0))
 
 
@@ -135,7 +138,7 @@ def test_an_evaluation_of_it_leaves_it_as_it_was(name, tmp_path):
     awkward(X)  # weight norm keeps what it computed here
     awkward.train()
     weights = [w.clone() for w in (*awkward.parameters(), *awkward.buffers())]
-    claim = hf.evaluate(awkward, (X, y), threat=THREAT, suite="quick", out=out, quiet=True)
+    claim = hf.evaluate(awkward, (X, y), threat=THREAT, suite=SUITE, out=out, quiet=True)
     assert claim.document["counts"]["clean-wrong"] == 0
     assert all(part.training for part in awkward.modules())
     after = [*awkward.parameters(), *awkward.buffers()]
@@ -172,7 +175,7 @@ class Deep(Saving):
 
 
 @pytest.mark.parametrize("kind", [Saving, Deep])
-@pytest.mark.parametrize("attack", ["pgd", "deepfool", "apgd"])
+@pytest.mark.parametrize("attack", [PGD, hf.attacks.DeepFool(steps=3)], ids=["pgd", "deepfool"])
 def test_reentrant_checkpointing_changes_nothing(kind, attack):
     plain, net = Net().eval(), kind()
     y = y_of(plain)
@@ -211,10 +214,8 @@ def test_recurrent_networks_are_differentiated_without_cudnn(kind, tmp_path):
     net = Recurrent(kind)
     y = y_of(net)
     for search in (
-        lambda: hf.attack(net, X, y, threat=THREAT),
-        lambda: hf.evaluate(
-            net, (X, y), threat=THREAT, suite="quick", n=2, out=tmp_path, quiet=True
-        ),
+        lambda: hf.attack(net, X, y, threat=THREAT, attack=PGD),
+        lambda: hf.evaluate(net, (X, y), threat=THREAT, suite=SUITE, out=tmp_path, quiet=True),
         lambda: inspect(wrap(net), X, y),
     ):
         net.seen.clear()
