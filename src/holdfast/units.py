@@ -87,7 +87,7 @@ OfDirection = Annotated[float, _STEP, Unit("a fraction of the direction's length
 Length = Annotated[float, Within(-math.inf, endless=True)]  # infinite for all valid inputs
 Seed = Annotated[int, Within(0, 2**63 - 1), Said("a whole number in 0..2**63-1")]
 Decay = Annotated[float, Within(0, 1, below=True)]  # weight of the past in an average
-Rate = Annotated[float, Within(0, 1e6)]  # larger ones overflow float32
+Rate = Annotated[float, Within(0, 1e30)]  # larger ones overflow float32 at once
 Width = Annotated[int, Within(1, 2**16)]  # of a layer
 Depth = Annotated[int, Within(1, 10_000)]  # layers
 Pixels = Annotated[int, Within(0, 2**16)]
