@@ -19,6 +19,7 @@ from holdfast.arguments import checked
 from holdfast.attacks.keep import Best, Nearest, spent
 from holdfast.attacks.points import Point, Scored, Unscored, ask, climb, look, scored
 from holdfast.attacks.result import Result, keep_nearest, keep_worst
+from holdfast.attacks.shares import REFERENCE, split
 from holdfast.attacks.starts import Start
 from holdfast.attacks.travel import warn_of_short_steps
 from holdfast.context import own_context
@@ -157,7 +158,8 @@ class Attack:
         with objective.frozen():
             before = objective.cost
             results = [
-                worst(part, objective, region, part.own(rng), start) for part in self.parts()
+                worst(part, its, region, part.own(rng), start)
+                for part, its in _divided(self.parts(), objective)
             ]
             keep = keep_nearest if self.demands().nearest else keep_worst
             found = reduce(keep, results)
@@ -167,6 +169,16 @@ class Attack:
     def own(self, rng: Rng) -> Rng:
         """Return this attack's own draws: no two attacks share theirs, whatever their order."""
         return rng.fold(digest(self))
+
+
+def _divided(parts: tuple[Attack, ...], objective: Objective) -> Iterator[tuple[Attack, Objective]]:
+    """Yield each part with the objective as it may ask it: equal shares of a query budget."""
+    if objective.left is None or len(parts) == 1:
+        yield from ((part, objective) for part in parts)
+        return
+    most = [part.passes()[0] + REFERENCE for part in parts]
+    for part, share in zip(parts, split(objective.left, [1] * len(parts), most), strict=True):
+        yield part, objective.within(share)
 
 
 def require(attack: Attack, objective: Objective, region: Region) -> None:

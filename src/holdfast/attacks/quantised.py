@@ -41,7 +41,8 @@ class Quantised(Attack):
         self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
     ) -> Iterator[Point]:
         best = keeper(self.attack, objective, region)
-        search = self.attack.iterate(objective, region, self.attack.own(rng), start)
+        spared = objective.sparing(self.looks)  # the rounded point must be looked at
+        search = self.attack.iterate(spared, region, self.attack.own(rng), start)
         pull: Tensor | None = None  # the largest gradient of the walk: none at all is a failure
         for here in scored(search, objective, region, rng):
             best.see(here)

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from holdfast.attacks.shares import REFERENCE, split
 from holdfast.errors import InputError
 from holdfast.evaluation.setting import Setting
 from holdfast.evaluation.suites import Member
 from holdfast.objective import offered
 from holdfast.threat import Knowledge
 
-REFERENCE = 1  # forward passes of a loss that compares with the unchanged input
 
-
-def granted(setting: Setting, radii: int) -> dict[str, int]:
+def granted(setting: Setting) -> dict[str, int]:
     """Return the queries per example of every member that asks the judge, by name; {} if unlimited.
 
-    radii: at how many radii the suite is run. What looks for the nearest counterexample runs once
-    for all of them.
+    They do not depend on the radii of a curve: a claim must not get better by asking for more.
     """
     total = setting.threat.queries
     if total is None:
@@ -30,10 +28,8 @@ def granted(setting: Setting, radii: int) -> dict[str, int]:
         for part in (*parts, *again):
             if not _asks_judge(setting, part):
                 continue
-            nearest = part.attack.demands().nearest and part not in again
             most = part.attack.passes()[0] + REFERENCE
-            runs = 1 if nearest else radii
-            requests.append(Request(part.name, member.name, member.weight, most, runs))
+            requests.append(Request(part.name, member.name, member.weight, most))
     return shares(total, requests) if requests else {}
 
 
@@ -54,21 +50,20 @@ class Request:
     """The queries that one search may use per example.
 
     member: the member of the suite to which the search belongs. weight: of that member. most: the
-    queries that the search can use at all. runs: how often it is repeated, once a radius.
+    queries that the search can use at all.
     """
 
     name: str
     member: str
     weight: int
     most: int
-    runs: int = 1
 
 
 def shares(total: int, requests: Sequence[Request]) -> dict[str, int]:
-    """Return the queries per example that every search may spend in each of its runs, by name.
+    """Return the queries per example that every search may spend, by name.
 
-    The members of a suite get shares by their weights, and split them equally over their searches
-    and the runs of each. What a search cannot use goes to the others; a remainder to the first.
+    The members of a suite get shares by their weights, and split them equally over their searches.
+    What a search cannot use goes to the others; a remainder to the first.
     All shares follow from the suite alone, so what an example may spend depends on no other
     example. Raises InputError where a share is less than one query.
     """
@@ -79,37 +74,15 @@ def shares(total: int, requests: Sequence[Request]) -> dict[str, int]:
     whole = split(
         total,
         [group[0].weight for group in groups],
-        [sum(request.most * request.runs for request in group) for group in groups],
+        [sum(request.most for request in group) for group in groups],
     )
     found: dict[str, int] = {}
     for share, group in zip(whole, groups, strict=True):
-        runs = [request.runs for request in group]
-        given = split(share, runs, [request.most * request.runs for request in group])
-        found |= {r.name: part // r.runs for r, part in zip(group, given, strict=True)}
+        given = split(share, [1] * len(group), [request.most for request in group])
+        found |= {request.name: part for request, part in zip(group, given, strict=True)}
     if poor := [name for name, share in found.items() if share < 1]:
-        needed = sum(request.runs for request in requests)
         raise InputError(
-            f"a budget of {total:,} queries leaves {poor[0]} none: the suite searches {needed} "
-            f"times per example; grant more, or choose a suite of fewer attacks"
+            f"a budget of {total:,} queries leaves {poor[0]} none: the suite searches "
+            f"{len(requests)} times per example; grant more, or choose a suite of fewer attacks"
         )
     return found
-
-
-def split(total: int, weights: Sequence[int], most: Sequence[int]) -> list[int]:
-    """Split `total` by weights, nobody getting more than `most`; all of it unless all are full."""
-    given, left, open_ = [0] * len(weights), total, list(range(len(weights)))
-    while True:
-        whole = sum(weights[i] for i in open_)
-        full = [i for i in open_ if left * weights[i] >= most[i] * whole]
-        if not full:
-            break
-        for i in full:
-            given[i] = most[i]
-        left -= sum(most[i] for i in full)
-        open_ = [i for i in open_ if i not in full]
-    for i in open_:
-        given[i] = left * weights[i] // whole
-    rest = left - sum(given[i] for i in open_)
-    for i in open_[:rest]:
-        given[i] += 1
-    return given

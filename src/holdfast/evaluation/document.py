@@ -46,11 +46,12 @@ def document(
 ) -> dict[str, Any]:
     """Return the JSON of a claim without its digests; `facts` are taken over as they are.
 
-    outcomes: one a radius, smallest first. What was broken at smaller radii counts at the claim's
-    own, so waterfall and cost cover them; larger radii appear in the curve alone.
+    outcomes: one a radius, smallest first. Where what was broken at smaller radii counts at the
+    claim's own, waterfall and cost cover them; other radii appear in the curve alone.
     """
     own = _own(setting, outcomes)
-    spent = [stage for o in outcomes[: outcomes.index(own) + 1] for stage in o.stages]
+    counted = outcomes[: outcomes.index(own) + 1] if setting.carries else [own]
+    spent = [stage for o in counted for stage in o.stages]
     bars = waterfall(own.examples, spent, exhaustive=setting.exhaustive)
     counts = own.counts()
     members = setting.answered()

@@ -59,10 +59,10 @@ def evaluate(
     would have broken it. search: a second model, which gradient attacks differentiate in place of
     `model`. precision: "bfloat16" lets the attacks search in low precision; verdicts are always
     full, and those of `model`. provenance: the training run behind the model. A query budget is the
-    attacker's total per example, over all members, restarts, targets and radii: the members share
-    it by their weights. A second call with the same arguments continues where the first was
-    stopped, or returns its claim; several processes (torchrun) share the work if all of them make
-    the call and share `out`.
+    attacker's total per example, over all members, restarts and targets: the members share it by
+    their weights, and an attacker at another radius has one of its own. A second call with the
+    same arguments continues where the first was stopped, or returns its claim; several processes
+    (torchrun) share the work if all of them make the call and share `out`.
 
     Raises InputError, ConfigError or Unsupported for what cannot be evaluated, InputError for a
     folder that holds another claim and StorageError for one in which another process works, before
@@ -83,7 +83,6 @@ def evaluate(
             search=search,
             precision=precision,
             exhaustive=exhaustive,
-            radii=len(threats),
         )
         warn_of_short_steps(setting.suite, threat.space)
         with frozen(setting.judge), frozen(setting.search):
@@ -163,7 +162,7 @@ class Run:
             cascade = Cascade(self.setting.within(threat), ledger, tick)
             stages: list[Stage] = []
             for i, chunk in enumerate(chunks):
-                known[i], done = cascade.run(chunk, known[i])
+                known[i], done = cascade.run(chunk, known[i] if self.setting.carries else ())
                 stages += done
             outcomes.append(Outcome(threat, [e for chunk in known for e in chunk], stages))
         return outcomes

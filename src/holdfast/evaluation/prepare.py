@@ -45,12 +45,10 @@ def prepare(
     precision: str = "float32",
     exhaustive: bool = False,
     about_twin: dict[str, Any] | None = None,
-    radii: int = 1,
 ) -> Setting:
     """Check everything and bind it, on a copy of the model; writes nothing.
 
     about_twin: what a claim says of a search model that is not at hand; nothing can be attacked.
-    radii: of a security curve, over all of which a query budget is split.
     Raises InputError, ConfigError or Unsupported for what cannot be evaluated.
     """
     wrapped = wrap(model)
@@ -111,7 +109,7 @@ def prepare(
         exhaustive=exhaustive,
         in_training=in_training,
     )
-    return replace(setting, granted=granted(setting, radii))
+    return replace(setting, granted=granted(setting))
 
 
 def _own(model: Model, device: torch.device) -> Model:

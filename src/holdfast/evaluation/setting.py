@@ -101,6 +101,17 @@ class Setting:
         """Return the members that the model can answer."""
         return tuple(member for member in self.members if self.can_run(member))
 
+    @property
+    def carries(self) -> bool:
+        """Return True if what was found and spent at a smaller radius counts at larger ones.
+
+        With a query budget each radius has an attacker of its own, who spends the whole of it
+        there; only where every search is for the nearest counterexample, and runs once, one
+        attacker tells what every radius would.
+        """
+        once = all(member.attack.demands().nearest for member in self.members)
+        return self.threat.queries is None or (once and not self.finishers())
+
     def chunks(self) -> list[Tensor]:
         """Return the positions in chunks, the unit of sharding, whole batches each."""
         batches = max(4, CHUNK // self.batch_size)

@@ -150,7 +150,6 @@ def bind(
             precision=document["precision"],
             exhaustive=document["suite"]["exhaustive"],
             about_twin=document.get("search"),
-            radii=max(1, len(document["curve"])),
         )
     # Values of the right type may still be none that a component or PyTorch can take.
     except (ConfigError, InputError, ArithmeticError, LookupError, TypeError, ValueError) as error:

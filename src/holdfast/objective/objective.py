@@ -220,6 +220,25 @@ class Objective:
         """Return a view in which every look is the mean of several passes, all of them counted."""
         return self._view(_draws=draws, _reference=[])
 
+    def within(self, queries: int) -> Objective:
+        """Return a view that may spend so many more queries, and no more than this one may."""
+        limit = self._spent + queries
+        return self._view(limit=limit if self.limit is None else min(limit, self.limit))
+
+    def sparing(self, looks: int) -> Objective:
+        """Return a view that leaves the queries of so many looks for what comes after it."""
+        return self if self.limit is None else self._view(limit=self.limit - self._times * looks)
+
+    @property
+    def left(self) -> int | None:
+        """Return how many queries may still be spent on each example; None: not limited."""
+        return None if self.limit is None else max(0, self.limit - self._spent)
+
+    @property
+    def _spent(self) -> int:
+        """Return the queries so far of the example that cost most."""
+        return int(self.cost.queries.amax()) if len(self.y) else 0
+
     def take(self, idx: Tensor) -> Objective:
         """Return a view of the examples at positions `idx`; passes count in the same meter."""
         rows = idx if self._rows is None else take(self._rows, idx)

@@ -58,7 +58,7 @@ def names_fit(claim: Claim) -> bool:
 
 
 def curve_cost_fits(claim: Claim, setting: Setting) -> bool:
-    """Return True if the radii up to the claim's own cost what it did, and larger ones no more.
+    """Return True if the radii that count at the claim's own cost what it did, others no more.
 
     What a curve's point costs at most is what the whole suite does on everyone.
     """
@@ -66,7 +66,11 @@ def curve_cost_fits(claim: Claim, setting: Setting) -> bool:
     curve = document["curve"]
     if not curve:
         return True
-    parts = [point["cost"] for point in curve if point["radius"] <= own]
+    parts = [
+        point["cost"]
+        for point in curve
+        if point["radius"] == own or (point["radius"] < own and setting.carries)
+    ]
     n = len(claim.per_example)
     most = _at_most(setting, n)
     return (
@@ -89,9 +93,13 @@ def concerned(claim: Claim, setting: Setting) -> list[bool]:
 
 
 def _radii(claim: Claim, setting: Setting) -> int:
-    """Return at how many radii the claim's own cost was spent: the curve's up to its own."""
+    """Return at how many radii the claim's own cost was spent: the curve's up to its own.
+
+    With a query budget it is one, unless a search tells what every radius would.
+    """
     own = setting.threat.space.radius
-    return sum(point["radius"] <= own for point in claim.document["curve"]) or 1
+    smaller = sum(point["radius"] < own for point in claim.document["curve"])
+    return 1 + smaller if setting.carries else 1
 
 
 def _is_count(value: Any) -> bool:
