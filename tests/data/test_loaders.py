@@ -209,7 +209,9 @@ class Forward(IterableDataset):
 
 
 @pytest.mark.parametrize(
-    "dataset", [Forward(), Forward(sharded=True), Forward(shuffled=True)], ids=str
+    "dataset",
+    [Forward(), Forward(sharded=True), Forward(shuffled=True)],
+    ids=["plain", "sharded", "shuffled"],
 )
 def test_an_iterable_dataset_counts_once_whatever_its_workers(dataset, caplog):
     loader = DataLoader(dataset, 5, num_workers=2, persistent_workers=True, timeout=60)
