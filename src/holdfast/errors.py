@@ -47,20 +47,14 @@ class HoldfastWarning(UserWarning):
 def outside() -> int:
     """Return the stack level of the user's own line, the first one outside of this package."""
     level, frame = 1, sys._getframe(1)  # noqa: SLF001  `warnings` offers this from 3.12 on
-    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("holdfast"):
+    while frame.f_back is not None and _ours(str(frame.f_globals.get("__name__"))):
         level, frame = level + 1, frame.f_back
     return level
 
 
-class Interrupted(KeyboardInterrupt):
-    """A signal ended the work after what can be kept was saved; `signal` is its number.
-
-    It is no HoldfastError: what catches errors should not catch it.
-    """
-
-    def __init__(self, signal: int) -> None:
-        super().__init__(signal)
-        self.signal = signal
+def _ours(module: str) -> bool:
+    """Return True for our modules, and for what calls functions that are decorated with a context."""
+    return module.partition(".")[0] in ("holdfast", "contextlib", "torch")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
