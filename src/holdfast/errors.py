@@ -53,8 +53,19 @@ def outside() -> int:
 
 
 def _ours(module: str) -> bool:
-    """Return True for our modules, and for what calls functions that are decorated with a context."""
+    """Return True for our modules, and for those that call functions decorated with a context."""
     return module.partition(".")[0] in ("holdfast", "contextlib", "torch")
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal ended the work after what can be kept was saved; `signal` is its number.
+
+    It is no HoldfastError: what catches errors should not catch it.
+    """
+
+    def __init__(self, signal: int) -> None:
+        super().__init__(signal)
+        self.signal = signal
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
