@@ -144,7 +144,6 @@ class Attack:
         """
         return None
 
-    @own_context()
     def __call__(
         self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
     ) -> Result:
@@ -155,7 +154,7 @@ class Attack:
         """
         require(self, objective, region)
         warn_of_short_steps(self, objective.threat.space)
-        with objective.frozen():
+        with own_context(), objective.frozen():
             before = objective.cost
             results = [
                 worst(part, its, region, part.own(rng), start)
