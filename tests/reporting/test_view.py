@@ -65,10 +65,11 @@ def test_claims_of_other_threats_or_data_are_not_compared(tmp_path: Path) -> Non
     a = make_claim(tmp_path / "a")
     same = make_claim(tmp_path / "b", name="other", seed=4)
     threat = make_claim(tmp_path / "c", eps="0.1")
-    subset = make_claim(tmp_path / "d", available=1000)
+    data = {**a.document["data"], "fingerprint": "0" * 64}
+    other = make_claim(tmp_path / "d", data=data)
     assert view([a, same]).differences == ""
     assert "threat model" in view([a, threat]).differences
-    assert "data" in view([a, subset]).differences
+    assert "data" in view([a, other]).differences
 
 
 def test_models_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
@@ -207,6 +208,17 @@ def test_models_on_the_same_points_are_compared_by_a_paired_test(tmp_path: Path)
     assert view([claims[0]]).comparisons == ()
     other = make_claim(tmp_path / "d", name="d", n=1000, eps="0.1")
     assert view([claims[0], other]).comparisons == ()  # within another set
+
+
+def test_other_points_of_the_same_data_are_compared_by_intervals(tmp_path: Path) -> None:
+    """A smaller sample has no pairs with all of the larger one."""
+    whole = make_claim(tmp_path / "a", name="a", n=1000, robust=0.6)
+    for name, robust, said in (("b", 0.3, "a keeps more points than b"), ("c", 0.55, "not told")):
+        subset = make_claim(tmp_path / name, name=name, n=100, available=1000, robust=robust)
+        report = view([whole, subset])
+        assert report.differences == ""
+        assert said in report.comparisons[0]
+        assert "overlap of intervals" in report.comparisons[0]
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,19 @@ def test_a_constant_predictor_is_noticed(settled, events, run, capsys, monkeypat
     assert f"constant predictor in epoch {len(events)}" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("network", [Dead, None], ids=["dead", "untrained"])
+def test_a_result_no_better_than_a_guess_says_so(network, run, capsys):
+    plan = TrainPlan(epochs=1, batch_size=64, optimizer=SGD(lr=1e-9))
+    run(*([network()] if network else []), plan=plan, method=Madry(), quiet=False)
+    assert "CHANCE: the best epoch is right on" in capsys.readouterr().err
+
+
+def test_a_result_better_than_a_guess_has_nothing_to_say_of_it(run, capsys):
+    result = run(plan=TrainPlan(epochs=6, batch_size=16), quiet=False)
+    assert result.best.clean > 0.4
+    assert "CHANCE" not in capsys.readouterr().err
+
+
 def test_a_healthy_network_is_not_called_constant(run):
     result = run(plan=TrainPlan(epochs=3, batch_size=16, optimizer=SGD(lr=1e-6)))
     assert [record["event"] for record in result.history] == [None] * 3

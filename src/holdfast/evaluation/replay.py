@@ -25,9 +25,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from holdfast.claims import Claim, Ledger
+from holdfast.claims.chance import at_least
 from holdfast.errors import VerificationError
 from holdfast.evaluation.cascade import Cascade, Example
-from holdfast.evaluation.checks.black_box import at_least
 from holdfast.evaluation.forecast import seconds_a_batch
 from holdfast.evaluation.recheck.hidden import most_hidden
 from holdfast.evaluation.recheck.stages import concerned

@@ -1,4 +1,4 @@
-"""Paired comparison of models that were evaluated on the same points."""
+"""Comparison of models on the same data: paired where the points are the same."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def mcnemar(one: int, other: int) -> float:
 
 
 def compare(claims: Sequence[Claim], names: Sequence[str]) -> tuple[str, ...]:
-    """Return a sentence for each claim and the next best on the same points: is it ahead?
+    """Return a sentence for each claim and the next best on the same data: is it ahead?
 
     A claim whose robust accuracy is withheld or unreliable is left out.
     """
@@ -38,12 +38,22 @@ def compare(claims: Sequence[Claim], names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _pair(one: Claim, name: str, other: Claim, rival: str) -> str:
+    if one.per_example["id"] != other.per_example["id"]:
+        return _unpaired(one.at_most, name, other.at_most, rival)
     kept, against = _kept(one), _kept(other)
     more, fewer = len(kept - against), len(against - kept)
     p = mcnemar(more, fewer)
     found = f"{more:,} points held by it alone, {fewer:,} by the other alone"
     verdict = "keeps more points than" if p < LEVEL else "is not told apart from"
     return f"{name} {verdict} {rival}: {found} (McNemar's exact test, p={p:.2g})."
+
+
+def _unpaired(one: Accuracy, name: str, other: Accuracy, rival: str) -> str:
+    """Compare samples of other points by their intervals: less sharp than a paired test."""
+    ahead = one.low > other.high
+    verdict = "keeps more points than" if ahead else "is not told apart from"
+    found = f"{one} and {other}, of other points of the same data"
+    return f"{name} {verdict} {rival}: {found} ({'no' if ahead else 'with'} overlap of intervals)."
 
 
 def _kept(claim: Claim) -> set[int]:

@@ -13,7 +13,9 @@ from torch import nn
 
 from holdfast import runtime
 from holdfast.arguments import checked
+from holdfast.claims.chance import guessing, may_be_chance
 from holdfast.copying import copied
+from holdfast.data import Examples
 from holdfast.errors import InputError
 from holdfast.interruption import interruptible
 from holdfast.models import Model
@@ -133,7 +135,10 @@ def train(
         )
         fit(state, job)
         setup.group.wait()
-    return _result(state, setup, out)
+        result = _result(state, setup, out)
+        if validate is None and (doubt := _chance(result.best, setup.held_out)):
+            display.say(doubt)
+    return result
 
 
 @checked
@@ -204,6 +209,19 @@ def _result(state: TrainState, setup: Setup, out: Path) -> TrainResult:
         history=state.history,
         out=out,
         finished=str(state.finished),
+    )
+
+
+def _chance(best: Snapshot, held_out: Examples) -> str:
+    """Return a sentence where the model may be no better than a guess on the unchanged inputs."""
+    n = len(held_out)
+    share = guessing(held_out.y.tolist(), held_out.num_classes)
+    if not may_be_chance(round(best.clean * n), n, share):
+        return ""
+    return (
+        f"CHANCE: the best epoch is right on {best.clean:.1%} of {n:,} unchanged validation "
+        f"examples, no more than a guess may reach ({share:.1%} by one answer for all of them): "
+        "its robust accuracy says nothing"
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
+from holdfast.claims.chance import at_least
 from holdfast.evaluation.suites import Member
 from holdfast.evaluation.waterfall import Bar
 from holdfast.models import Finding, Verdict
@@ -34,16 +34,6 @@ def black_box_stronger(members: Sequence[Member], bars: Sequence[Bar]) -> Findin
     remedy = "look for a step that blocks or shatters gradients and attack a differentiable twin"
     too_many = at_least(broken, left, TOO_MANY) < CHANCE
     return _finding(Verdict.FAIL if too_many else Verdict.WARN, found, remedy)
-
-
-def at_least(k: int, n: int, share: float) -> float:
-    """Return the probability of k or more successes in n trials of probability `share`."""
-
-    def log_of(i: int) -> float:
-        ways = math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1)
-        return ways + i * math.log(share) + (n - i) * math.log1p(-share)
-
-    return 1.0 - math.fsum(math.exp(log_of(i)) for i in range(k))
 
 
 def _finding(status: Verdict, message: str, remedy: str) -> Finding:

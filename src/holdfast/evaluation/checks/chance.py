@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
-from holdfast.evaluation.checks.black_box import at_least
+from holdfast.claims.chance import guessing, may_be_chance
 from holdfast.models import Finding, Verdict
-
-LEVEL = 0.05  # probability of guessing so much, above which that cannot be ruled out
 
 
 def above_chance(labels: Sequence[int], wrong: int, num_classes: int) -> Finding:
@@ -18,8 +15,8 @@ def above_chance(labels: Sequence[int], wrong: int, num_classes: int) -> Finding
     test, one-sided.
     """
     n, right = len(labels), len(labels) - wrong
-    share = max(1 / num_classes, max(Counter(labels).values()) / n)
-    if share < 1 and at_least(right, n, share) < LEVEL:
+    share = guessing(labels, num_classes)
+    if not may_be_chance(right, n, share):
         message = f"clean accuracy is above that of a guess, {100 * share:.1f} %"
         return Finding(id="chance", status=Verdict.PASS, message=message)
     return Finding(
