@@ -9,7 +9,8 @@ import torch
 
 from components import SPACES, small_attacks
 from holdfast.attacks.base import walk_of
-from holdfast.losses import Margin, best_other, of_class, tolerance
+from holdfast.logits import best_other, of_class, tolerance
+from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.spaces import PixelL0

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from holdfast.logits import best_other, of_class
 from holdfast.losses import (
     DLR,
     KL,
@@ -15,8 +16,6 @@ from holdfast.losses import (
     LogitMatch,
     Margin,
     ScaledCrossEntropy,
-    best_other,
-    of_class,
 )
 from holdfast.registry import known
 

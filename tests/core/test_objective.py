@@ -8,7 +8,8 @@ from torch import nn
 
 from holdfast.attacks import APGD, PGD, Square
 from holdfast.errors import InputError, Unsupported
-from holdfast.losses import KL, CrossEntropy, Margin, best_other, of_class, tolerance
+from holdfast.logits import best_other, of_class, tolerance
+from holdfast.losses import KL, CrossEntropy, Margin
 from holdfast.objective import BudgetSpent, Objective
 from holdfast.rng import Rng
 from holdfast.spaces import Linf

@@ -12,7 +12,8 @@ from torch import Tensor
 from holdfast.attacks.base import Attack, Point, Unscored, climb
 from holdfast.attacks.limits import at_least, not_negative, positive
 from holdfast.attacks.starts import Start
-from holdfast.losses import Loss, Margin, ProbabilityMargin, masked
+from holdfast.logits import masked
+from holdfast.losses import Loss, Margin, ProbabilityMargin
 from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng

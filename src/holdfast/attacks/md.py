@@ -11,7 +11,8 @@ from torch import Tensor
 from holdfast.attacks.base import Attack, Point, Unscored, climb
 from holdfast.attacks.limits import at_least, positive
 from holdfast.attacks.starts import Start, Uniform
-from holdfast.losses import Loss, best_other, of_class
+from holdfast.logits import best_other, of_class
+from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng

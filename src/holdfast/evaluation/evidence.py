@@ -10,7 +10,7 @@ from holdfast.errors import VerificationError
 from holdfast.evaluation.proof import in_gallery
 from holdfast.evaluation.setting import Padded, Setting
 from holdfast.evaluation.stage import SHOWN
-from holdfast.losses import disagreement, logit_range
+from holdfast.logits import disagreement, logit_range
 from holdfast.objective import Score
 from holdfast.threat import Region, Status, Witnessed
 

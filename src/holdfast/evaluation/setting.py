@@ -12,7 +12,7 @@ from torch import Tensor
 from holdfast.claims import model_digest, tensor_digest
 from holdfast.data import Examples
 from holdfast.evaluation.suites import Member, Suite
-from holdfast.losses import TIE
+from holdfast.logits import TIE
 from holdfast.models import Model
 from holdfast.objective import Objective, offered
 from holdfast.plain import digest

@@ -17,7 +17,7 @@ from holdfast.claims import Segment
 from holdfast.errors import HoldfastError, InputError
 from holdfast.evaluation.setting import Padded, Setting
 from holdfast.evaluation.suites import Member
-from holdfast.losses import unmasked
+from holdfast.logits import unmasked
 from holdfast.objective import Objective, Score, refusal
 from holdfast.rng import own_randomness
 from holdfast.threat import Region, Status, Untargeted, Witnessed

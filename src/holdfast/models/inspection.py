@@ -13,7 +13,8 @@ from torch import Tensor
 from holdfast.arguments import checked
 from holdfast.errors import HoldfastError, InputError
 from holdfast.inputs import check_input, check_labels
-from holdfast.losses import CrossEntropy, Loss, Margin, disagreement
+from holdfast.logits import disagreement
+from holdfast.losses import CrossEntropy, Loss, Margin
 from holdfast.models.adapter import Model, frozen
 from holdfast.models.diagnostics.probabilities import are_probabilities, judge_outputs
 from holdfast.models.finding import Finding, Verdict, failed, passed, warned

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from holdfast.errors import InputError, Unsupported
-from holdfast.losses import Loss, masked, only_others, tolerance
+from holdfast.logits import masked, only_others, tolerance
+from holdfast.losses import Loss
 from holdfast.models.adapter import Model, answer, frozen
 from holdfast.models.draws import Draws
 from holdfast.models.gradients import input_gradient, is_checkpointed

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from holdfast.losses import logit_range, unmasked
+from holdfast.logits import logit_range, unmasked
 
 EDGE = 1e-5  # of the largest logit's size
 

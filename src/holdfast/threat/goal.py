@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from holdfast.errors import InputError
-from holdfast.losses import Loss, Margin, best_other, of_class, only_others
+from holdfast.logits import best_other, of_class, only_others
+from holdfast.losses import Loss, Margin
 from holdfast.registry import register
 
 

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from holdfast.attacks import Attack, last
 from holdfast.data import Batch
-from holdfast.losses import CrossEntropy, masked
+from holdfast.logits import masked
+from holdfast.losses import CrossEntropy
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.threat import Knowledge, ThreatModel
