@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Defaults(NamedTuple):
-    """What PyTorch makes a tensor of where nobody says."""
+    """PyTorch's defaults for a tensor's type and device."""
 
     dtype: torch.dtype
     device: torch.device

@@ -41,7 +41,7 @@ class VerificationError(HoldfastError):
 
 
 class HoldfastWarning(UserWarning):
-    """What can be meant and hardly ever is: steps that are too short, a tiny eps, no locks."""
+    """A value that can be meant and hardly ever is: too short steps, a tiny eps; or no locks."""
 
 
 def outside() -> int:

@@ -45,7 +45,7 @@ class Ascending(NamedTuple):
 
 
 class Said(NamedTuple):
-    """How an error calls what an argument must be, in an annotation."""
+    """The words in which an error says what an argument must be, in an annotation."""
 
     words: str
 

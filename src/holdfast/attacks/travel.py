@@ -1,4 +1,4 @@
-"""How far the fixed steps of an attack go in all, against the radius that they are to cross."""
+"""The length of an attack's fixed steps in all, against the radius that they are to cross."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What guessing gets right, and whether an accuracy may be no more than that."""
+"""The accuracy of guessing, and a test of whether an accuracy may be no more than that."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a claim's folder must hold: the files it names are those that readers use, and no others."""
+"""The files of a claim's folder: it names those that readers use, and no others."""
 
 from __future__ import annotations
 

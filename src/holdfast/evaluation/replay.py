@@ -44,7 +44,7 @@ CHANCE = 0.025  # probability below which that share does not explain what broke
 
 @dataclass(frozen=True, kw_only=True)
 class Replay:
-    """What came of attacking survivors again.
+    """The outcome of attacking survivors again.
 
     again: points that were attacked, drawn at random. of: points that the claim calls unbroken and
     that its goal concerns. broken: those that broke, on other hardware or in other batches than the
@@ -58,7 +58,7 @@ class Replay:
 
     @property
     def hidden(self) -> int:
-        """How many of the survivors at most, with 95 % confidence, would break."""
+        """The number of survivors at most, with 95 % confidence, that would break."""
         return most_hidden(self.of, self.again, self.broken)
 
     def __str__(self) -> str:

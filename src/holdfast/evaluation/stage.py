@@ -32,7 +32,7 @@ SHOWN = (Status.BROKEN, Status.MARGINAL)  # the statuses that an input stands be
 
 @dataclass(frozen=True)
 class Found:
-    """What an attack found on one batch.
+    """The result of an attack on one batch.
 
     scale: (B,) how large the judge's logits are. raised: the model ended it with an exception.
     """

@@ -1,4 +1,4 @@
-"""How many counterexamples a claim can hide when some of its survivors are attacked again."""
+"""A bound on the counterexamples that a claim hides when some survivors are attacked again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a claim says that no re-check can prove, in words for the person who relies on it."""
+"""Statements of a claim that no re-check can prove, in words for those who rely on it."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from holdfast.threat import Status
 
 @dataclass(frozen=True)
 class Verification:
-    """What was proven about a claim."""
+    """The outcome of a re-check: printing it says what was proven."""
 
     claim: Claim
     points: int  # whose clean prediction was recomputed
@@ -26,7 +26,7 @@ class Verification:
 
     @property
     def replayed(self) -> int:
-        """On how many points the attacks ran again."""
+        """The number of points on which the attacks ran again."""
         return self.replay.again if self.replay else 0
 
     @property

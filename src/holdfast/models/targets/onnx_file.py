@@ -31,7 +31,7 @@ _CLASS_LABELS = (b"classlabels_ints", b"classlabels_int64s")  # of ai.onnx.ml's 
 
 @dataclass(frozen=True)
 class OnnxFile:
-    """What a model's file says: the files of its weights, and the labels of its columns."""
+    """The contents of a model's file: its digest, its files of weights, its columns' labels."""
 
     sha256: str
     external: tuple[str, ...]  # relative to the model's folder
