@@ -68,6 +68,17 @@ class Interrupted(KeyboardInterrupt):
         self.signal = signal
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error says; other people's may say many, or nothing."""
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    return next(iter(text.strip().splitlines()), "without a message")
+
+
+def in_one_line(error: BaseException) -> str:
+    """Return the type of an error and the first line of what it says."""
+    return f"{type(error).__name__}: {first_line(error)}"
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return the tail of an error about an unknown name: the nearest known one, then all."""
     names = sorted(known)

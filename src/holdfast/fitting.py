@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from holdfast.errors import ConfigError, did_you_mean
+from holdfast.printable import shortened
 from holdfast.units import Ascending, Said, Unit, Within, number
 
 MOST = 2**63  # whole numbers are below, as a tensor's are
@@ -98,7 +99,7 @@ def shown(value: Any) -> str:
         text = " ".join(repr(value).split())
     except Exception:  # noqa: BLE001  whatever somebody's __repr__ raises
         text = f"a {type(value).__name__}"
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return shortened(text)
 
 
 def _plain(value: Any, options: tuple[Option, ...]) -> Any:

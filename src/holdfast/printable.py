@@ -18,6 +18,11 @@ def printable(text: str) -> str:
     return "".join(c if _has_glyph(c) else _written(c) for c in _BLANK.sub(" ", text))
 
 
+def shortened(text: str, most: int = 60) -> str:
+    """Return a text, or its beginning where it has more than `most` characters."""
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
 def _has_glyph(character: str) -> bool:
     # What Unicode calls a space separator is not "printable", but it only moves the next glyph.
     return character.isprintable() or (character.isspace() and ord(character) >= 0xA0)

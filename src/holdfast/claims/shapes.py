@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from holdfast.errors import VerificationError, did_you_mean
+from holdfast.printable import shortened
 
 INT64 = 2**63 - 1
 
@@ -205,10 +206,8 @@ def in_short(value: Any) -> str:
         return f"a list of {len(value):,} entries"
     if isinstance(value, str):
         return repr(value) if len(value) <= 60 else f"{value[:57]!r}... ({len(value):,} characters)"
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return shortened(json.dumps(value))
 
 
 def _below(at: str, key: str) -> str:
-    name = key if len(key) <= 60 else f"{key[:57]}..."
-    return f"{at}.{name}" if at else name
+    return f"{at}.{shortened(key)}" if at else shortened(key)

@@ -15,6 +15,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from holdfast.printable import shortened
+
 CUSTOM = "custom: "  # before the name of any other suite
 LONGEST = 60  # characters of a name that are printed
 
@@ -47,4 +49,4 @@ def printed_name(suite: Mapping[str, Any]) -> str:
     if is_ours(name, str(suite["digest"])):
         return name
     shown = name.encode("unicode_escape").decode()
-    return CUSTOM + (shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 3]}...")
+    return CUSTOM + shortened(shown, LONGEST)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from holdfast.data.examples import UNIT, Batch, Examples, as_float, check_bytes, from_tensors
-from holdfast.errors import HoldfastError, InputError
+from holdfast.errors import HoldfastError, InputError, in_one_line
 from holdfast.inputs import check_input, to_tensor
 
 
@@ -82,7 +82,7 @@ class Stream:
 def _said(error: Exception) -> str:
     """Return the line of an error that says what happened; a worker's comes with its traceback."""
     lines = str(error).strip().splitlines() or [""]
-    return lines[-1] if lines[0].startswith("Caught") else f"{type(error).__name__}: {lines[0]}"
+    return lines[-1] if lines[0].startswith("Caught") else in_one_line(error)
 
 
 def pair(item: Any) -> tuple[Tensor, Tensor]:

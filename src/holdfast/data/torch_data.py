@@ -22,7 +22,7 @@ from holdfast.data.examples import (
     from_tensors,
 )
 from holdfast.data.stream import pair
-from holdfast.errors import HoldfastError, InputError
+from holdfast.errors import HoldfastError, InputError, in_one_line
 from holdfast.inputs import check_input, check_labels, to_tensor
 
 Collate = Callable[[list[Any]], Any]
@@ -82,9 +82,8 @@ class FromDataset:
             raise
         except (TypeError, ValueError, RuntimeError, LookupError, AttributeError) as error:
             _refuse_shapes(items, rows, self.name)
-            said = (str(error).splitlines() or [""])[0]
             raise InputError(
-                f"cannot collate the items of {self.name} ({type(error).__name__}: {said}): "
+                f"cannot collate the items of {self.name} ({in_one_line(error)}): "
                 "let it return tensors (transform=ToTensor()), or pass a DataLoader with collate_fn"
             ) from error
 

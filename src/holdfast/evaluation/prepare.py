@@ -15,12 +15,12 @@ from holdfast.claims import model_digest
 from holdfast.claims.schema import NAME, POINTS, largest_batch
 from holdfast.copying import copied, deep_copy
 from holdfast.data import Batch, Examples
-from holdfast.errors import HoldfastError, InputError, Unsupported
+from holdfast.errors import HoldfastError, InputError, Unsupported, in_one_line
 from holdfast.evaluation.budget import granted
 from holdfast.evaluation.setting import Setting
 from holdfast.evaluation.suites import Member, Suite
 from holdfast.inputs import check_input
-from holdfast.models import Finding, Model, Verdict, frozen, inspect, wrap
+from holdfast.models import Finding, Model, Verdict, count_classes, inspect, wrap
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.runtime import precision as precision_of
@@ -72,7 +72,7 @@ def prepare(
     _check_room(data, suite, len(positions))
     first = data.batch(positions[:size]).to(where)
     first = Batch(first.x.to(dtype), first.y, first.ids)
-    num_classes = _num_classes(judge, first.x)
+    num_classes = count_classes(judge, first.x)
     for part in positions.split(AT_ONCE):
         batch = data.batch(part)
         check_input(batch.x, batch.y, judge.range, num_classes)
@@ -87,7 +87,7 @@ def prepare(
     low = chosen.convert(exact.module)
     searcher = exact if low is exact.module else exact.around(low)
     if searcher is not exact:
-        _num_classes(searcher, first.x)
+        count_classes(searcher, first.x)
     if twin is not None:
         about_twin = {"name": twin.title[:NAME], "digest": model_digest(twin)}
     setting = Setting(
@@ -137,7 +137,7 @@ def look_at(setting: Setting) -> list[Finding]:
     except HoldfastError:
         raise
     except Exception as error:  # whatever somebody's network raises
-        raise InputError(_raised("the model cannot be differentiated", error)) from error
+        raise InputError(f"the model cannot be differentiated: {in_one_line(error)}") from error
     for finding in findings:
         if finding.id == "logits" and finding.status is Verdict.FAIL:
             raise InputError(f"{finding.message}: {finding.remedy}")
@@ -200,25 +200,6 @@ def _dtype(model: nn.Module) -> torch.dtype:
     return torch.float64 if next(kinds, torch.float32) is torch.float64 else torch.float32
 
 
-def _num_classes(model: Model, x: Tensor) -> int:
-    """Return K; InputError for a model that cannot take x."""
-    try:
-        with torch.no_grad(), frozen(model):
-            return int(model(x).shape[1]) - model.rejects
-    except HoldfastError:
-        raise
-    except Exception as error:  # whatever somebody's network raises
-        shape = f"(N, {', '.join(map(str, x.shape[1:]))})"
-        raise InputError(
-            _raised(f"the model cannot take {x.dtype} inputs {shape}", error)
-        ) from error
-
-
-def _raised(what: str, error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [""]
-    return f"{what}: {type(error).__name__}: {lines[0]}"
-
-
 def _check_goal(threat: ThreatModel, num_classes: int) -> None:
     """Refuse a targeted goal without a class, or with one that the model does not have."""
     if not isinstance(threat.goal, Targeted):
@@ -241,7 +222,7 @@ def _twin(search: nn.Module, judge: Model, x: Tensor, num_classes: int) -> Model
             f"{tuple(judge.range)}: wrap both with the same range"
         )
     twin = _own(given, x.device)
-    found = _num_classes(twin, x)
+    found = count_classes(twin, x)
     if found != num_classes:
         raise InputError(
             f"the search model has {found} classes and the model {num_classes}: give one that "

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from holdfast.arguments import checked
 from holdfast.copying import copied
-from holdfast.errors import InputError, did_you_mean
+from holdfast.errors import InputError, did_you_mean, in_one_line
 from holdfast.models.adapter import Model, answer, wrap
 from holdfast.rng import Rng
 from holdfast.units import BatchSize, Count, Rate, Seed
@@ -111,9 +111,8 @@ def _check_twin(step: Callable[[Tensor], Tensor], twin: nn.Module, x: Tensor) ->
         with torch.no_grad():
             wanted, found = step(x).shape, twin(x).shape
     except Exception as error:  # whatever somebody's code raises
-        reason = next(iter(str(error).splitlines()), "without a message")
         raise InputError(
-            f"step or twin cannot take x {tuple(x.shape)}: {type(error).__name__}: {reason}"
+            f"step or twin cannot take x {tuple(x.shape)}: {in_one_line(error)}"
         ) from error
     if wanted != found:
         raise InputError(

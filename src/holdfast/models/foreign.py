@@ -20,7 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from holdfast.arguments import checked
-from holdfast.errors import HoldfastError, InputError
+from holdfast.errors import HoldfastError, InputError, first_line, in_one_line
 from holdfast.storage import user_path
 
 _NESTS = ("state_dict", "model_state_dict", "model", "net")  # where trainers put the weights
@@ -97,7 +97,7 @@ def _find(path: str) -> Any:
             return getattr(module, name)
     except ImportError as error:
         raise InputError(
-            f"cannot import {package!r} ({_first_line(error)}): run in its folder or install it"
+            f"cannot import {package!r} ({first_line(error)}): run in its folder or install it"
         ) from error
     except (Exception, SystemExit) as error:  # whatever somebody's module raises
         raise InputError(f"cannot import {package!r}: {_raised(error)}") from error
@@ -131,17 +131,12 @@ def _raised(error: BaseException) -> str:
         frame = (theirs or frames)[-1]
         place = (frame.filename, frame.lineno)
     where = f"{Path(place[0] or '?').name}, line {place[1]}"
-    return f"{type(error).__name__}: {_first_line(error)} ({where}): mend it there"
+    return f"{in_one_line(error)} ({where}): mend it there"
 
 
 def _is_below(file: Path, folder: Path) -> bool:
     """Return True for a user's own file: below the working folder, and of no installed package."""
     return folder in file.parents and "site-packages" not in file.parts and str(file) != __file__
-
-
-def _first_line(error: BaseException) -> str:
-    text = error.msg if isinstance(error, SyntaxError) else str(error)
-    return next(iter(text.strip().splitlines()), "without a message")
 
 
 def _read_safetensors(path: Path) -> Any:

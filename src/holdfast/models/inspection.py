@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from holdfast.arguments import checked
-from holdfast.errors import HoldfastError, InputError
+from holdfast.errors import HoldfastError, InputError, in_one_line
 from holdfast.inputs import check_input, check_labels
 from holdfast.logits import disagreement
 from holdfast.losses import CrossEntropy, Loss, Margin
@@ -92,9 +92,8 @@ def _first_logits(model: Model, x: Tensor) -> Tensor:
         raise
     except Exception as error:  # whatever somebody's network raises
         shape = f"(N, {', '.join(map(str, x.shape[1:]))})"
-        reason = (str(error).splitlines() or [""])[0]
         raise InputError(
-            f"the model cannot take {x.dtype} inputs {shape}: {type(error).__name__}: {reason}"
+            f"the model cannot take {x.dtype} inputs {shape}: {in_one_line(error)}"
         ) from error
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from holdfast.arguments import checked
-from holdfast.errors import InputError
+from holdfast.errors import InputError, in_one_line
 from holdfast.inputs import check_pair, check_values
 from holdfast.models.adapter import Model, answer, wrap
 
@@ -81,9 +81,8 @@ def suspicion(detector: nn.Module, x: Tensor) -> Tensor:
     try:
         scores: Any = answer(detector, x)
     except Exception as error:  # whatever somebody's network raises
-        reason = next(iter(str(error).splitlines()), "without a message")
         raise InputError(
-            f"the detector cannot take x {tuple(x.shape)}: {type(error).__name__}: {reason}"
+            f"the detector cannot take x {tuple(x.shape)}: {in_one_line(error)}"
         ) from error
     if not isinstance(scores, Tensor) or scores.shape not in ((len(x),), (len(x), 1)):
         got = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from holdfast.printable import printable
+from holdfast.printable import printable, shortened
 
 LONGEST = 2000  # characters of a text that a report shows whole
 PICTURE = "data:image/png;base64,"  # what a picture starts with
@@ -60,15 +60,10 @@ def fit_to_show(value: Any) -> Any:
     """
     if isinstance(value, str):
         text = printable(value)
-        return text if text.startswith(PICTURE) else cut(text)
+        return text if text.startswith(PICTURE) else shortened(text, LONGEST)
     if isinstance(value, tuple):
         return tuple(fit_to_show(item) for item in value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: fit_to_show(getattr(value, f.name)) for f in dataclasses.fields(value)}
         return type(value)(**fields)
     return value
-
-
-def cut(text: str) -> str:
-    """Return a text, or its beginning where it is very long."""
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

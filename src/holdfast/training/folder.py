@@ -17,6 +17,7 @@ from holdfast.credentials import masked_command
 from holdfast.data import Examples, Stream
 from holdfast.errors import ConfigError, InputError, StorageError
 from holdfast.plain import canonical
+from holdfast.printable import shortened
 from holdfast.storage import parse_json, read_card, read_file, write_atomic, write_card
 from holdfast.training.state import Record, environment_of, newest
 from holdfast.training.tensors import write_tensors
@@ -176,9 +177,4 @@ def _difference(name: str, stored: Any, asked: Any) -> str:
         for key in sorted({*stored, *asked}):
             if canonical(stored.get(key)) != canonical(asked.get(key)):
                 return _difference(f"{name}.{key}", stored.get(key), asked.get(key))
-    return f"{name} ({_short(stored)}, now {_short(asked)})"
-
-
-def _short(value: Any) -> str:
-    text = canonical(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return f"{name} ({shortened(canonical(stored))}, now {shortened(canonical(asked))})"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from holdfast.arguments import checked
-from holdfast.errors import HoldfastError, TargetError
+from holdfast.errors import HoldfastError, TargetError, in_one_line
 from holdfast.models.targets.outputs import checked_outputs, scores_of
 
 log = logging.getLogger("holdfast")
@@ -91,7 +91,7 @@ class BlackBox(nn.Module):
             else:
                 if self._known is None:
                     raise self._mute(error) from error
-                log.warning("%s failed on an example: %s", self.target.name, _reason(error))
+                log.warning("%s failed on an example: %s", self.target.name, in_one_line(error))
                 yield None
         else:
             self._known = scores.shape[1]
@@ -99,8 +99,8 @@ class BlackBox(nn.Module):
 
     def _mute(self, error: Exception) -> TargetError:
         return TargetError(
-            f"{self.target.name} answers nothing, it raised {_reason(error)}: check that it takes "
-            "arrays (N, ...) of the shape of the data"
+            f"{self.target.name} answers nothing, it raised {in_one_line(error)}: check that it "
+            "takes arrays (N, ...) of the shape of the data"
         )
 
     @property
@@ -125,8 +125,3 @@ def _distinct(x: NDArray[Any]) -> tuple[list[int], list[int]]:
     seen: dict[bytes, int] = {}
     where = [seen.setdefault(row.tobytes(), len(seen)) for row in x]
     return where, [where.index(k) for k in range(len(seen))]
-
-
-def _reason(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0]}"

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from holdfast.arguments import checked
-from holdfast.errors import InputError
+from holdfast.errors import InputError, first_line
 from holdfast.models.targets import onnx_file
 from holdfast.models.targets.base import Target
 from holdfast.models.targets.class_labels import columns_of, own_labels
@@ -103,8 +103,7 @@ class Onnx(Target):
         try:
             return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # of types that ONNX Runtime makes in C++
-            reason = (str(error).splitlines() or [""])[0]
-            raise InputError(f"ONNX Runtime cannot read {path}: {reason}") from error
+            raise InputError(f"ONNX Runtime cannot read {path}: {first_line(error)}") from error
 
 
 def _output(session: Any, wanted: str | None, name: str) -> str:
