@@ -26,7 +26,11 @@ def at_least(k: int, n: int, share: float) -> float:
     """Return the probability of k or more successes in n trials of probability `share`."""
 
     def log_of(i: int) -> float:
-        ways = math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1)
-        return ways + i * math.log(share) + (n - i) * math.log1p(-share)
+        return log_ways(n, i) + i * math.log(share) + (n - i) * math.log1p(-share)
 
     return 1.0 - math.fsum(math.exp(log_of(i)) for i in range(k))
+
+
+def log_ways(n: int, k: int) -> float:
+    """Return the logarithm of the number of ways to choose k of n."""
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)

@@ -16,7 +16,14 @@ from typing import Any
 
 from holdfast.arguments import checked
 from holdfast.claims import wording
-from holdfast.claims.contents import TABLE, check_files, check_statements, stale
+from holdfast.claims.contents import (
+    DOCUMENT,
+    SIGNATURE,
+    TABLE,
+    check_files,
+    check_statements,
+    stale,
+)
 from holdfast.claims.digest import file_digest
 from holdfast.claims.headline import ceiling, headline
 from holdfast.claims.intervals import Accuracy, Withheld
@@ -43,9 +50,6 @@ from holdfast.storage import (
     user_path,
     write_atomic,
 )
-
-DOCUMENT = "claim.json"
-SIGNATURE = "signature.json"  # no part of a claim, about one
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,15 @@ from holdfast.claims.table import Table
 from holdfast.errors import VerificationError
 from holdfast.plain import digest
 
+DOCUMENT = "claim.json"
+SIGNATURE = "signature.json"  # no part of a claim, about one
 TABLE = "per_example.csv"
 PROBES = "probes.safetensors"
 GALLERY = "gallery.safetensors"
 METRICS = "training.jsonl"
 _EVIDENCE = re.compile(r"evidence-\d{5}\.safetensors")
 _NAMES = frozenset((TABLE, PROBES, GALLERY, METRICS))
-SHOWN = frozenset(("broken", "marginal"))  # the statuses that an input stands behind
+SHOWN = ("broken", "marginal")  # the statuses that an input stands behind
 
 
 def stale(folder: Path, keep: Iterable[str]) -> list[Path]:
@@ -54,7 +56,7 @@ def check_statements(document: Mapping[str, Any], table: Table, folder: Path) ->
     A certificate cannot be recomputed yet, so no point may count as robust for having one. The
     digest of the suite is that of its definition, so a claim cannot borrow it.
     """
-    where = folder / "claim.json"
+    where = folder / DOCUMENT
     if document["counts"].get(CERTIFIED) or CERTIFIED in table["status"]:
         raise VerificationError(
             f"{where} calls points certified: a certificate cannot be recomputed, so that no "

@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.arguments import checked
-from holdfast.claims.claim import SIGNATURE, Claim
+from holdfast.claims.claim import Claim
+from holdfast.claims.contents import SIGNATURE
 from holdfast.claims.schema import NAME
 from holdfast.claims.shapes import Choice, Fields, Text
 from holdfast.errors import InputError, StorageError, VerificationError
 from holdfast.plain import canonical
-from holdfast.storage import read_file, read_json, write_json
+from holdfast.storage import read_file, read_json, user_path, write_json
 
-FILE = SIGNATURE
 SCHEMA = "holdfast-signature-1"
 DOMAIN = b"holdfast claim signature 1\n"  # what every signed text begins with
 LARGEST = 2**16  # bytes of a key file or a signature
@@ -78,13 +78,13 @@ def sign(
     signature, InputError for a key that cannot be used, StorageError where nothing can be written.
     """
     claim = Claim.load(path)
-    private = _private_key(Path(key).expanduser(), passphrase)
+    private = _private_key(user_path(key, "key"), passphrase)
     public = private.public_key().public_bytes_raw().hex()
     there = read_signature(claim)
     if there is not None and there.public_key != public:
         raise VerificationError(
-            f"{claim.folder / FILE} is the signature of another key, {there.fingerprint}: remove "
-            "it to sign in its place"
+            f"{claim.folder / SIGNATURE} is the signature of another key, {there.fingerprint}: "
+            "remove it to sign in its place"
         )
     if len(signer) > NAME:
         raise InputError(f"a signer's name may have {NAME:,} characters, got {len(signer):,}")
@@ -96,7 +96,7 @@ def sign(
         signature="",
     )
     stated = {**asdict(unsigned), "signature": private.sign(unsigned.message()).hex()}
-    write_json(claim.folder / FILE, {"schema": SCHEMA, **stated})
+    write_json(claim.folder / SIGNATURE, {"schema": SCHEMA, **stated})
     return Signature(**stated)
 
 
@@ -106,7 +106,7 @@ def read_signature(claim: Claim) -> Signature | None:
     Raises VerificationError for one that is malformed or about another claim. Whether it was made
     with its key is what `check_signature` says.
     """
-    path = claim.folder / FILE
+    path = claim.folder / SIGNATURE
     if not path.exists() and not path.is_symlink():
         return None
     try:
@@ -140,7 +140,7 @@ def check_signer(claim: Claim, key: Path | str) -> Signature:
     wanted = public_key(key)
     found = read_signature(claim)
     if found is None:
-        raise VerificationError(f"{claim.folder} is not signed: there is no {FILE} in it")
+        raise VerificationError(f"{claim.folder} is not signed: there is no {SIGNATURE} in it")
     if bytes.fromhex(found.public_key) != wanted:
         raise VerificationError(
             f"the claim is signed by key {found.fingerprint}, not by {fingerprint(wanted)}"
@@ -181,7 +181,7 @@ def fingerprint(public: bytes) -> str:
 
 def public_key(path: Path | str) -> bytes:
     """Return the 32 bytes of the public Ed25519 key in a PEM or OpenSSH file."""
-    data = read_file(Path(path).expanduser(), LARGEST)
+    data = read_file(user_path(path, "key"), LARGEST)
     if b"PRIVATE KEY" in data:
         raise InputError(f"{path} is a private key: give the public one, and keep this to yourself")
     load = _loader(data, "public")

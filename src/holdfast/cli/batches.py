@@ -15,7 +15,7 @@ from torch import Tensor
 from holdfast import api
 from holdfast.attacks import Attack, Result
 from holdfast.claims import Accuracy
-from holdfast.claims.claim import DOCUMENT
+from holdfast.claims.contents import DOCUMENT
 from holdfast.data import Batch, Examples
 from holdfast.errors import InputError
 from holdfast.inputs import as_columns

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from holdfast.claims import Ledger, Segment
+from holdfast.claims.contents import SHOWN
 from holdfast.evaluation.setting import Setting, member_key
-from holdfast.evaluation.stage import CLEAN, SHOWN, run_clean, run_member
+from holdfast.evaluation.stage import CLEAN, run_clean, run_member
 from holdfast.evaluation.suites import Member
 from holdfast.plain import digest
 from holdfast.threat import Knowledge, Status

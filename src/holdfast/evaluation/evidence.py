@@ -6,17 +6,17 @@ import torch
 from torch import Tensor
 
 from holdfast.claims import Claim, Row, read_tensors
+from holdfast.claims.contents import GALLERY, SHOWN
 from holdfast.errors import VerificationError
 from holdfast.evaluation.proof import in_gallery
 from holdfast.evaluation.setting import Padded, Setting
-from holdfast.evaluation.stage import SHOWN
 from holdfast.logits import disagreement, logit_range
 from holdfast.objective import Score
 from holdfast.threat import Region, Status, Witnessed
 
 SLACK = 2.0  # ties: another thread count or machine may round each of two logits otherwise
 DRIFT = 3e-5  # of the range of an example's logits: and what it computes before them
-GALLERY = ("ids", "y", "x", "x_adv", "logits", "logits_adv")
+PARTS = ("ids", "y", "x", "x_adv", "logits", "logits_adv")
 CLOSE = 1e-3  # of a set's radius, and of the range of all logits: a size, and logits, agree
 
 
@@ -43,13 +43,12 @@ def check_evidence(claim: Claim, setting: Setting) -> int:
 
 def check_gallery(claim: Claim, setting: Setting) -> None:
     """Check that the gallery shows examples, counterexamples and logits as they are."""
-    name = "gallery.safetensors"
     broken = [r.id for r in claim.per_example if r.status == Status.BROKEN]
-    if (name in claim.document["files"]) is not bool(broken):
+    if (GALLERY in claim.document["files"]) is not bool(broken):
         raise VerificationError("a claim has a gallery exactly if an example is broken")
     if not broken:
         return
-    shown = read_tensors(claim.folder / name, GALLERY)
+    shown = read_tensors(claim.folder / GALLERY, PARTS)
     evidence = read_evidence(claim)
     if shown["ids"].tolist() != in_gallery(setting.seed, broken):
         raise VerificationError("the gallery's examples are not those that the seed stands for")

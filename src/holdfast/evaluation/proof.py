@@ -9,23 +9,24 @@ from safetensors.torch import save
 from torch import Tensor
 
 from holdfast.claims import Row, Table
+from holdfast.claims.contents import GALLERY, PROBES, TABLE
 from holdfast.evaluation.cascade import Example
 from holdfast.evaluation.setting import Setting
 from holdfast.rng import Rng
 from holdfast.threat import Status
 
-GALLERY = 24  # pairs
+PAIRS = 24  # in the gallery
 SHARD = 64 * 2**20  # bytes of counterexamples a file, about
 
 
 def proofs(setting: Setting, examples: Sequence[Example]) -> dict[str, bytes]:
     """Return the files of a claim by name."""
-    files = {"per_example.csv": Table(_row(example) for example in examples).to_csv()}
+    files = {TABLE: Table(_row(example) for example in examples).to_csv()}
     files |= _evidence([e for e in examples if e.x_adv is not None])
     if broken := [e for e in examples if e.status is Status.BROKEN]:
-        files["gallery.safetensors"] = save(_gallery(setting, broken))
+        files[GALLERY] = save(_gallery(setting, broken))
     x = setting.probes()
-    files["probes.safetensors"] = save({"x": x, "logits": setting.logits(x)})
+    files[PROBES] = save({"x": x, "logits": setting.logits(x)})
     return files
 
 
@@ -36,7 +37,7 @@ def in_gallery(seed: int, broken: Sequence[int]) -> list[int]:
     """
     ids = torch.tensor(broken)
     order = Rng(seed, ids).fold("gallery").uniform().argsort(stable=True)
-    shown: list[int] = ids[order[:GALLERY].sort().values].tolist()
+    shown: list[int] = ids[order[:PAIRS].sort().values].tolist()
     return shown
 
 

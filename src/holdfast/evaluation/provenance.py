@@ -15,6 +15,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from holdfast.claims import model_digest
+from holdfast.claims.contents import METRICS
 from holdfast.data import Examples
 from holdfast.models import Finding, Model, Verdict
 from holdfast.training.folder import CONTENTS, read_metrics, read_run, read_splits, read_vouched
@@ -52,14 +53,14 @@ class Provenance:
             "run": self.run,
             "method": dict(self.method),
             "threat": dict(self.threat),
-            "metrics": "training.jsonl",
+            "metrics": METRICS,
             "best_epoch": self.best_epoch,
             "last_epoch": self.last_epoch,
         }
 
     def files(self) -> dict[str, bytes]:
         """Return the files that the entry names."""
-        return {"training.jsonl": self.metrics}
+        return {METRICS: self.metrics}
 
     def check(self, data: Examples) -> Finding:
         """Find out whether `data` are, or hold, what the run trained on or validated with.

@@ -14,6 +14,7 @@ from torch import Tensor
 from holdfast.attacks import Result, first
 from holdfast.attacks.base import audit, worst
 from holdfast.claims import Segment
+from holdfast.claims.contents import SHOWN
 from holdfast.errors import HoldfastError, InputError
 from holdfast.evaluation.setting import Padded, Setting
 from holdfast.evaluation.suites import Member
@@ -27,7 +28,6 @@ log = logging.getLogger("holdfast")
 T = TypeVar("T")
 
 CLEAN = "clean"
-SHOWN = (Status.BROKEN, Status.MARGINAL)  # the statuses that an input stands behind
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from holdfast.claims import (
     read_tensors,
     signer_of,
 )
+from holdfast.claims.contents import PROBES
 from holdfast.data import Examples
 from holdfast.errors import ConfigError, InputError, VerificationError
 from holdfast.evaluation.checks.ties import A_FEW
@@ -213,7 +214,7 @@ def _refuse_random(findings: Sequence[Finding]) -> None:
 
 def _check_probes(claim: Claim, setting: Setting) -> None:
     """Compare logits on stored inputs: the digest of a model does not see what `forward` does."""
-    stored = read_tensors(claim.folder / "probes.safetensors", ("x", "logits"))
+    stored = read_tensors(claim.folder / PROBES, ("x", "logits"))
     ours = setting.probes()
     if stored["x"].dtype != ours.dtype or not torch.equal(stored["x"], ours):
         raise VerificationError("the claim's probes are not the first of its examples")

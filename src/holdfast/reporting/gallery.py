@@ -13,9 +13,9 @@ from PIL import Image
 from torch import Tensor
 
 from holdfast.claims import Claim, read_tensors
+from holdfast.claims.contents import GALLERY
 from holdfast.errors import VerificationError
 
-FILE = "gallery.safetensors"
 MOST = 1000  # pairs
 LARGEST = 160  # pixels a side: beyond that a picture only makes the file heavier
 
@@ -43,9 +43,9 @@ def load_gallery(claim: Claim) -> tuple[Pair, ...]:
     The file holds x and x_adv (G, ...), y (G,), and, where known, ids (G,), logits and logits_adv
     (G, K).
     """
-    if FILE not in claim.document["files"]:
+    if GALLERY not in claim.document["files"]:
         return ()
-    path = claim.folder / FILE
+    path = claim.folder / GALLERY
     found = read_tensors(path, ("x", "x_adv", "y"), ("ids", "logits", "logits_adv"))
     x, x_adv, y = found["x"].float(), found["x_adv"].float(), found["y"]
     if x.shape != x_adv.shape or x.ndim < 2 or x.numel() == 0 < len(x) or len(x) > MOST:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from holdfast.claims.chance import log_ways
+
 UNLIKELY = 0.05  # so that the bound holds with 95 % confidence
 ROUNDING = 1e-9  # of a probability: the bound must not fall because it was summed up
 
@@ -33,11 +35,7 @@ def at_most(k: int, n: int, hidden: int, drawn: int) -> float:
     """Return the probability of at most `k` of `hidden` in `drawn` of `n`, none drawn twice."""
     low = max(0, drawn - (n - hidden))
     ways = [
-        _log_ways(hidden, i) + _log_ways(n - hidden, drawn - i) - _log_ways(n, drawn)
+        log_ways(hidden, i) + log_ways(n - hidden, drawn - i) - log_ways(n, drawn)
         for i in range(low, min(k, hidden, drawn) + 1)
     ]
     return math.fsum(math.exp(way) for way in ways)
-
-
-def _log_ways(n: int, k: int) -> float:
-    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)

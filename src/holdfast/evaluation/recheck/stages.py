@@ -14,16 +14,17 @@ from typing import Any
 
 import torch
 
+from holdfast.attacks.shares import REFERENCE
 from holdfast.claims import Claim
+from holdfast.claims.contents import SHOWN
 from holdfast.evaluation.document import cost
 from holdfast.evaluation.setting import FINISHER, Setting
-from holdfast.evaluation.stage import CLEAN, SHOWN
+from holdfast.evaluation.stage import CLEAN
 from holdfast.evaluation.suites import Member
 from holdfast.evaluation.waterfall import Bar
 from holdfast.threat import Status
 
 VERDICT = 1  # forward passes beyond an attack's formula: the judge's look at what it returned
-REFERENCE = 1  # and of a loss that compares with the unchanged input
 _SPENT = ("forward", "backward", "queries")
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from holdfast.claims import Accuracy, Claim, Signature, can_check
+from holdfast.claims.contents import SHOWN
 from holdfast.evaluation.replay import Replay
-from holdfast.evaluation.stage import SHOWN
 from holdfast.printable import printable
 from holdfast.threat import Status
 

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 
 from holdfast.claims import Claim, tensor_digest
-from holdfast.claims.claim import DOCUMENT
+from holdfast.claims.contents import DOCUMENT, PROBES
 from holdfast.claims.schema import check_parts
 from holdfast.claims.text import compact_bytes
 from holdfast.errors import HoldfastError, InputError, VerificationError
@@ -119,7 +119,7 @@ def _part(stored: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _logits(out: Path) -> str:
-    return tensor_digest(load(read_file(out / "probes.safetensors"))["logits"])
+    return tensor_digest(load(read_file(out / PROBES))["logits"])
 
 
 def _run(provenance: Provenance) -> dict[str, Any]:
