@@ -13,7 +13,7 @@ from torch import nn
 
 from evaluation_setup import TINY
 from forging import Forger, reforge
-from holdfast.attacks import PGD
+from holdfast.attacks import EOT, GAMA, PGD, Chain, Restarts, Square
 from holdfast.claims import Claim, suites, wording, write_claim
 from holdfast.errors import ConfigError, VerificationError
 from holdfast.evaluation import Member, Suite, evaluate, get_suite, verify
@@ -69,6 +69,38 @@ def test_survivors_are_attacked_again_by_default_and_the_line_says_what_that_sho
 def test_no_more_than_five_where_even_they_take_longer_than_allowed(claim, net, data, monkeypatch):
     monkeypatch.setattr(replays, "SECONDS", 0.0)
     assert verify(claim.folder, model=net, data=data).replayed == 5
+
+
+ENDLESS = {
+    "gradient steps": PGD(steps=10**12),
+    "steps of a schedule": GAMA(steps=10**12),
+    "queries, behind another attack": Chain(first=PGD(steps=10), then=Square(queries=10**11)),
+    "searches, each of them short": Restarts(attack=PGD(), restarts=200),
+    "passes of a single look": EOT(attack=PGD(), samples=10**9),
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_a_suite_that_nobody_can_repeat_is_refused_rather_than_waited_for(
+    forger, net, data, monkeypatch, kind
+):
+    monkeypatch.setattr(replays, "SECONDS", 0.01)
+    monkeypatch.setattr(replays, "LONGEST", 0.5)
+    forger.say_that_nothing_broke(
+        Suite(name="own", members=(Member(name="a", attack=ENDLESS[kind]),))
+    )
+    folder = forger.write()
+    with pytest.raises(VerificationError, match=r"5 survivors again, .* takes "):
+        verify(folder, model=net, data=data)
+    verify(folder, model=net, data=data, replay=0)
+
+
+def test_no_batch_takes_longer_than_the_verifier_waits(claim, net, data, monkeypatch):
+    """Also where the forecast is wrong, because the model answers more slowly later on."""
+    monkeypatch.setattr(replays, "seconds_a_batch", lambda setting: 0.0)
+    monkeypatch.setattr(replays, "LONGEST", 0.0)
+    with pytest.raises(VerificationError, match=r"5 survivors again, .* takes "):
+        verify(claim.folder, model=net, data=data)
 
 
 @pytest.mark.parametrize(("hidden", "refused"), [(1, False), (3, True)])

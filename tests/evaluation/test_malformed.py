@@ -11,9 +11,11 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
+from holdfast.attacks import EOT, MALT, PGD, Chain, EachTarget, Restarts
 from holdfast.claims import Claim
 from holdfast.errors import InputError, StorageError, VerificationError
-from holdfast.evaluation import verify
+from holdfast.evaluation import Member, Suite, verify
+from holdfast.plain import describe, digest
 from malformed import VALUES, changed, places, seal
 
 
@@ -96,6 +98,25 @@ def test_an_evaluation_in_such_batches_is_refused_before_it_begins(run, tmp_path
         with pytest.raises(InputError, match=r"batch_size must be in 1\.\.4,096, got"):
             run(batch_size=size)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        EachTarget(attack=PGD(), top=10**9),
+        Chain(first=PGD(), then=EachTarget(attack=PGD(), top=10**9)),
+        EOT(attack=Chain(first=MALT(top=10**9), then=PGD())),
+        Restarts(attack=Restarts(attack=PGD(), restarts=10**4), restarts=10**4),
+    ],
+    ids=lambda attack: type(attack).__name__,
+)
+def test_attacks_of_too_many_parts_are_refused_before_they_are_made(copied, net, data, attack):
+    suite = Suite(name="own", members=(Member(name="a", attack=attack),))
+    members = [{"name": "a", "attack": describe(attack), "digest": digest(attack)}]
+    entry = {"name": "own", "digest": digest(suite), "definition": describe(suite)}
+    entry |= {"members": members, "exhaustive": False}
+    folder = seal(copied.folder, changed(copied.document, ("suite",), entry))
+    assert "of too many parts" in str(refusal(folder, net, data))
 
 
 X = torch.rand(3, 1, 5, 5)

@@ -12,6 +12,7 @@ from torch import Tensor
 from holdfast.attacks.base import Attack, Point, Unscored, climb
 from holdfast.attacks.limits import at_least, not_negative, positive
 from holdfast.attacks.starts import Start
+from holdfast.attacks.travel import path_length
 from holdfast.logits import masked
 from holdfast.losses import Loss, Margin, ProbabilityMargin
 from holdfast.objective import Objective
@@ -115,7 +116,7 @@ class GAMA(Attack):
         yield Unscored(z)
 
     def travel(self) -> float | None:
-        return sum(self._fraction(k / self.steps) for k in range(self.steps))
+        return path_length(lambda k: self._fraction(k / self.steps), self.steps)
 
     def _fraction(self, progress: float) -> float:
         return self.step_size / 10.0 ** sum(progress >= fall for fall in FALLS)

@@ -11,6 +11,7 @@ from torch import Tensor
 from holdfast.attacks.base import Attack, Point, Unscored, climb
 from holdfast.attacks.limits import at_least, positive
 from holdfast.attacks.starts import Start, Uniform
+from holdfast.attacks.travel import path_length
 from holdfast.logits import best_other, of_class
 from holdfast.losses import Loss
 from holdfast.objective import Objective
@@ -81,7 +82,7 @@ class MD(Attack):
             yield Unscored(z)
 
     def travel(self) -> float | None:
-        return sum(self._fraction(k) for k in range(self.steps))
+        return path_length(self._fraction, self.steps)
 
     def cost(self) -> str:
         return "2 x (steps + 1 forward, steps backward)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from holdfast.errors import HoldfastWarning, outside
@@ -12,6 +12,7 @@ from holdfast.registry import name_of
 from holdfast.threat import Space
 
 ENOUGH = 1.0 - 1e-9  # of the radius; ten steps of a tenth are enough
+LOOKS = 10_000  # steps whose lengths are added up
 
 
 def short_steps(component: Any, space: Space) -> list[str]:
@@ -27,6 +28,12 @@ def warn_of_short_steps(component: Any, space: Space) -> None:
     """Warn of the same, once for each line of the caller's."""
     for line in short_steps(component, space):
         warnings.warn(line, HoldfastWarning, stacklevel=outside())
+
+
+def path_length(fraction: Callable[[int], float], steps: int) -> float:
+    """Return the sum of fraction(k) over all k < steps; where they are very many, from LOOKS."""
+    looks = min(steps, LOOKS)
+    return sum(fraction(i * steps // looks) for i in range(looks)) * (steps / looks)
 
 
 def _lines(component: Any, space: Space) -> Iterator[str]:

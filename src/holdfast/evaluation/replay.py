@@ -9,6 +9,7 @@ was chosen because it finds little is not caught by this.
 
 from __future__ import annotations
 
+import math
 import secrets
 import sys
 import time
@@ -26,6 +27,7 @@ from torch import Tensor
 
 from holdfast.claims import Claim, Ledger
 from holdfast.claims.chance import at_least
+from holdfast.deadline import OutOfTime, at_most
 from holdfast.errors import VerificationError
 from holdfast.evaluation.cascade import Cascade, Example
 from holdfast.evaluation.forecast import seconds_a_batch
@@ -37,7 +39,8 @@ from holdfast.runtime import environment, threads
 from holdfast.threat import Status
 
 SECONDS = 60.0  # of attacks, where no number of points is asked for
-LEAST = 5  # points, whatever they take
+LEAST = 5  # points, whatever they take up to LONGEST
+LONGEST = 1800.0  # seconds, before the verifier is asked
 ROUNDING = 0.01  # share of the survivors that a search on other hardware may break
 CHANCE = 0.025  # probability below which that share does not explain what broke
 
@@ -55,6 +58,10 @@ class Replay:
     of: int
     seed: int
     broken: int = 0
+
+    def and_of(self, again: int, broken: int) -> Replay:
+        """Return what came of these and so many more."""
+        return replace(self, again=self.again + again, broken=self.broken + broken)
 
     @property
     def hidden(self) -> int:
@@ -84,7 +91,8 @@ def replay_some(
     choice, by default from the operating system's entropy.
 
     Raises VerificationError if a point breaks now. Where the hardware, the versions or the shape of
-    the batches are not the claim's, a few may.
+    the batches are not the claim's, a few may. Also where no number is asked for and five points
+    would take too long: the suite is whatever the claim says.
     """
     seed = secrets.randbits(63) if seed is None else seed
     statuses = claim.per_example["status"]
@@ -97,21 +105,30 @@ def replay_some(
         return None
     drawn = setting.positions[torch.tensor(kept)]
     drawn = drawn[Rng(seed, setting.data.ids[drawn]).fold("replay").uniform().argsort(stable=True)]
-    with threads(claim.document["threads"]), _progress(count or len(drawn)) as show:
-        shaped = setting if count is not None else _affordable(setting)
-        alike = shaped.batch_size == setting.batch_size and _is_like(claim, setting)
-        found, stuck = Replay(again=0, of=len(drawn), seed=seed), Counter[str]()
-        for part in _parts(drawn, shaped.batch_size, count):
-            examples = _attack(shaped, part)
-            lost = [e for e in examples if e.status is not Status.UNBROKEN]
-            found = replace(found, again=found.again + len(part), broken=found.broken + len(lost))
-            failed = any(e.status is Status.FAILED for e in lost)
-            if lost and (alike or failed or _is_much(found)):
-                raise _too_high(lost[0])
-            stuck.update(name for e in examples for name, s in e.seen.items() if s == Status.FAILED)
-            if alike:
-                _check_stuck(claim, stuck)
-            show(found.again)
+    limit = math.inf if count is not None else LONGEST
+    found, stuck = Replay(again=0, of=len(drawn), seed=seed), Counter[str]()
+    try:
+        with (
+            threads(claim.document["threads"]),
+            _progress(count or len(drawn)) as show,
+            at_most(limit),
+        ):
+            shaped = setting if count is not None else _affordable(setting, len(drawn))
+            alike = shaped.batch_size == setting.batch_size and _is_like(claim, setting)
+            for part in _parts(drawn, shaped.batch_size, count):
+                examples = _attack(shaped, part)
+                lost = [e for e in examples if e.status is not Status.UNBROKEN]
+                found = found.and_of(len(part), len(lost))
+                failed = any(e.status is Status.FAILED for e in lost)
+                if lost and (alike or failed or _is_much(found)):
+                    raise _too_high(lost[0])
+                stuck.update(n for e in examples for n, s in e.seen.items() if s == Status.FAILED)
+                if alike:
+                    _check_stuck(claim, stuck)
+                show(found.again)
+    except OutOfTime:
+        if found.again < LEAST:
+            raise _too_long(limit) from None
     return found
 
 
@@ -134,17 +151,32 @@ def _parts(drawn: Tensor, size: int, count: int | None) -> Iterator[Tensor]:
         done += len(part)
 
 
-def _affordable(setting: Setting) -> Setting:
+def _affordable(setting: Setting, survivors: int) -> Setting:
     """Return the setting with batches so small that one of them takes no longer than allowed.
 
     That changes the last digits of what a network returns, and so what a search finds: only where
-    a batch of the claim's own shape takes too long.
+    a batch of the claim's own shape takes too long. Raises VerificationError where the smallest
+    takes hours: what a claim says that its suite does may be more than anybody can repeat.
     """
-    expected = seconds_a_batch(setting) or 0.0
+    expected = _expected(setting)
     if expected <= SECONDS:
         return setting
-    fewer = int(setting.batch_size * SECONDS / expected)
-    return replace(setting, batch_size=min(max(fewer, LEAST), setting.batch_size))
+    fewer = max(int(setting.batch_size * SECONDS / expected), LEAST)
+    smaller = replace(setting, batch_size=min(fewer, setting.batch_size))
+    batches = -(-min(LEAST, survivors) // smaller.batch_size)
+    needed = batches * _expected(smaller)
+    if needed > LONGEST:
+        raise _too_long(needed)
+    return smaller
+
+
+def _expected(setting: Setting) -> float:
+    """Return the seconds of one batch; infinite where the first few passes take too long."""
+    try:
+        with at_most(LONGEST / 10):
+            return seconds_a_batch(setting) or 0.0
+    except OutOfTime:
+        return math.inf
 
 
 def _attack(setting: Setting, positions: Tensor) -> list[Example]:
@@ -152,6 +184,14 @@ def _attack(setting: Setting, positions: Tensor) -> list[Example]:
     with TemporaryDirectory() as folder:
         cascade = Cascade(replace(setting, exhaustive=False), Ledger(Path(folder)), _silent)
         return cascade.run(positions)[0]
+
+
+def _too_long(seconds: float) -> VerificationError:
+    needed = f"more than {seconds / 60:,.0f} minutes" if seconds < math.inf else "too long"
+    return VerificationError(
+        f"attacking {LEAST} survivors again, as the claim says that its suite did, takes {needed}: "
+        "replay as many as you can wait for, or 0 to take on trust what the attacks did not find"
+    )
 
 
 def _is_like(claim: Claim, setting: Setting) -> bool:

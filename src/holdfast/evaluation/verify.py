@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from holdfast.arguments import checked
+from holdfast.attacks import Attack
 from holdfast.claims import (
     Claim,
     Row,
@@ -186,10 +187,10 @@ def _suite(document: Mapping[str, Any]) -> Suite:
     return suite
 
 
-def _parts(attack: Any) -> int:
+def _parts(attack: Attack) -> int:
     """Return at least how many parts a composed attack has, without making them."""
-    inner = getattr(attack, "attack", None)
-    count = 1 if inner is None else _parts(inner)
+    inner = [value for value in vars(attack).values() if isinstance(value, Attack)]
+    count = sum(_parts(part) for part in inner) or 1
     for name in ("restarts", "top"):
         count *= getattr(attack, name, 1)
     return count

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from holdfast.arguments import checked
+from holdfast.deadline import check_deadline
 from holdfast.errors import InputError
 from holdfast.models.adapter import Model, answer, wrap
 from holdfast.models.transforms import Transform
@@ -34,6 +35,7 @@ class Draws:
         self.looks += 1
         total: Tensor | None = None
         for k in range(self.count):
+            check_deadline()
             with own_randomness(x.device, *self.origin, look, k):
                 logits = answer(model, x)
             total = logits if total is None else total + logits

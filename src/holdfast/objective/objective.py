@@ -14,6 +14,7 @@ from contextlib import contextmanager, nullcontext
 import torch
 from torch import Tensor, nn
 
+from holdfast.deadline import check_deadline
 from holdfast.errors import InputError, Unsupported
 from holdfast.logits import masked, only_others, tolerance
 from holdfast.losses import Loss
@@ -313,6 +314,7 @@ class Objective:
         return self._forward(model, x_adv)
 
     def _forward(self, model: nn.Module, x_adv: Tensor) -> Tensor:
+        check_deadline()
         draws = self._draws
         logits: Tensor = draws.mean(model, x_adv) if draws else answer(model, x_adv)
         self._count(0)
