@@ -25,6 +25,8 @@ from holdfast.plain import describe, digest
 from holdfast.registry import known
 from holdfast.reporting import to_markdown
 from holdfast.rng import Rng
+from holdfast.spaces import Linf
+from holdfast.threat import ThreatModel
 
 
 @pytest.fixture
@@ -160,6 +162,37 @@ def test_a_certificate_that_nobody_can_recompute(forger, old, tmp_path):
         forger.write()
     with pytest.raises(VerificationError, match="certified"):
         to_markdown([Claim.load(forger.folder)])
+
+
+class Far(nn.Module):
+    """A network with a class so far below the others that rounding looks large beside its range."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x):
+        logits = self.net(x)
+        return torch.cat([logits, torch.full_like(logits[:, :1], -9e5)], 1)
+
+
+@pytest.mark.parametrize("status", ["unbroken", "broken"])
+def test_misclassified_examples_within_the_rounding_of_a_class_far_below(
+    net, data, run, status, tmp_path
+):
+    forger = Forger(run(Far(net), threat=ThreatModel(Linf(eps=1e-4))), tmp_path / "forged")
+    wrong = [row for row in forger.rows if row["status"] == "clean-wrong"]
+    assert len(wrong) > 5
+    for row in wrong:
+        shown = {"size": "0.0", "broken_by": "pgd"} if status == "broken" else {}
+        forger.set(row, status=status, **shown)
+    if status == "broken":  # by itself, which costs robust accuracy nothing
+        ids = torch.tensor([int(row["id"]) for row in wrong])
+        x = data.select(ids).batch(torch.arange(len(ids))).x
+        forger.put(EVIDENCE, {"ids": ids, "x_adv": x})
+        forger.remake_gallery(Far(net), data)
+    with pytest.raises(VerificationError, match="classified otherwise than the claim says"):
+        verify(forger.write(), model=Far(net), data=data, replay=0)
 
 
 # The name of a suite
