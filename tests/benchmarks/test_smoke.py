@@ -58,6 +58,7 @@ def test_pgd_against_peers(tmp_path):
         pytest.skip(f"ours ran; not installed: {', '.join(missing)}")
 
 
+@pytest.mark.slow
 def test_low_precision(tmp_path):
     result = run("speed/low_precision.py", tmp_path)
     assert result["speed"][0]["times_faster"] > 0
@@ -110,6 +111,7 @@ def test_optimality(tmp_path):
     assert sorted((tmp_path / "work").rglob("*.json")) == made
 
 
+@pytest.mark.slow
 def test_speed_of_attacks(tmp_path):
     work = ("--work", str(tmp_path / "work"))
     result = run("attacks/speed.py", tmp_path, *work)

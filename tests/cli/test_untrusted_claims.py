@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from holdfast.storage import write_card
 from holdfast.training.folder import read_run, write_run
 from malformed import changed, seal
 
@@ -87,9 +88,9 @@ def test_neither_a_report_nor_a_search_model_s_name_imports_anything(holdfast, f
 @pytest.mark.parametrize("named", ["/etc/x.npz train", "../x train", "http://127.0.0.1:9/x"])
 def test_data_that_a_run_of_others_names_are_not_opened_either(holdfast, trained, tmp_path, named):
     run = shutil.copytree(trained, tmp_path / "run")
-    settings = json.loads((run / "run.json").read_text())
+    settings = read_run(run)
     settings["data"]["train"]["name"] = named
-    (run / "run.json").write_text(json.dumps(settings))
+    write_card(run / "run.json", settings)  # with a digest that fits
     ran = holdfast("attack", "--model", run, "--attack", "fgsm")
     assert ran.status == 2
     assert ran.err.startswith("error: say which data: --data NAME; the run names ")

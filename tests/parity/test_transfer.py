@@ -99,6 +99,7 @@ def other_images(shared):
     )
 
 
+@pytest.mark.slow
 def test_each_part_carries_over_more_often_than_plain_steps(shared, carried):
     """Measured: BIM 0.66, MI 0.74, DI 0.87, SI-NI 0.86, VNI 0.86, Admix 0.89, DI with TI 0.87."""
     plain = carried(BIM(loss=CE))

@@ -21,7 +21,16 @@ def search(name):
     return RadiusSearch(attack=INNER, first=FIRST[name], radii=15)
 
 
-@pytest.mark.parametrize(("name", "classes"), [("l1", 2), ("l2", 10), ("linf", 2), ("linf", 10)])
+@pytest.mark.parametrize(
+    ("name", "classes"),
+    [
+        ("l1", 2),
+        ("l2", 2),
+        ("linf", 2),
+        pytest.param("l2", 10, marks=pytest.mark.slow),
+        pytest.param("linf", 10, marks=pytest.mark.slow),
+    ],
+)
 def test_within_one_percent_of_the_closed_form(name, classes):
     """Of many planes each is climbed: the nearest margin alone has a hill for every class."""
     each = replace(search(name), attack=EachTarget(attack=INNER, top=classes - 1))
