@@ -116,6 +116,10 @@ class Stage:
 Tick = Callable[[str, int], None]  # member, examples done
 
 
+def silent(member: str, examples: int) -> None:
+    """Show nothing."""
+
+
 class Cascade:
     """Runs a setting's stages on chunks of examples, through a ledger."""
 

@@ -13,8 +13,7 @@ from holdfast.arguments import checked
 from holdfast.attacks.travel import warn_of_short_steps
 from holdfast.claims import Claim, Ledger, write_claim
 from holdfast.data import Examples
-from holdfast.errors import InputError
-from holdfast.evaluation.cascade import Cascade, Example, Stage, Tick
+from holdfast.evaluation.cascade import Cascade, Example, Stage, Tick, silent
 from holdfast.evaluation.display import Display
 from holdfast.evaluation.document import Outcome, document
 from holdfast.evaluation.forecast import forecast
@@ -112,8 +111,6 @@ def radii(threat: ThreatModel, eps: Sequence[Number]) -> list[ThreatModel]:
 
     Raises InputError for an eps that the space refuses.
     """
-    if isinstance(eps, str):
-        raise InputError(f"eps must be a list of radii, got {eps!r}: write [{eps!r}]")
     found = [threat.with_eps(value) for value in eps]
     by_radius = {each.space.radius: each for each in [*found, threat]}
     return [by_radius[radius] for radius in sorted(by_radius)]
@@ -149,7 +146,7 @@ class Run:
             return self._write(outcomes, expected)
         group.wait()
         if group.first:  # every segment is there now: reading them in order is the merge
-            self._write(self._outcomes(ledger, _silent, Group()), expected)
+            self._write(self._outcomes(ledger, silent, Group()), expected)
         group.wait()
         return Claim.load(self.out)
 
@@ -180,7 +177,3 @@ class Run:
         if came_from and came_from.network:
             stated["model"]["name"] = came_from.network
         return write_claim(self.out, stated, files)
-
-
-def _silent(member: str, examples: int) -> None:
-    """Show nothing."""

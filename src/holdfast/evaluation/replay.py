@@ -29,7 +29,7 @@ from holdfast.claims import Claim, Ledger
 from holdfast.claims.chance import at_least
 from holdfast.deadline import OutOfTime, at_most
 from holdfast.errors import VerificationError
-from holdfast.evaluation.cascade import Cascade, Example
+from holdfast.evaluation.cascade import Cascade, Example, silent
 from holdfast.evaluation.forecast import seconds_a_batch
 from holdfast.evaluation.recheck.hidden import most_hidden
 from holdfast.evaluation.recheck.stages import concerned
@@ -182,7 +182,7 @@ def _expected(setting: Setting) -> float:
 def _attack(setting: Setting, positions: Tensor) -> list[Example]:
     """Run the whole suite on the examples at `positions`."""
     with TemporaryDirectory() as folder:
-        cascade = Cascade(replace(setting, exhaustive=False), Ledger(Path(folder)), _silent)
+        cascade = Cascade(replace(setting, exhaustive=False), Ledger(Path(folder)), silent)
         return cascade.run(positions)[0]
 
 
@@ -240,7 +240,3 @@ def _progress(total: int) -> Iterator[Callable[[int], None]]:
     ) as progress:
         task = progress.add_task("", total=total)
         yield lambda done: progress.update(task, completed=done)
-
-
-def _silent(member: str, examples: int) -> None:
-    """Show nothing."""

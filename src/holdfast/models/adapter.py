@@ -138,7 +138,7 @@ def wrap(
         _refuse_rewrapping(model, normalize, range, said=said)
         return model
     mean, std = _statistics(normalize)
-    return Model(_module_of(model, outputs, num_classes), mean, std, _valid_range(range))
+    return Model(_module_of(model, outputs, num_classes), mean, std, range)
 
 
 def _module_of(model: Any, outputs: str | None, num_classes: int | None) -> nn.Module:
@@ -284,16 +284,6 @@ def _statistics(normalize: tuple[Channel, Channel] | None) -> tuple[Tensor | Non
             f"got shapes {tuple(mean.shape)} and {tuple(std.shape)}"
         )
     return mean, std
-
-
-def _valid_range(range: tuple[float, float]) -> tuple[float, float]:
-    try:
-        low, high = (float(bound) for bound in range)
-    except (TypeError, ValueError):
-        low = high = 0.0
-    if not low < high:
-        raise InputError(f"range must be (low, high) with low < high, got {range!r}")
-    return low, high
 
 
 def _refuse_rewrapping(

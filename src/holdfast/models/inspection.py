@@ -70,8 +70,8 @@ def check_logits(model: Model, x: Tensor, y: Tensor) -> int:
     Cheap enough for every attack. Raises InputError for a model that cannot take x or that returns
     probabilities.
     """
-    logits = _first_logits(model, x)
     with _random_states(x), frozen(model):
+        logits = _first_logits(model, x)
         finding = judge_outputs(model, x, logits, y)
     if finding.status is Verdict.FAIL:
         raise InputError(f"{finding.message}: {finding.remedy}")
@@ -81,13 +81,13 @@ def check_logits(model: Model, x: Tensor, y: Tensor) -> int:
 @checked
 def count_classes(model: Model, x: Tensor) -> int:
     """Return K after one forward pass of x (N, ...); InputError for a model that cannot take x."""
-    return _first_logits(model, x).shape[1] - model.rejects
+    with _random_states(x), frozen(model):
+        return _first_logits(model, x).shape[1] - model.rejects
 
 
 def _first_logits(model: Model, x: Tensor) -> Tensor:
     try:
-        with _random_states(x), frozen(model):
-            return _logits(model, x)
+        return _logits(model, x)
     except HoldfastError:
         raise
     except Exception as error:  # whatever somebody's network raises
