@@ -167,18 +167,7 @@ def fit(
     probe = fitting.data.batch(torch.arange(min(PROBE, len(data)))).to(fitting.device)
     check_logits(wrapped, probe.x, probe.y)
     warn_of_short_steps(method, threat.space)
-    about = {
-        "model": model_digest(wrapped),
-        "method": describe(method),
-        "space": describe(threat.space),
-        "goal": describe(threat.goal),
-        "radius": threat.space.radius,
-        "split": {"name": data.name, "part": data.part, "fingerprint": data.fingerprint},
-        "examples": len(data),
-        "groups": fitting.groups,
-        "seed": seed,
-        "batch_size": batch_size,
-    }
+    about = _about(method, fitting)
     with locked(out, "a fit"):
         if (out / ABOUT).exists():
             return _stored(out, about)
@@ -188,6 +177,23 @@ def fit(
                 about["fooled"] = fitting.fooled(delta)
         seen = [mark for batch in fitting.batches(0) for mark in marks(batch.x)]
         return store(out, delta, data.ids, torch.tensor(seen), about)
+
+
+def _about(method: Universal, fitting: Fitting) -> dict[str, Any]:
+    """Return all that a fit depends on, as plain data."""
+    data, space = fitting.data, fitting.threat.space
+    return {
+        "model": model_digest(fitting.model),
+        "method": describe(method),
+        "space": describe(space),
+        "goal": describe(fitting.threat.goal),
+        "radius": space.radius,
+        "split": {"name": data.name, "part": data.part, "fingerprint": data.fingerprint},
+        "examples": len(data),
+        "groups": fitting.groups,
+        "seed": fitting.seed,
+        "batch_size": fitting.batch_size,
+    }
 
 
 def _stored(out: Path, wanted: dict[str, Any]) -> Perturbation:

@@ -30,8 +30,23 @@ def check_figures(claim: Claim, setting: Setting, findings: Sequence[Finding]) -
     Raises VerificationError unless everything that follows from the rest follows from it.
     """
     document, table = claim.document, claim.per_example
+    for what, holds in _statements(claim, setting):
+        if not _quietly(holds):
+            raise VerificationError(f"the claim is not consistent: {what} cannot be so")
+    bars = [Bar(**bar) for bar in document["waterfall"]]
+    members, tied = setting.answered(), table["status"].count(Status.MARGINAL)
+    doubts = settings(members, setting.threat.space)
+    guess = above_chance(table["label"], bars[0].broken, setting.num_classes)
+    found = [*findings, guess, *doubts, *diagnose(members, bars, tied)]
+    _check_checks(claim, found)
+    return found
+
+
+def _statements(claim: Claim, setting: Setting) -> list[tuple[str, Callable[[], bool]]]:
+    """Return what must follow from the rest of a claim, by name, each with its test."""
+    document, table = claim.document, claim.per_example
     pairs = list(zip(table["label"], table["status"], strict=True))
-    tests: list[tuple[str, Callable[[], bool]]] = [
+    return [
         ("its sentence", lambda: document["threat_sentence"] == setting.threat.sentence()),
         ("its statuses", lambda: set(table["status"]) <= {status.value for status in Status}),
         ("the model's facts", lambda: about_model(setting).items() <= document["model"].items()),
@@ -55,16 +70,6 @@ def check_figures(claim: Claim, setting: Setting, findings: Sequence[Finding]) -
             lambda: len({c["id"] for c in claim.checks}) == len(claim.checks),
         ),
     ]
-    for what, holds in tests:
-        if not _quietly(holds):
-            raise VerificationError(f"the claim is not consistent: {what} cannot be so")
-    bars = [Bar(**bar) for bar in document["waterfall"]]
-    members, tied = setting.answered(), table["status"].count(Status.MARGINAL)
-    doubts = settings(members, setting.threat.space)
-    guess = above_chance(table["label"], bars[0].broken, setting.num_classes)
-    found = [*findings, guess, *doubts, *diagnose(members, bars, tied)]
-    _check_checks(claim, found)
-    return found
 
 
 def _quietly(holds: Callable[[], bool]) -> bool:

@@ -7,7 +7,6 @@ and, through them, for gradients. What the threat model does not grant cannot be
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
@@ -16,13 +15,14 @@ from torch import Tensor, nn
 
 from holdfast.deadline import check_deadline
 from holdfast.errors import InputError, Unsupported
-from holdfast.logits import masked, only_others, tolerance
+from holdfast.logits import masked, only_others
 from holdfast.losses import Loss
 from holdfast.models.adapter import Model, answer, frozen
 from holdfast.models.draws import Draws
 from holdfast.models.gradients import input_gradient, is_checkpointed
+from holdfast.objective.meter import BACKWARD, FORWARD, QUERIES, BudgetSpent, Cost, Meter
 from holdfast.objective.offer import offered, refusal
-from holdfast.objective.score import BudgetSpent, Cost, Score
+from holdfast.objective.score import Score, harm_and_tie
 from holdfast.rng import Rng
 from holdfast.tensors import either
 from holdfast.threat import DEFAULT_LOSS, Aim, Knowledge, ThreatModel
@@ -72,8 +72,7 @@ class Objective:
         self._steer: Tensor | None = None
         self._reference: list[Tensor] = []  # one tensor once it is known, shared by all views
         self._known: dict[str, Tensor] = {}  # what attacks found out before their search, by name
-        self._shared = [0, 0, 0]  # passes of the whole batch; with the meter, those of each example
-        self._meter = torch.zeros(3, len(y), dtype=torch.int64, device=y.device)
+        self._meter = Meter(len(y), y.device)
         self._rows: Tensor | None = None  # rows of the meter that this view counts in; None: all
         self._checkpointed: list[bool] = []  # one entry once it is known, shared by all views
         self._draws: Draws | None = None  # several passes at every look; None: one
@@ -140,7 +139,7 @@ class Objective:
             self._checkpointed.append(is_checkpointed(values))
         whole = self._checkpointed[0]
         gradient = input_gradient(values.sum(), z, whole=whole, retain_graph=retain_graph)
-        self._count(1)
+        self._count(BACKWARD)
         return gradient
 
     def labels(self, x_adv: Tensor, at: Rng) -> Tensor:
@@ -257,9 +256,7 @@ class Objective:
     @property
     def cost(self) -> Cost:
         """Return the passes so far of this view's examples."""
-        spent = self._meter if self._rows is None else self._meter[:, self._rows]
-        together = torch.tensor(self._shared, device=spent.device)
-        return Cost(*(spent + together[:, None]))
+        return self._meter.cost(self._rows)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -310,14 +307,14 @@ class Objective:
             limit = self.limit
             if limit is not None and bool((self.cost.queries + self._times > limit).any()):
                 raise BudgetSpent
-            self._count(2)
+            self._count(QUERIES)
         return self._forward(model, x_adv)
 
     def _forward(self, model: nn.Module, x_adv: Tensor) -> Tensor:
         check_deadline()
         draws = self._draws
         logits: Tensor = draws.mean(model, x_adv) if draws else answer(model, x_adv)
-        self._count(0)
+        self._count(FORWARD)
         return logits if logits.dtype == torch.float64 else logits.float()
 
     def _loss(self, logits: Tensor) -> Tensor:
@@ -334,35 +331,16 @@ class Objective:
         return harm[0], tie[0]
 
     def _judged(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Return harm and tie, (M, B) each, of logits (M, B, K): all rows at once.
-
-        An infinite logit on a wrong class reaches the goal all the same; any other is no number. A
-        class at -inf is never predicted: where no rival is left, the goal is as far as can be.
-        """
-        looks, rows = len(logits), logits.flatten(0, 1)
-        y, targets = self.y, self.targets
-        if looks > 1:
-            y = y.repeat(looks)
-            targets = None if targets is None else targets.repeat(looks)
-        with torch.no_grad():
-            wanted, rival = self.threat.goal.compared(rows, y, targets)
-            harm = (wanted - rival).clamp_min(torch.finfo(rows.dtype).min)
-            tie, top = tolerance(wanted, rival), rows.amax(1)
-            if not math.isfinite(top.sum()):
-                harm = torch.where(top.isfinite() | (harm == torch.inf), harm, torch.nan)
-        return harm.unflatten(0, (looks, -1)), tie.unflatten(0, (looks, -1))
+        """Return harm and tie, (M, B) each, of logits (M, B, K)."""
+        return harm_and_tie(self.threat.goal, logits, self.y, self.targets)
 
     @property
     def _times(self) -> int:
         """Return how many passes a look is."""
         return self._draws.count if self._draws else 1
 
-    def _count(self, column: int) -> None:
-        if self._rows is None:
-            self._shared[column] += self._times
-        else:
-            passes = torch.full_like(self._rows, self._times)
-            self._meter[column].index_add_(0, self._rows, passes)
+    def _count(self, kind: int) -> None:
+        self._meter.add(kind, self._times, self._rows)
 
     def _view(self, **changes: object) -> Objective:
         view = copy.copy(self)

@@ -1,4 +1,4 @@
-"""What a model can answer at all, whatever the threat model permits."""
+"""The knowledge that a model can answer to, whatever the threat model permits."""
 
 from __future__ import annotations
 

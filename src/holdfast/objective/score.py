@@ -1,15 +1,16 @@
-"""What a look at changed inputs says about each example, and what looks cost."""
+"""Loss, harm and tie of each example, from one look at changed inputs."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from holdfast.logits import logit_range, unmasked
+from holdfast.logits import logit_range, tolerance, unmasked
+from holdfast.threat import Goal
 
 EDGE = 1e-5  # of the largest logit's size
 
@@ -74,16 +75,22 @@ class Score:
         return harm[0], tie[0]
 
 
-class Cost(NamedTuple):
-    """Passes per example, each (B,) int64.
+def harm_and_tie(
+    goal: Goal, logits: Tensor, y: Tensor, targets: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Return harm and tie, (M, B) each, of logits (M, B, K): all rows at once.
 
-    A query is a forward pass that the attacker asks of the judged model.
+    An infinite logit on a wrong class reaches the goal all the same; any other is no number. A
+    class at -inf is never predicted: where no rival is left, the goal is as far as can be.
     """
-
-    forward: Tensor
-    backward: Tensor
-    queries: Tensor
-
-
-class BudgetSpent(Exception):
-    """The threat model's query budget is used up; the search ends with what it has."""
+    looks, rows = len(logits), logits.flatten(0, 1)
+    if looks > 1:
+        y = y.repeat(looks)
+        targets = None if targets is None else targets.repeat(looks)
+    with torch.no_grad():
+        wanted, rival = goal.compared(rows, y, targets)
+        harm = (wanted - rival).clamp_min(torch.finfo(rows.dtype).min)
+        tie, top = tolerance(wanted, rival), rows.amax(1)
+        if not math.isfinite(top.sum()):
+            harm = torch.where(top.isfinite() | (harm == torch.inf), harm, torch.nan)
+    return harm.unflatten(0, (looks, -1)), tie.unflatten(0, (looks, -1))
