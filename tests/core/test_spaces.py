@@ -7,9 +7,21 @@ import math
 import pytest
 import torch
 
+from holdfast import (
+    Circle,
+    Corrupted,
+    Flow,
+    Frame,
+    Masked,
+    Patch,
+    Recolor,
+    Rectangle,
+    RotationTranslation,
+)
 from holdfast.errors import InputError
+from holdfast.plain import build, describe
 from holdfast.rng import Rng
-from holdfast.spaces import L2, Linf, squares
+from holdfast.spaces import L0, L1, L2, Linf, PixelL0, squares
 
 SPACES = [Linf(eps=0.1), L2(eps=0.7)]
 NAMES = ["linf", "l2"]
@@ -318,3 +330,19 @@ def test_a_square_step_in_linf_sets_one_window_to_a_corner_per_channel():
             values = (moved[i, c] - x[i, c])[inside[i, c]].unique()
             assert len(values) == 1
             assert abs(float(values)) == pytest.approx(0.1, rel=1e-5)
+
+
+WHOLE = [
+    *(space(eps=1.0) for space in (L0, L1, L2, Linf, PixelL0, Flow, Recolor, Corrupted, Patch)),
+    Linf(eps=16.0, range=(0.0, 255.0)),
+    Patch(height=1.0, width=1.0, shape=Circle(radius=1.0)),
+    Masked(eps=1.0, shapes=(Circle(radius=1.0), Frame(width=1.0), Rectangle(height=1.0))),
+    RotationTranslation(eps=1.0, degrees=20.0, shift=2.0),
+    RotationTranslation(eps="1/2"),
+]
+
+
+@pytest.mark.parametrize("space", WHOLE, ids=lambda space: space.sentence()[:40])
+def test_a_set_read_from_a_claim_says_the_same_of_itself(space):
+    """Plain data write 1.0 as 1; a claim whose sentence is another one is refused."""
+    assert build("space", describe(space)).sentence() == space.sentence()

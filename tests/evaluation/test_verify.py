@@ -12,11 +12,12 @@ from torch import nn
 
 from evaluation_setup import TINY, examples, network
 from forging import Forger
+from holdfast.attacks import PGD
 from holdfast.claims import Accuracy, Claim, write_claim
 from holdfast.errors import StorageError, VerificationError
-from holdfast.evaluation import STANDARD_1, evaluate, stage, verify
+from holdfast.evaluation import STANDARD_1, Member, Suite, evaluate, stage, verify
 from holdfast.plain import describe, digest
-from holdfast.spaces import Linf
+from holdfast.spaces import L2, Linf, Patch, PixelL0
 from holdfast.threat import Targeted, ThreatModel
 
 
@@ -57,6 +58,18 @@ def test_a_claim_without_counterexamples_holds(net, data, tmp_path):
     proven = verify(tmp_path, model=net, data=data, replay=2)
     assert (proven.points, proven.counterexamples, proven.replayed) == (90, 0, 2)
     assert proven.bound == proven.claim.clean_accuracy
+
+
+@pytest.mark.parametrize(
+    ("space", "eps"), [(L2(eps=1.0), [2.0]), (Patch(eps=1.0), []), (PixelL0(eps=2.0), [])], ids=str
+)
+def test_a_radius_written_with_a_point_holds(net, data, tmp_path, space, eps):
+    """A claim writes it as a whole number."""
+    suite = Suite(name="own", members=(Member(name="a", attack=PGD()),))
+    options = {"suite": suite, "batch_size": 16, "n": 16, "quiet": True, "out": tmp_path}
+    claim = evaluate(net, data, threat=ThreatModel(space), eps=eps, **options)
+    verify(tmp_path, model=net, data=data, replay=2)
+    assert str(space.eps) not in claim.document["threat_sentence"]
 
 
 def test_a_randomised_model_cannot_be_verified(net, data, threat, tmp_path):

@@ -176,7 +176,7 @@ def _curve(outcomes: Sequence[Outcome], own: Outcome) -> list[dict[str, Any]]:
     """
     return [
         {
-            "eps": str(outcome.threat.space.eps),
+            "eps": outcome.threat.space.eps_text,
             "radius": number(outcome.threat.space.eps),
             "robust": robust(_counts_at(outcome, own)).plain(),
             "cost": cost(added(outcome.stages)),

@@ -50,7 +50,7 @@ class Corrupted(Space):
     def sentence(self) -> str:
         names = ", ".join(type(each).__name__ for each in self.corruptions)
         return (
-            f"one common corruption ({names}) of severity up to {self.eps}, inputs in "
+            f"one common corruption ({names}) of severity up to {self.eps_text}, inputs in "
             f"{self.range[0]:g}..{self.range[1]:g}"
         )
 

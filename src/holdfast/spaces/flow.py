@@ -51,7 +51,7 @@ class Flow(Space):
 
     def sentence(self) -> str:
         return (
-            f"each pixel taken from up to {self.eps} pixels away, inputs in "
+            f"each pixel taken from up to {self.eps_text} pixels away, inputs in "
             f"{self.range[0]:g}..{self.range[1]:g}"
         )
 

@@ -38,7 +38,7 @@ class L0(Space):
         return L0Region(x, radii(radius, self, x), self.range)
 
     def sentence(self) -> str:
-        return f"L0 eps={self.eps} coordinates, inputs in {self.range[0]:g}..{self.range[1]:g}"
+        return f"L0 eps={self.eps_text} coordinates, inputs in {self.range[0]:g}..{self.range[1]:g}"
 
 
 class L0Region(Places):

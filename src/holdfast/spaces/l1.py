@@ -45,7 +45,7 @@ class L1(Space):
         return L1Region(x, radii(radius, self, x), self.range)
 
     def sentence(self) -> str:
-        return f"L1 eps={self.eps}, inputs in {self.range[0]:g}..{self.range[1]:g}"
+        return f"L1 eps={self.eps_text}, inputs in {self.range[0]:g}..{self.range[1]:g}"
 
 
 class L1Region(Ball):

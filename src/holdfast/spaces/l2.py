@@ -49,7 +49,7 @@ class L2(Space):
         return L2Region(x, radii(radius, self, x), self.range)
 
     def sentence(self) -> str:
-        return f"L2 eps={self.eps}, inputs in {self.range[0]:g}..{self.range[1]:g}"
+        return f"L2 eps={self.eps_text}, inputs in {self.range[0]:g}..{self.range[1]:g}"
 
 
 class L2Region(Ball):

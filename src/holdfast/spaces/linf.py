@@ -39,7 +39,7 @@ class Linf(Space):
         return LinfRegion(x, radii(radius, self, x), self.range)
 
     def sentence(self) -> str:
-        return f"Linf eps={self.eps}, inputs in {self.range[0]:g}..{self.range[1]:g}"
+        return f"Linf eps={self.eps_text}, inputs in {self.range[0]:g}..{self.range[1]:g}"
 
 
 class LinfRegion(Ball):

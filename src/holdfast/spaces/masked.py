@@ -115,7 +115,7 @@ class Masked(Space):
     def sentence(self) -> str:
         shapes = ", ".join(str(shape) for shape in self.shapes)
         return (
-            f"inside a mask ({shapes}) up to {self.eps}, inputs in "
+            f"inside a mask ({shapes}) up to {self.eps_text}, inputs in "
             f"{self.range[0]:g}..{self.range[1]:g}"
         )
 

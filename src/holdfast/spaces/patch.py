@@ -72,7 +72,7 @@ class Patch(Space):
         shape = "" if self.shape == Rectangle(height=1.0, width=1.0) else f" ({self.shape})"
         return (
             f"one patch{shape} of {self.height:g} x {self.width:g} of the sides anywhere, values "
-            f"up to {self.eps}, inputs in {self.range[0]:g}..{self.range[1]:g}"
+            f"up to {self.eps_text}, inputs in {self.range[0]:g}..{self.range[1]:g}"
         )
 
 

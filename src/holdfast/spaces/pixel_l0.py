@@ -38,7 +38,7 @@ class PixelL0(Space):
         return PixelRegion(x, radii(radius, self, x), self.range)
 
     def sentence(self) -> str:
-        return f"L0 eps={self.eps} pixels, inputs in {self.range[0]:g}..{self.range[1]:g}"
+        return f"L0 eps={self.eps_text} pixels, inputs in {self.range[0]:g}..{self.range[1]:g}"
 
 
 class PixelRegion(Places):

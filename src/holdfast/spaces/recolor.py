@@ -58,7 +58,7 @@ class Recolor(Space):
     def sentence(self) -> str:
         return (
             f"one function of colours an image, on a grid of {self.points} points a channel, up to "
-            f"{self.eps}, inputs in {self.range[0]:g}..{self.range[1]:g}"
+            f"{self.eps_text}, inputs in {self.range[0]:g}..{self.range[1]:g}"
         )
 
 

@@ -56,7 +56,7 @@ class RotationTranslation(Space):
         return MovedRegion(x, radii(radius, self, x), self)
 
     def sentence(self) -> str:
-        share = "" if self.radius == 1 else f"eps={self.eps} of "
+        share = "" if self.radius == 1 else f"eps={self.eps_text} of "
         return (
             f"rotation and translation, {share}{self.degrees:g} degrees and {self.shift:g} pixels, "
             f"inputs in {self.range[0]:g}..{self.range[1]:g}"

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from holdfast.arguments import checked
 from holdfast.errors import HoldfastWarning, InputError, outside
-from holdfast.plain import digest
+from holdfast.plain import describe, digest
 from holdfast.threat.region import Region
 from holdfast.units import Length, Number, number
 
@@ -36,6 +36,11 @@ class Space:
     def radius(self) -> float:
         """Return eps as a number, in the units of the data."""
         return number(self.eps)
+
+    @property
+    def eps_text(self) -> str:
+        """Return eps as a claim writes it: 1.0 as 1, text as it is."""
+        return str(describe(self.eps))
 
     @property
     def digest(self) -> str:
