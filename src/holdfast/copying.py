@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 _M = TypeVar("_M", bound=nn.Module)
@@ -31,12 +32,21 @@ def copied(module: _M, shared: Iterable[Tensor] = ()) -> _M:
 
 
 def deep_copy(module: _M, memo: _Memo | None = None) -> _M:
-    """Return what `copy.deepcopy` does; raise TypeError where that would leave out slots."""
+    """Return what `copy.deepcopy` does; raise TypeError where that would leave out slots.
+
+    TorchScript copies a parameter as one more step of its history, unless nobody asks for gradients
+    meanwhile: a weight that is a result of others can be neither frozen nor trained.
+    """
     for part in module.modules():
         for name in _slots(type(part)):
             if hasattr(part, name):
                 raise TypeError(f"{type(part).__name__} keeps {name!r} in a slot")
-    return copy.deepcopy(module, dict(memo or {}))
+    with torch.no_grad():
+        made = copy.deepcopy(module, dict(memo or {}))
+    for ours, theirs in zip(made.parameters(), module.parameters(), strict=True):
+        if ours.requires_grad != theirs.requires_grad:
+            ours.requires_grad_(theirs.requires_grad)
+    return made
 
 
 def _copy(value: Any, memo: _Memo) -> Any:

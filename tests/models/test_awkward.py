@@ -157,6 +157,25 @@ def test_it_trains_with_an_average(name, tmp_path):
     assert torch.equal(result.best.model(X), result.model(X))
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("make", [torch.jit.script, lambda net: torch.jit.trace(net, X)])
+def test_torchscript_is_evaluated_verified_and_trained(make, tmp_path):
+    net = make(Net().eval())
+    y, out = y_of(net), tmp_path / "claim"
+    net.head.bias.requires_grad_(False)
+    claim = hf.evaluate(net, (X, y), threat=THREAT, suite=SUITE, out=out, quiet=True)
+    plain = hf.attack(Net().eval(), X, y, threat=THREAT, attack=PGD, seed=0)
+    assert claim.document["counts"]["broken"] == int(plain.success.sum())
+    net.save(tmp_path / "net.pt")
+    hf.verify(out, model=torch.jit.load(tmp_path / "net.pt"), data=(X, y))
+    plan = hf.TrainPlan(epochs=1, batch_size=6, ema=0.5)
+    data = {"validation": (X, y), "threat": THREAT, "plan": plan, "quiet": True}
+    hf.train(net, (X, y), out=tmp_path / "run", **data)
+    other = copied(net)
+    assert [p.requires_grad for p in other.parameters()] == [True] * 5 + [False]
+    assert all(p.is_leaf for p in other.parameters())
+
+
 class Saving(Net):
     """A network whose first part is computed again in the backward pass."""
 

@@ -40,7 +40,7 @@ def _parts(model: nn.Module) -> Iterator[tuple[str, str, str]]:
     """Yield (name, what, content) for every module and tensor of a model."""
     for name, module in _modules(model):
         # Not the Python module: the same class may come from a script or from an import.
-        yield name, "module", type(module).__qualname__
+        yield name, "module", _kind(module)
         yield name, "settings", _ADDRESS.sub("", module.extra_repr())
         if callable(fingerprint := getattr(module, "holdfast_digest", None)):
             yield name, "fingerprint", str(fingerprint())
@@ -49,6 +49,12 @@ def _parts(model: nn.Module) -> Iterator[tuple[str, str, str]]:
             yield prefix + leaf, "parameter", tensor_digest(weight)
         for leaf, buffer in module.named_buffers(recurse=False, remove_duplicate=False):
             yield prefix + leaf, "buffer", tensor_digest(buffer)
+
+
+def _kind(module: nn.Module) -> str:
+    """Return the class that counts: one for all TorchScript, whose copies and files change it."""
+    scripted = isinstance(module, torch.jit.ScriptModule)
+    return "RecursiveScriptModule" if scripted else type(module).__qualname__
 
 
 def _modules(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
