@@ -215,6 +215,44 @@ def test_data_that_do_not_batch_are_one_line(data, words):
     assert "\n" not in str(caught.value)
 
 
+class Broken(Items):
+    """A dataset with an item that cannot be read."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def __getitem__(self, i):
+        if i == 13:
+            raise self.error
+        return super().__getitem__(i)
+
+    def batch(self, i):
+        x, y = self[i]
+        return x[None], torch.tensor([y])
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (
+            Broken(FileNotFoundError("13.png")),
+            r"item 13 of Broken .* \(FileNotFoundError: 13.png\)",
+        ),
+        (Broken(KeyError("label")), "item 13 of Broken cannot be read"),
+        (Subset(Broken(ValueError("two\nlines")), [9, 13]), "one of the items 0 to 1 of Subset"),
+        (
+            map(Broken(OSError("13.png")).batch, range(20)),
+            r"batch 13 of map .* \(OSError: 13.png\)",
+        ),
+    ],
+)
+def test_an_item_that_cannot_be_read_is_one_line(data, words):
+    with pytest.raises(InputError, match=words) as caught:
+        as_examples(data)
+    assert "\n" not in str(caught.value)
+
+
 def test_bytes_of_zero_and_one_are_refused_whatever_brings_them():
     binary = (X > 0.5).byte()
     for data in (

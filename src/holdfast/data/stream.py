@@ -54,10 +54,10 @@ class Stream:
                 return
             except HoldfastError:
                 raise
-            except (TypeError, ValueError, RuntimeError) as error:
+            except Exception as error:  # whatever somebody's iterable raises
                 raise InputError(
                     f"batch {number} of {self.name} cannot be made ({_said(error)}): "
-                    "check that its examples are tensors of one size"
+                    "check that its examples can be read and are tensors of one size"
                 ) from error
             yield pair(item)
 

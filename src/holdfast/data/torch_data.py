@@ -89,14 +89,27 @@ class FromDataset:
 
     def _items(self, rows: list[int]) -> list[Any]:
         several = getattr(self.dataset, "__getitems__", None)  # PyTorch's loaders prefer it, too
+        items: list[Any] = []
         try:
-            return list(several(rows)) if several else [self.dataset[row] for row in rows]
+            if several:
+                return list(several(rows))
+            items.extend(self.dataset[row] for row in rows)  # as far as they can be read
+        except HoldfastError:
+            raise
         except IndexError as error:
             raise InputError(
                 f"{self.name} says that it has {len(self.dataset)} items, and reading items "
                 f"{rows[0]} to {rows[-1]} raises IndexError ({error}): correct its __len__ or the "
                 "indices"
             ) from error
+        except Exception as error:  # whatever somebody's dataset raises
+            span = f"one of the items {rows[0]} to {rows[-1]}"
+            which = span if several else f"item {rows[len(items)]}"
+            raise InputError(
+                f"{which} of {self.name} cannot be read ({type(error).__name__}: "
+                f"{(str(error).splitlines() or [''])[0]}): mend it, or leave it out (Subset)"
+            ) from error
+        return items
 
     def compare(self, rows: Tensor, y: Tensor) -> None:
         """Raise InputError if y (B,) are not the labels that the examples at `rows` go by."""
