@@ -59,6 +59,10 @@ _ELSEWHERE = {
         ("clip_min", "clip_max", "bounds", "clip_values"),
         "it belongs to the set: Linf(eps='8/255', range=(0.0, 1.0))",
     ),
+    **dict.fromkeys(
+        ("restarts", "n_restarts", "num_restarts", "nb_restarts", "num_random_init"),
+        "it wraps an attack: Restarts(attack=PGD(), restarts=5)",
+    ),
     "targeted": "it is a goal: ThreatModel(Linf(eps='8/255'), goal=Targeted(to=3))",
     **dict.fromkeys(
         ("model", "estimator", "classifier", "predict"),

@@ -71,6 +71,13 @@ def test_steps_that_cannot_cross_the_radius_are_told_their_size(component):
     assert lines[0].endswith("at eps=8/255 write step_size=0.25")
 
 
+def test_a_default_that_is_too_short_for_few_steps_is_no_slip_of_units():
+    for component in (attacks.PGD(steps=7), hf.Madry(attack=attacks.PGD(steps=7))):
+        (line,) = short_steps(component, SPACE)
+        assert "reach 0.7 of the radius" in line
+        assert line.endswith("take more of them, or write step_size=0.36")
+
+
 def test_no_default_is_too_short_and_steps_that_adapt_are_let_pass():
     from components import every_component
 

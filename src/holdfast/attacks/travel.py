@@ -40,12 +40,15 @@ def _lines(component: Any, space: Space) -> Iterator[str]:
     travel = getattr(component, "travel", None)
     far = travel() if callable(travel) else None
     if far is not None and far < ENOUGH:
-        step, eps = component.step_size, space.eps
-        yield (
-            f"the steps of {name_of(type(component))}, step_size={step:.6g}, reach {far:.2g} of "
-            "the radius in all: step_size is a fraction of the radius; if it was meant in the "
-            f"data's units, at eps={eps} write step_size={step / space.radius:.6g}"
-        )
+        step, name = component.step_size, name_of(type(component))
+        reach = f"the steps of {name}, step_size={step:.6g}, reach {far:.2g} of the radius in all"
+        if step == getattr(type(component), "step_size", None):  # the default: nobody meant units
+            yield f"{reach}: take more of them, or write step_size={2.5 * step / far:.2g}"
+        else:
+            yield (
+                f"{reach}: step_size is a fraction of the radius; if it was meant in the data's "
+                f"units, at eps={space.eps} write step_size={step / space.radius:.6g}"
+            )
     for part in _parts(component):
         yield from _lines(part, space)
 
