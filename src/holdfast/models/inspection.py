@@ -16,6 +16,7 @@ from holdfast.inputs import check_input, check_labels
 from holdfast.logits import disagreement
 from holdfast.losses import CrossEntropy, Loss, Margin
 from holdfast.models.adapter import Model, frozen
+from holdfast.models.buffers import kept_buffers
 from holdfast.models.diagnostics.probabilities import are_probabilities, judge_outputs
 from holdfast.models.finding import Finding, Verdict, failed, passed, warned
 from holdfast.models.gradients import input_gradient, is_checkpointed
@@ -262,14 +263,11 @@ def _eval_mode(model: Model, x: Tensor, logits: Tensor) -> Finding:
 
 
 def _same_as_it_came(model: Model, x: Tensor, logits: Tensor) -> bool:
-    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
     try:
-        return disagreement(_logits(model, x), logits) <= _SAME
-    except (RuntimeError, ValueError):  # batch norm refuses a single example, say
+        with kept_buffers(model):
+            return disagreement(_logits(model, x), logits) <= _SAME
+    except Exception:  # noqa: BLE001  batch norm refuses a single example, say
         return False
-    finally:
-        for buffer, value in buffers:
-            buffer.copy_(value)
 
 
 def _logits(model: Model, x: Tensor) -> Tensor:

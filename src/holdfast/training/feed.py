@@ -29,6 +29,11 @@ class Feed(Protocol):
         ...
 
     @property
+    def least(self) -> int:
+        """Return the number of examples of the smallest batch that a process gets."""
+        ...
+
+    @property
     def label_counts(self) -> Tensor:
         """Return (K,) int64: how many examples each class has."""
         ...
@@ -55,6 +60,10 @@ class FromExamples:
         return max(1, len(self.examples) // self.batch_size)
 
     @property
+    def least(self) -> int:
+        return min(len(self.examples), self.batch_size) // self.group.size
+
+    @property
     def label_counts(self) -> Tensor:
         return torch.bincount(self.examples.y, minlength=self.examples.num_classes)
 
@@ -74,6 +83,7 @@ class FromStream:
 
     stream: Stream
     steps: int
+    least: int
     label_counts: Tensor  # (K,) int64
     seekable: bool = False
 
@@ -91,10 +101,11 @@ def feed(data: Examples | Stream, batch_size: int, num_classes: int, group: Grou
         return FromExamples(examples=data, batch_size=batch_size, group=group)
     if group.size > 1:
         raise InputError("an iterable cannot be shared by processes: pass a torch Dataset")
-    steps, counts = 0, torch.zeros(num_classes, dtype=torch.int64)
+    sizes, counts = [], torch.zeros(num_classes, dtype=torch.int64)
     for batch in _labeled(data, num_classes):
-        steps, counts = steps + 1, counts + torch.bincount(batch.y, minlength=num_classes)
-    return FromStream(stream=data, steps=steps, label_counts=counts)
+        sizes.append(len(batch))
+        counts += torch.bincount(batch.y, minlength=num_classes)
+    return FromStream(stream=data, steps=len(sizes), least=min(sizes), label_counts=counts)
 
 
 def _labeled(stream: Stream, num_classes: int) -> Iterator[Batch]:

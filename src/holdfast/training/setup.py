@@ -33,6 +33,7 @@ from holdfast.training.feed import Feed, feed
 from holdfast.training.methods import Method
 from holdfast.training.parallel import Group, join
 from holdfast.training.plan import TrainPlan
+from holdfast.training.rehearsal import rehearse
 from holdfast.training.state import TrainState
 from holdfast.training.step import NETWORK, PREDICTED, Step
 from holdfast.training.tensors import tensors_of
@@ -205,6 +206,9 @@ def prepare(
     if own:
         _look_at(model, held_out)
     _try_out(setup)
+    if own:
+        x = held_out.batch(torch.arange(setup.feed.least) % len(held_out)).x
+        rehearse(model, x.to(_device(model)), seed)
     return setup
 
 
