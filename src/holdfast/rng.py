@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import math
+import random
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -90,6 +92,21 @@ def fresh_seed() -> int:
 def derive(seed: int, *names: object) -> int:
     """Return a 63-bit seed that is a function of `seed` and `names`, for code that needs one."""
     return _word("|".join(str(part) for part in (seed, *names))) >> 1
+
+
+@contextmanager
+def restored_states(*devices: torch.device) -> Iterator[None]:
+    """Give back the global random states of Python, NumPy and PyTorch, on these devices too.
+
+    Somebody's code may draw from any of them.
+    """
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global one
+    try:
+        with torch.random.fork_rng(devices=[d for d in devices if d.type == "cuda"]):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
 
 
 @contextmanager

@@ -5,13 +5,11 @@ from __future__ import annotations
 import copy
 import logging
 import operator
-import random
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, islice
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import (
@@ -30,6 +28,7 @@ from holdfast.data.examples import UNIT, Examples
 from holdfast.data.stream import Stream, pair
 from holdfast.data.torch_data import Collate, FromDataset, collate_arrays, from_dataset
 from holdfast.errors import InputError
+from holdfast.rng import restored_states
 
 logger = logging.getLogger(__name__)
 
@@ -199,13 +198,10 @@ def _untouched(*drawing: Any) -> Iterator[None]:
     states: list[tuple[torch.Generator, Tensor]] = [
         (one, one.get_state()) for one in generators if isinstance(one, torch.Generator)
     ]
-    drawn, of_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - samplers use it
     try:
-        with torch.random.fork_rng(devices=[]):
+        with restored_states():
             yield
     finally:
-        random.setstate(drawn)
-        np.random.set_state(of_numpy)  # noqa: NPY002
         for generator, state in states:
             generator.set_state(state)
 

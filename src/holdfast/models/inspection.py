@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,6 +19,7 @@ from holdfast.models.finding import Finding, Verdict, failed, passed, warned
 from holdfast.models.gradients import input_gradient, is_checkpointed
 from holdfast.models.rejecting import Rejecting, suspicion
 from holdfast.models.targets.base import BlackBox
+from holdfast.rng import restored_states
 
 _SAME = 1e-5  # of the range of the logits: two runs on the same batch
 _SAME_ALONE = 1e-4  # of their range: another batch shape may round differently
@@ -43,7 +41,7 @@ def inspect(
     be classified.
     """
     check_input(x, y, model.range)
-    with _random_states(x):
+    with restored_states(x.device):
         with frozen(model):
             logits = _logits(model, x)
             if bool((lost := _no_numbers(logits)).any()):
@@ -71,7 +69,7 @@ def check_logits(model: Model, x: Tensor, y: Tensor) -> int:
     Cheap enough for every attack. Raises InputError for a model that cannot take x or that returns
     probabilities.
     """
-    with _random_states(x), frozen(model):
+    with restored_states(x.device), frozen(model):
         logits = _first_logits(model, x)
         finding = judge_outputs(model, x, logits, y)
     if finding.status is Verdict.FAIL:
@@ -82,7 +80,7 @@ def check_logits(model: Model, x: Tensor, y: Tensor) -> int:
 @checked
 def count_classes(model: Model, x: Tensor) -> int:
     """Return K after one forward pass of x (N, ...); InputError for a model that cannot take x."""
-    with _random_states(x), frozen(model):
+    with restored_states(x.device), frozen(model):
         return _first_logits(model, x).shape[1] - model.rejects
 
 
@@ -278,16 +276,3 @@ def _logits(model: Model, x: Tensor) -> Tensor:
 
 def _fraction(mask: Tensor) -> float:
     return float(mask.double().mean())
-
-
-@contextmanager
-def _random_states(x: Tensor) -> Iterator[None]:
-    """Give back every global random state that a model may draw from."""
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - the global one
-    devices = [x.device] if x.device.type == "cuda" else []
-    try:
-        with torch.random.fork_rng(devices=devices):
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy)  # noqa: NPY002

@@ -11,13 +11,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from holdfast.logits import MASKED
 from holdfast.models.adapter import Model
 from holdfast.models.finding import Finding, Verdict, failed, passed, warned
 
 NAME = "logits"  # of the finding
 _SUM_SLACK = 1e-5  # how far a row of probabilities may be from 1
 _FULL = 1 - 1e-6  # a probability that has no room left
-_MASKED = -1e6  # what a class that is never predicted may have for a logit
 _PROBES = 16  # inputs, at most, on which outputs in 0..1 are looked at
 _FAR = 1e3  # widths of the range: how far from the data some of them lie
 _SQUASHING = ("Sigmoid", "Softmax", "Hardsigmoid")
@@ -74,7 +74,7 @@ def _judged(model: Model, x: Tensor, logits: Tensor, y: Tensor) -> Finding:
 
 def _shown(logits: Tensor) -> Tensor:
     """Return the columns of the classes that can be predicted."""
-    return logits[:, (logits > _MASKED).any(0)]
+    return logits[:, (logits > -MASKED).any(0)]
 
 
 def _bounded(model: Model, x: Tensor, logits: Tensor) -> Finding:
