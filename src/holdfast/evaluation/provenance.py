@@ -17,7 +17,8 @@ from torch import Tensor
 from holdfast.claims import model_digest
 from holdfast.claims.contents import METRICS
 from holdfast.data import Examples
-from holdfast.models import Finding, Model, Verdict
+from holdfast.models import Finding, Model
+from holdfast.models.finding import failed, passed, warned
 from holdfast.training.folder import CONTENTS, read_metrics, read_run, read_splits, read_vouched
 from holdfast.training.weights import card_of
 
@@ -76,32 +77,23 @@ class Provenance:
         if again > ALIKE * len(data):
             return _seen_before(f"{again:,} examples that the model's own run has seen are among")
         if again:
-            return Finding(
-                id=TRAINING_DATA,
-                status=Verdict.WARN,
-                message=f"{again:,} of these have the contents of examples that the run has seen",
-                remedy="leave them out: the model may know them by heart",
+            return warned(
+                TRAINING_DATA,
+                f"{again:,} of these have the contents of examples that the run has seen",
+                "leave them out: the model may know them by heart",
             )
         if not self.seen or any(known["contents"] is None for known in self.seen.values()):
-            return Finding(
-                id=TRAINING_DATA,
-                status=Verdict.WARN,
-                message="the model's run has no whole record of the examples that it has seen",
-                remedy="train again in a new folder, on data that are no stream, to have one",
+            return warned(
+                TRAINING_DATA,
+                "the model's run has no whole record of the examples that it has seen",
+                "train again in a new folder, on data that are no stream, to have one",
             )
-        return Finding(
-            id=TRAINING_DATA,
-            status=Verdict.PASS,
-            message="these are not known to be examples of the model's own run",
-        )
+        return passed(TRAINING_DATA, "these are not known to be examples of the model's own run")
 
 
 def _seen_before(what: str) -> Finding:
-    return Finding(
-        id=TRAINING_DATA,
-        status=Verdict.FAIL,
-        message=f"{what} these",
-        remedy="evaluate on a test part, which training has not seen",
+    return failed(
+        TRAINING_DATA, f"{what} these", "evaluate on a test part, which training has not seen"
     )
 
 

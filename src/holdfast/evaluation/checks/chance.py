@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from holdfast.claims.chance import guessing, may_be_chance
-from holdfast.models import Finding, Verdict
+from holdfast.models import Finding
+from holdfast.models.finding import passed, warned
 
 
 def above_chance(labels: Sequence[int], wrong: int, num_classes: int) -> Finding:
@@ -17,15 +18,11 @@ def above_chance(labels: Sequence[int], wrong: int, num_classes: int) -> Finding
     n, right = len(labels), len(labels) - wrong
     share = guessing(labels, num_classes)
     if not may_be_chance(right, n, share):
-        message = f"clean accuracy is above that of a guess, {100 * share:.1f} %"
-        return Finding(id="chance", status=Verdict.PASS, message=message)
-    return Finding(
-        id="chance",
-        status=Verdict.WARN,
-        message=(
-            f"{right:,} of {n:,} points are right unchanged, no more than a guess may reach "
-            f"({100 * share:.1f} % by one answer for all of them)"
-        ),
-        remedy="check the labels and their order, the range of the inputs, the normalization and "
+        return passed("chance", f"clean accuracy is above that of a guess, {100 * share:.1f} %")
+    return warned(
+        "chance",
+        f"{right:,} of {n:,} points are right unchanged, no more than a guess may reach "
+        f"({100 * share:.1f} % by one answer for all of them)",
+        "check the labels and their order, the range of the inputs, the normalization and "
         "the weights",
     )

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from holdfast.attacks.travel import short_steps
 from holdfast.evaluation.suites import Member
-from holdfast.models import Finding, Verdict
+from holdfast.models import Finding
+from holdfast.models.finding import warned
 from holdfast.threat import Space, too_small
 
 
@@ -17,12 +18,8 @@ def settings(members: Sequence[Member], space: Space) -> list[Finding]:
     if lines:
         others = f" ({len(lines)} attacks in all)" if len(lines) > 1 else ""
         found.append(
-            _doubt("step-size", f"{lines[0][0]}: {lines[0][1]}{others}", "use longer steps or more")
+            warned("step-size", f"{lines[0][0]}: {lines[0][1]}{others}", "use longer steps or more")
         )
     if tiny := too_small(space):
-        found.append(_doubt("tiny-eps", tiny, "check the units of eps and of range"))
+        found.append(warned("tiny-eps", tiny, "check the units of eps and of range"))
     return found
-
-
-def _doubt(name: str, message: str, remedy: str) -> Finding:
-    return Finding(id=name, status=Verdict.WARN, message=message, remedy=remedy)
