@@ -100,9 +100,6 @@ class _Descent:
             distance = torch.where(self.phase >= LINE, nearer, distance)
         return self.region.project(self.x + spread(distance, theta) * theta)
 
-    def _drawn(self, rows: Tensor, at: Rng) -> Tensor:
-        return unit(normal(take(self.theta, rows), at))
-
     def _near(self, rows: Tensor) -> Tensor:
         return unit(take(self.theta, rows) + self.attack.smoothing * take(self.probe, rows))
 
