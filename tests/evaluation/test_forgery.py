@@ -13,7 +13,17 @@ from torch import nn
 
 from evaluation_setup import TINY
 from forging import Forger, reforge
-from holdfast.attacks import EOT, GAMA, PGD, Chain, Restarts, Square
+from holdfast.attacks import (
+    APGD,
+    EOT,
+    GAMA,
+    MALT,
+    PGD,
+    Chain,
+    EachTarget,
+    Restarts,
+    Square,
+)
 from holdfast.claims import Claim, suites, wording, write_claim
 from holdfast.errors import ConfigError, VerificationError
 from holdfast.evaluation import Member, Suite, evaluate, get_suite, verify
@@ -343,6 +353,22 @@ VARIANTS = [
 def test_every_honest_waterfall_is_within_its_bounds(run, net, data, options):
     claim = run(n=16, **options)
     verify(claim.folder, model=net, data=data, replay=0)
+
+
+EACH = EachTarget(attack=APGD(steps=5), top=9)
+FEWER_CLASSES = {
+    "looks at the likeliest": MALT(attack=APGD(steps=5)),
+    "targets inside of a chain": Chain(first=PGD(), then=EACH),
+    "targets inside of an expectation": EOT(attack=EACH, samples=2),
+}
+
+
+@pytest.mark.parametrize("kind", FEWER_CLASSES)
+def test_a_network_of_fewer_classes_than_an_attack_would_look_at(run, net, data, kind):
+    suite = Suite(name="own", members=(Member(name="a", attack=FEWER_CLASSES[kind]),))
+    claim = run(n=16, suite=suite, threat=ThreatModel(Linf(eps=0.02)))
+    assert claim.robust_accuracy.k
+    verify(claim.folder, model=net, data=data)
 
 
 @pytest.fixture(scope="module")

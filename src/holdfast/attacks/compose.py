@@ -137,7 +137,7 @@ class EachTarget(Attack):
         return self.attack.demands()
 
     def cost(self) -> str:
-        return f"1 forward + top x ({self.attack.cost()})"
+        return f"1 forward + at most top x ({self.attack.cost()})"
 
     def passes(self) -> tuple[int, int]:
         forward, backward = self.attack.passes()

@@ -49,7 +49,7 @@ class ToNearest(Attack):
         return Demands(inner.knowledge, tuple(dict.fromkeys((*self.needs, *inner.needs))))
 
     def cost(self) -> str:
-        return f"1 forward + among x (1 forward, 1 backward) + ({self.attack.cost()})"
+        return f"1 forward + at most among x (1 forward, 1 backward) + ({self.attack.cost()})"
 
     def passes(self) -> tuple[int, int]:
         forward, backward = self.attack.passes()
@@ -91,8 +91,8 @@ class MALT(Attack):
         return ToNearest(attack=self.attack).demands()
 
     def cost(self) -> str:
-        run = f"top x ({self.attack.cost()})"
-        return f"1 forward + {self._looks} x (1 forward, 1 backward) + {run}"
+        run = f"at most top x ({self.attack.cost()})"
+        return f"1 forward + at most {self._looks} x (1 forward, 1 backward) + {run}"
 
     def passes(self) -> tuple[int, int]:
         forward, backward = self.attack.passes()

@@ -103,7 +103,7 @@ class MultiTargeted(Attack):
 
     def cost(self) -> str:
         run = "(diversify x (1 forward, 1 backward) + (steps + 1 forward, steps backward))"
-        return f"1 forward + top x {run}"
+        return f"1 forward + at most top x {run}"
 
     def passes(self) -> tuple[int, int]:
         return self._runs().passes()
