@@ -263,3 +263,9 @@ def test_a_network_of_low_precision_is_attacked_in_float32(dtype):
     assert found.x_adv.dtype == torch.float32
     assert THREAT.space.around(x).contains(found.x_adv).all()
     assert found.success.any()
+
+
+def test_a_device_may_be_one_of_torchs_own(tmp_path):
+    net, data, device = own_network(), some_digits(), torch.device("cpu")
+    hf.evaluate(net, data, threat=THREAT, suite="quick", out=tmp_path, device=device, quiet=True)
+    assert hf.verify(tmp_path, model=net, data=data, replay=0, device=device)

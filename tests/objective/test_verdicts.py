@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from holdfast.attacks import APGD, MALT, PGD, DeepFool, EachTarget
+import holdfast as hf
+from holdfast.attacks import APGD, FAB, MALT, PGD, DeepFool, EachTarget
 from holdfast.losses import DLR, Margin
 from holdfast.models import Rejecting
 from holdfast.objective import Objective
@@ -128,3 +129,29 @@ def test_masked_classes_are_no_rivals_unless_none_else_is_left():
     _, gaps, _ = objective.gaps(z, z, Rng(0, torch.arange(2)), top=4)
     assert gaps[0].tolist() == [-1, -2, -1, -1]
     assert gaps[1].tolist() == [-1e9] * 4
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        APGD(steps=4),
+        EachTarget(attack=APGD(steps=3, loss=DLR()), top=2),
+        DeepFool(steps=3),
+        FAB(steps=3),
+    ],
+    ids=lambda attack: type(attack).__name__,
+)
+@pytest.mark.parametrize("double", [False, True], ids=["float64 of float32", "the reverse"])
+def test_a_network_may_return_another_type_than_it_is_given(double, attack):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 3))
+    net = net.double() if double else net
+    x = logits()
+    y = net(x.to(net[0].weight.dtype)).argmax(1)
+    threat = ThreatModel(Linf(eps=0.5, range=(-10, 10)))
+    other = nn.Sequential(net, Head(lambda z: z.float() if double else z.double()))
+    expected = hf.attack(hf.wrap(net, range=(-10, 10)), x, y, threat=threat, attack=attack, seed=0)
+    found = hf.attack(hf.wrap(other, range=(-10, 10)), x, y, threat=threat, attack=attack, seed=0)
+    assert torch.equal(found.success, expected.success)
+    assert 0 < int(found.success.sum()) < N

@@ -125,7 +125,7 @@ def evaluate(
     seed: Seed = 0,
     n: Count | None = None,
     batch_size: BatchSize | None = None,
-    device: str | None = None,
+    device: str | torch.device | None = None,
     eps: Radii = (),
     exhaustive: bool = False,
     precision: str = "float32",
@@ -174,7 +174,7 @@ def verify(
     replay: int | None = None,
     replay_seed: int | None = None,
     search: Any = None,
-    device: str | None = None,
+    device: str | torch.device | None = None,
     key: str | Path | None = None,
 ) -> Verification:
     """Re-check a claim against a model and data; printing the result says what was proven.

@@ -43,7 +43,7 @@ def evaluate(
     seed: Seed = 0,
     n: Count | None = None,
     batch_size: BatchSize | None = None,
-    device: str | None = None,
+    device: str | torch.device | None = None,
     eps: Radii = (),
     exhaustive: bool = False,
     search: Any = None,

@@ -42,7 +42,12 @@ class Exported:
 
 @checked
 def export_png(
-    claim: Claim, *, model: Any, data: Examples, out: Path | str, device: str | None = None
+    claim: Claim,
+    *,
+    model: Any,
+    data: Examples,
+    out: Path | str,
+    device: str | torch.device | None = None,
 ) -> Exported:
     """Write every counterexample of `claim` as a PNG; x must be images (1 or 3, H, W) in 0..1.
 

@@ -40,7 +40,7 @@ def prepare(
     seed: int = 0,
     n: int | None = None,
     batch_size: int | None = None,
-    device: str | None = None,
+    device: str | torch.device | None = None,
     search: nn.Module | None = None,
     precision: str = "float32",
     exhaustive: bool = False,

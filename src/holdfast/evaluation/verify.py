@@ -57,7 +57,7 @@ def verify(
     replay: int | None = None,
     replay_seed: int | None = None,
     search: Any = None,
-    device: str | None = None,
+    device: str | torch.device | None = None,
     key: Path | str | None = None,
     provenance: Provenance | None = None,
 ) -> Verification:
@@ -127,7 +127,7 @@ def bind(
     claim: Claim,
     model: nn.Module,
     data: Examples,
-    device: str | None = None,
+    device: str | torch.device | None = None,
     search: nn.Module | None = None,
 ) -> Setting:
     """Return the setting that the claim says it was made in, on the model and data at hand."""

@@ -308,7 +308,9 @@ class Objective:
             if limit is not None and bool((self.cost.queries + self._times > limit).any()):
                 raise BudgetSpent
             self._count(QUERIES)
-        return self._forward(model, x_adv)
+        # A search computes in one type: a network may return float64 for float32, or the reverse.
+        kind = torch.float64 if self.x.dtype is torch.float64 else torch.float32
+        return self._forward(model, x_adv).to(kind)
 
     def _forward(self, model: nn.Module, x_adv: Tensor) -> Tensor:
         check_deadline()
