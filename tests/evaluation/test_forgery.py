@@ -24,7 +24,7 @@ from holdfast.attacks import (
     Restarts,
     Square,
 )
-from holdfast.claims import Claim, suites, wording, write_claim
+from holdfast.claims import Claim, Table, suites, wording, write_claim
 from holdfast.errors import ConfigError, VerificationError
 from holdfast.evaluation import Member, Suite, evaluate, get_suite, verify
 from holdfast.evaluation import replay as replays
@@ -105,6 +105,22 @@ def test_a_suite_that_nobody_can_repeat_is_refused_rather_than_waited_for(
     with pytest.raises(VerificationError, match=r"5 survivors again, .* takes "):
         verify(folder, model=net, data=data)
     verify(folder, model=net, data=data, replay=0)
+
+
+def test_the_table_is_not_read_again_for_each_of_very_many_stages(forger, net, data, monkeypatch):
+    suite = Suite(
+        name="own", members=(Member(name="a", attack=Restarts(attack=PGD(), restarts=300)),)
+    )
+    forger.say_that_nothing_broke(suite)
+    folder, read, looks = forger.write(), Table.__getitem__, []
+
+    def counted(table, key):
+        looks.append(key)
+        return read(table, key)
+
+    monkeypatch.setattr(Table, "__getitem__", counted)
+    verify(folder, model=net, data=data, replay=0)
+    assert len(looks) < 100
 
 
 def test_no_batch_takes_longer_than_the_verifier_waits(claim, net, data, monkeypatch):

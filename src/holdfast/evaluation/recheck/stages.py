@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -28,6 +29,35 @@ VERDICT = 1  # forward passes beyond an attack's formula: the judge's look at wh
 _SPENT = ("forward", "backward", "queries")
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    """What of a claim its stages are compared with: counted once, whatever stages it says it had.
+
+    concerned: examples that attacks may look at. survivors: those of them that are unbroken. ties:
+    by who found them. radii: see `_radii`.
+    """
+
+    n: int
+    concerned: int
+    survivors: int
+    ties: Counter[str | None]
+    radii: int
+
+
+def _known(claim: Claim, setting: Setting) -> _Known:
+    table, here = claim.per_example, concerned(claim, setting)
+    statuses = table["status"]
+    return _Known(
+        n=len(table),
+        concerned=sum(here),
+        survivors=sum(
+            status == Status.UNBROKEN and mine for status, mine in zip(statuses, here, strict=True)
+        ),
+        ties=Counter(row.broken_by for row in table if row.status == Status.MARGINAL),
+        radii=_radii(claim, setting),
+    )
+
+
 def stages_fit(claim: Claim, setting: Setting) -> bool:
     """Return True if the waterfall can be that of the per-example table and of the suite."""
     table, document = claim.per_example, claim.document
@@ -35,14 +65,15 @@ def stages_fit(claim: Claim, setting: Setting) -> bool:
     by = Counter(row.broken_by for row in table if row.status == Status.BROKEN)
     by[CLEAN] = table["status"].count(Status.CLEAN_WRONG)
     members = [*setting.members, *setting.finishers()]
+    known = _known(claim, setting)
     return (
         [bar.name for bar in bars] == [CLEAN, *(member.name for member in members)]
         and all(_is_counted(bar) for bar in bars)
         and +by == Counter({bar.name: bar.broken for bar in bars})
-        and _clean_fits(bars[0], claim, setting)
-        and _entered_fits(bars[1:], claim, setting)
-        and all(_found_fits(bar, claim, setting) for bar in bars[1:])
-        and all(_cost_fits(*pair, claim, setting) for pair in zip(bars[1:], members, strict=True))
+        and _clean_fits(bars[0], known)
+        and _entered_fits(bars[1:], known, setting)
+        and all(_found_fits(bar, known, setting) for bar in bars[1:])
+        and all(_cost_fits(*pair, known, setting) for pair in zip(bars[1:], members, strict=True))
         and document["cost"] == cost(bars)
     )
 
@@ -123,25 +154,25 @@ def _is_counted(bar: Bar) -> bool:
     return all(_is_count(count) for count in counts) and _is_cost(spent)
 
 
-def _clean_fits(bar: Bar, claim: Claim, setting: Setting) -> bool:
+def _clean_fits(bar: Bar, known: _Known) -> bool:
     """Compare with the table; inputs that tie are among the wrong ones."""
-    n = len(claim.per_example)
+    n = known.n
     said = (bar.entered, bar.alone, bar.failed, bar.backward, bar.queries)
-    spent = bar.forward == n * _radii(claim, setting)
+    spent = bar.forward == n * known.radii
     return said == (n, None, 0, 0, 0) and bar.marginal <= bar.broken and spent
 
 
-def _entered_fits(bars: Sequence[Bar], claim: Claim, setting: Setting) -> bool:
+def _entered_fits(bars: Sequence[Bar], known: _Known, setting: Setting) -> bool:
     """Compare who entered with whom the stages before left.
 
     With smaller radii, those who were tied there count where they entered then, although they may
     be broken earlier at the claim's own: the number is a lower bound. Those that run again in full
     precision look at the doubtful alone.
     """
-    everyone = left = sum(concerned(claim, setting))
+    everyone = left = known.concerned
     again = {member.name for member in setting.finishers()}
     for bar in bars:
-        most = everyone if setting.exhaustive or _radii(claim, setting) > 1 else left
+        most = everyone if setting.exhaustive or known.radii > 1 else left
         least = bar.broken if bar.name in again else everyone if setting.exhaustive else left
         if not least <= bar.entered <= most:
             return False
@@ -149,32 +180,26 @@ def _entered_fits(bars: Sequence[Bar], claim: Claim, setting: Setting) -> bool:
     return True
 
 
-def _found_fits(bar: Bar, claim: Claim, setting: Setting) -> bool:
+def _found_fits(bar: Bar, known: _Known, setting: Setting) -> bool:
     """Compare what a stage says that it found with the table."""
-    ties = sum(r.status == Status.MARGINAL and r.broken_by == bar.name for r in claim.per_example)
     alone = _is_count(bar.alone) and (bar.alone or 0) <= bar.broken
     return (
         bar.broken + bar.marginal + bar.failed <= bar.entered
-        and ties <= bar.marginal
+        and known.ties[bar.name] <= bar.marginal
         and (alone if setting.exhaustive else bar.alone is None)
     )
 
 
-def _cost_fits(bar: Bar, member: Member, claim: Claim, setting: Setting) -> bool:
+def _cost_fits(bar: Bar, member: Member, known: _Known, setting: Setting) -> bool:
     """Compare the passes of a stage with its attack's formula.
 
     Every example that it did not fail on had a pass at least, and one that is unbroken to the end
     all of them, where the formula is exact and no budget of queries ends the search before.
     """
     forward, backward = member.attack.passes()
-    entries = bar.entered + (_radii(claim, setting) - 1) * sum(concerned(claim, setting))
-    kept = claim.per_example["status"]
-    survived = sum(
-        status == Status.UNBROKEN and here
-        for status, here in zip(kept, concerned(claim, setting), strict=True)
-    )
+    entries = bar.entered + (known.radii - 1) * known.concerned
     exact = "at most" not in member.attack.cost() and setting.threat.queries is None
-    full = 0 if bar.name.endswith(FINISHER) or not exact else max(0, survived - bar.failed)
+    full = 0 if bar.name.endswith(FINISHER) or not exact else max(0, known.survivors - bar.failed)
     return (
         max(full * forward, bar.entered - bar.failed) <= bar.forward
         and bar.forward <= entries * (forward + VERDICT + REFERENCE)
