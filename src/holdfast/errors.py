@@ -83,5 +83,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return the tail of an error about an unknown name: the nearest known one, then all."""
     names = sorted(known)
     near = get_close_matches(name, names, n=1, cutoff=0.5)
+    near = near or get_close_matches(name.lower(), names, n=1, cutoff=0.5)  # APGD, DLR
     hint = f"; did you mean {near[0]!r}?" if near else ";"
     return f"{hint} known: {', '.join(names) or 'none'}"

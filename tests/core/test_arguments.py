@@ -68,6 +68,7 @@ SLIPS = {
     "norm for an attack": (lambda: attacks.APGD(norm="Linf"), "belongs to the threat model"),
     "alpha": (lambda: attacks.PGD(alpha=0.01), "here it is called 'step_size'"),
     "n_iter": (lambda: attacks.MIFGSM(n_iter=10), "here it is called 'steps'"),
+    "capitals": (lambda: attacks.APGD(loss="DLR"), "did you mean .dlr."),
     "n_restarts": (lambda: attacks.APGD(n_restarts=5), "it wraps an attack: Restarts"),
     "nb_iter": (lambda: attacks.FMN(nb_iter=10), "here it is called 'steps'"),
     "n_queries": (lambda: attacks.Square(n_queries=10), "here it is called 'queries'"),
