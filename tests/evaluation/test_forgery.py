@@ -394,6 +394,23 @@ def curved(net, data, threat, tmp_path_factory):
     return evaluate(net, data, threat=threat, eps=[0.05, 0.2], **options)
 
 
+def test_the_table_is_not_read_again_for_each_of_very_many_radii(
+    curved, net, data, tmp_path, monkeypatch
+):
+    forger, last = Forger(curved, tmp_path / "forged"), curved.document["curve"][-1]
+    radii = [0.2 + k / 10_000 for k in range(1, 300)]
+    forger.document["curve"] += [{**last, "eps": str(r), "radius": r} for r in radii]
+    folder, iterate, looks = forger.write(stages=False), Table.__iter__, []
+
+    def counted(table):
+        looks.append(table)
+        return iterate(table)
+
+    monkeypatch.setattr(Table, "__iter__", counted)
+    verify(folder, model=net, data=data, replay=0)
+    assert len(looks) < 100
+
+
 @pytest.mark.parametrize(
     ("point", "key", "value"),
     [(0, "forward", 10**6), (1, "backward", 0), (2, "forward", 10**7), (2, "seconds", -1.0)],

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from holdfast.claims import Accuracy, Claim
+from holdfast.claims.contents import SHOWN
 from holdfast.errors import VerificationError
 from holdfast.evaluation.checks import above_chance, diagnose, settings
 from holdfast.evaluation.document import (
@@ -19,7 +21,7 @@ from holdfast.evaluation.recheck.stages import curve_cost_fits, names_fit, stage
 from holdfast.evaluation.setting import Setting
 from holdfast.evaluation.waterfall import Bar
 from holdfast.models import Finding
-from holdfast.threat import Status
+from holdfast.threat import Space, Status
 
 _SEVERITY = ("pass", "warn", "fail")
 
@@ -95,6 +97,7 @@ def _curve_fits(claim: Claim, setting: Setting) -> bool:
     document, curve = claim.document, claim.document["curve"]
     if not curve:
         return True
+    table = _Sizes(claim)
     radius = [point["radius"] for point in curve]
     kept = [point["robust"]["k"] for point in curve if "k" in point["robust"]]
     own = [p["robust"] for p in curve if p["radius"] == setting.threat.space.radius]
@@ -102,23 +105,37 @@ def _curve_fits(claim: Claim, setting: Setting) -> bool:
         radius == sorted(set(radius))
         and (kept == sorted(kept, reverse=True) or not setting.carries)
         and own == [document["robust_accuracy"]]
-        and all(_proven(claim, point, setting) for point in curve)
+        and all(_proven(table, point, setting) for point in curve)
     )
 
 
-def _proven(claim: Claim, point: Mapping[str, Any], setting: Setting) -> bool:
+class _Sizes:
+    """What a claim's table says of every radius: read once, however many a curve has."""
+
+    def __init__(self, claim: Claim) -> None:
+        statuses = claim.per_example["status"]
+        self.n = len(statuses)
+        self.wrong = statuses.count(Status.CLEAN_WRONG)
+        self.shown = sorted(
+            row.size for row in claim.per_example if row.status in SHOWN and row.size is not None
+        )
+
+    def gone(self, space: Space) -> int:
+        """Return how many examples are known not to hold within `space`."""
+        return self.wrong + bisect_left(
+            self.shown, True, key=lambda size: not shown_within(Status.BROKEN, size, space)
+        )
+
+
+def _proven(table: _Sizes, point: Mapping[str, Any], setting: Setting) -> bool:
     """Say whether a point of the curve keeps no example that is known to break at its radius."""
     space = setting.threat.with_eps(point["eps"]).space
     if space.radius != point["radius"]:
         return False
     if "k" not in point["robust"]:
         return True
-    table = claim.per_example
-    gone = sum(
-        r.status == Status.CLEAN_WRONG or shown_within(r.status, r.size, space) for r in table
-    )
-    kept = Accuracy(point["robust"]["k"], len(table))
-    return point["robust"] == kept.plain() and kept.k <= kept.n - gone
+    kept = Accuracy(point["robust"]["k"], table.n)
+    return point["robust"] == kept.plain() and kept.k <= kept.n - table.gone(space)
 
 
 def _check_checks(claim: Claim, found: Sequence[Finding]) -> None:
