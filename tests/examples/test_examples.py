@@ -17,7 +17,7 @@ SETTINGS = {
 }
 SAYS = {
     "train_and_evaluate": "UPPER bound",
-    "bring_your_own_model": "within L2 eps=1.0",
+    "bring_your_own_model": "within L2 eps=1, ",
     "security_curve": "eps  0.15",
     "recheck": "a changed file: ",
 }
