@@ -64,8 +64,9 @@ class Pressing(nn.Module):
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_a_signal_keeps_the_ledger_and_says_how_to_go_on(name, run, net, claim, tmp_path, capsys):
-    interrupted, number = tmp_path / "interrupted", signal.Signals[name]
+def test_a_signal_keeps_the_ledger_and_says_how_to_go_on(name, run, net, tmp_path, capsys):
+    interrupted, whole = tmp_path / "interrupted", tmp_path / "whole"
+    number = signal.Signals[name]
     before = signal.getsignal(number)
     with pytest.raises(KeyboardInterrupt) as caught:
         run(Pressing(net, 60, number), out=interrupted, quiet=False)
@@ -75,8 +76,9 @@ def test_a_signal_keeps_the_ledger_and_says_how_to_go_on(name, run, net, claim, 
     assert not (interrupted / "claim.json").exists()
     kept = segments(interrupted)
     assert kept
-    again = run(Pressing(net, -1), out=interrupted)
-    assert again.document["counts"] == claim.document["counts"]
+    run(Pressing(net, -1), out=interrupted)
+    run(Pressing(net, -1), out=whole)
+    assert essence(interrupted) == essence(whole)
     assert kept.items() <= segments(interrupted).items()
 
 
