@@ -32,6 +32,12 @@ NORMS = {"L0": "l0", "L1": "l1", "L2": "l2", "Linf": "linf"}  # as written, and 
 
 # Kinds whose every component has a page of its own; the others share one page with a table.
 FOLDERS = {"space": "spaces", "loss": "losses", "attack": "attacks", "method": "methods"}
+# Components that are one run of another have no page of their own: they stand on that one's.
+PARTS = {
+    ("attack", "restart"): "restarts",
+    ("attack", "to_rank"): "each_target",
+    ("attack", "to_nearest"): "malt",
+}
 
 _COMMENT = re.compile(r"^\s*(?P<name>\w+)\s*:[^#]*#\s*(?P<text>.+?)\s*$")
 
@@ -45,7 +51,8 @@ def load_all() -> None:
 
 def page_of(kind: str, name: str) -> str:
     """Return the path of a component's page below docs/."""
-    return f"{FOLDERS[kind]}/{name.replace('_', '-')}.md"
+    page = PARTS.get((kind, name), name)
+    return f"{FOLDERS[kind]}/{page.replace('_', '-')}.md"
 
 
 def components(kind: str, source: str = "index.md") -> str:
