@@ -8,11 +8,7 @@ from __future__ import annotations
 
 import html
 import json
-import os
 import re
-import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +17,10 @@ import pytest
 from PIL import Image
 
 from claim_fixture import make_claim
+from headless import IN_A_BROWSER, chromium, requests
 from holdfast.reporting import write_report
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="no Chromium here: apt-get install chromium to run this test"
-    ),
-]
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--hide-scrollbars", "--force-device-scale-factor=1"),
-)
+pytestmark = IN_A_BROWSER
 PROBE = """<!doctype html><body style="margin:0"><iframe id="f" style="border:0"
 width="{width}" height="4000" srcdoc="{page}"></iframe><pre id="out"></pre><script>
 document.getElementById("f").addEventListener("load", (event) => {{
@@ -54,18 +40,6 @@ document.getElementById("f").addEventListener("load", (event) => {{
   }});
 }});
 </script>"""
-
-
-def chromium(*arguments: str) -> str:
-    assert CHROMIUM is not None
-    # The browser's helpers may still write into the folder while it is being removed.
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", *arguments]
-        environment = {**os.environ, "HOME": profile}
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=120, check=True, env=environment
-        )
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -132,17 +106,8 @@ def test_it_is_drawn_in_light_and_in_dark(report: Path, tmp_path: Path, width: i
         assert rows.mean() > 0.3  # something is drawn in a good part of the rows
 
 
-def requests(page: Path, folder: Path) -> list[str]:
-    """Return the addresses on the network that the browser asked for on behalf of a page."""
-    log = folder / "net.json"
-    chromium("--virtual-time-budget=3000", f"--log-net-log={log}", "--dump-dom", page.as_uri())
-    found = re.findall(r'"url":"((?!file:|data:|chrome)[^"]+)"', log.read_text())
-    own = ("google", "gstatic", "gvt1")  # what the browser asks for by itself
-    return [address for address in found if not any(name in address for name in own)]
-
-
 def test_nothing_is_requested(report: Path, tmp_path: Path) -> None:
     control = tmp_path / "control.html"
     control.write_text("<img src='http://127.0.0.1:9/picture.png'>")
-    assert requests(control, tmp_path)
-    assert requests(report, tmp_path) == []
+    assert requests(control.as_uri(), tmp_path)
+    assert requests(report.as_uri(), tmp_path) == []
