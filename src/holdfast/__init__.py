@@ -150,10 +150,22 @@ def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return import_module(f"holdfast.{name}")
     if name not in _HOME_OF:
-        raise AttributeError(f"module 'holdfast' has no attribute {name!r}")
+        raise AttributeError(f"module 'holdfast' has no attribute {name!r}{_instead(name)}")
     value = getattr(import_module(f"holdfast.{_HOME_OF[name]}"), name)
     globals()[name] = value
     return value
+
+
+def _instead(name: str) -> str:
+    """Return where a name is, or what it is here if it is one of another library."""
+    if name.startswith("_"):
+        return ""
+    for room in _ROOMS:
+        found = getattr(import_module(f"holdfast.{room}"), name, None)
+        if str(getattr(found, "__module__", "")).startswith(f"holdfast.{room}"):
+            return f"; it is hf.{room}.{name}"
+    translation = import_module("holdfast.translation")
+    return str(translation.hint("method", name) or translation.hint("attack", name))
 
 
 def __dir__() -> list[str]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 from holdfast.arguments import guard
 from holdfast.errors import ConfigError, did_you_mean
+from holdfast.translation import alike, hint
 
 T = TypeVar("T")
+
+NAMED = ("attack", "loss", "method", "network", "space", "suite")  # often taken for each other
 
 _components: dict[str, dict[str, Any]] = {}
 _labels: dict[Any, tuple[str, str]] = {}
@@ -40,8 +43,31 @@ def lookup(kind: str, name: str) -> Any:
     """Return the component of `kind` called `name`; ConfigError names the nearest known one."""
     shelf = known(kind)
     if name not in shelf:
-        raise ConfigError(f"unknown {kind} {name!r}{did_you_mean(name, shelf)}")
+        raise ConfigError(f"unknown {kind} {name!r}{unknown(kind, name, shelf)}")
     return shelf[name]
+
+
+def unknown(kind: str, name: str, names: Collection[str]) -> str:
+    """Return the tail of an error about a name that is none of `names`, those of `kind`.
+
+    It says what another library calls so, or of which other kind it is, or the nearest of `names`.
+    """
+    tail = ""
+    if not any(alike(name, one) for one in names):
+        labels = {getattr(item, "__name__", ""): label for label, item in known(kind).items()}
+        tail = _of_another_kind(kind, name) or hint(kind, name, labels)
+    return tail or did_you_mean(name, names)
+
+
+def _of_another_kind(kind: str, name: str) -> str:
+    """Return a tail that says which other kinds have something called `name`, in any version."""
+    others = [
+        f"{'an' if other[0] in 'aeiou' else 'a'} {other}"
+        for other, shelf in sorted(_components.items())
+        if other in NAMED and other != kind
+        if any(re.fullmatch(rf"{re.escape(name.lower())}(-\d+)?", label) for label in shelf)
+    ]
+    return f"; {name!r} is {' and '.join(others)}" if others else ""
 
 
 def known(kind: str) -> dict[str, Any]:

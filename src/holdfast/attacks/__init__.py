@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
 from holdfast.attacks.acg import ACG
 from holdfast.attacks.admix import Admix
 from holdfast.attacks.alma import ALMA
@@ -76,6 +79,7 @@ from holdfast.attacks.views import Blur, Scales, Shrink, View
 from holdfast.attacks.vmifgsm import VMIFGSM
 from holdfast.attacks.vnifgsm import VNIFGSM
 from holdfast.attacks.zoo import ZOO
+from holdfast.translation import hint
 
 __all__ = [
     "ACG",
@@ -185,3 +189,13 @@ __all__ = [
     "last",
     "worst",
 ]
+
+if not TYPE_CHECKING:  # which would take any name for one of ours
+
+    def __getattr__(name: str) -> NoReturn:
+        """Say what a name of another library is here."""
+        text = f"module {__name__!r} has no attribute {name!r}"
+        tail = hint("attack", name)
+        if tail:
+            raise AttributeError(text + tail)
+        raise AttributeError(text, name=name, obj=sys.modules[__name__])

@@ -22,10 +22,10 @@ from holdfast.attacks import (
     ToRank,
 )
 from holdfast.claims.suites import is_reserved
-from holdfast.errors import ConfigError, did_you_mean
+from holdfast.errors import ConfigError
 from holdfast.losses import DLR, CrossEntropy, Margin
 from holdfast.plain import ADDED
-from holdfast.registry import known, register
+from holdfast.registry import known, register, unknown
 from holdfast.units import Within
 
 
@@ -173,5 +173,5 @@ def get_suite(name: str | Suite) -> Suite:
     versions = [label for label in suites if re.fullmatch(rf"{re.escape(name)}-\d+", label)]
     if not versions:
         shorts = {label.rsplit("-", 1)[0] for label in suites}
-        raise ConfigError(f"unknown suite {name!r}{did_you_mean(name, {*suites, *shorts})}")
+        raise ConfigError(f"unknown suite {name!r}{unknown('suite', name, {*suites, *shorts})}")
     return suites[max(versions, key=lambda label: int(label.rsplit("-", 1)[1]))]
