@@ -60,7 +60,7 @@ class AttackConfig(Config):
 
     model: str | None = None  # run folder, ONNX file or package.module:function
     weights: str | None = None
-    outputs: str | None = None  # logits or probabilities, of a model that does not say it itself
+    outputs: str | None = None  # logits, probabilities or labels, where a model does not say it
     data: str | None = None  # None: the test split of the run's data
     threat: ThreatModel | None = None  # None: the run's
     attack: Attack = field(default_factory=PGD)
@@ -78,7 +78,7 @@ class EvaluateConfig(Config):
 
     model: str | None = None  # run folder, ONNX file or package.module:function
     weights: str | None = None
-    outputs: str | None = None  # logits or probabilities, of a model that does not say it itself
+    outputs: str | None = None  # logits, probabilities or labels, where a model does not say it
     data: str | None = None  # None: the test split of the run's data
     threat: ThreatModel | None = None  # None: the run's
     suite: Suite | str = "standard"

@@ -17,7 +17,18 @@ class HoldfastError(Exception):
 
 
 class InputError(HoldfastError, ValueError):
-    """A value that the user passed in cannot be used: data, labels, shapes, eps."""
+    """A value that the user passed in cannot be used: data, labels, shapes, eps.
+
+    console: the message on the command line, where the fix is written otherwise than in Python.
+    """
+
+    def __init__(self, message: str = "", *, console: str | None = None) -> None:
+        super().__init__(message)
+        self.console = console
+
+    def on_console(self) -> str:
+        """Return what the command line prints."""
+        return str(self) if self.console is None else printable(self.console)
 
 
 class ConfigError(HoldfastError, ValueError):

@@ -129,8 +129,20 @@ def test_evaluating_needs_a_threat_model_and_data(holdfast, tmp_path):
     _refused(holdfast(*own), "--threat linf:8/255")
     _refused(holdfast(*own, "--threat", "linf:0.1"), "--data digits")
     soft = ("evaluate", "--model", "net_three:probabilities", "--data", "digits", "--out", "claim")
-    _refused(holdfast(*soft, "--threat", "linf:0.1"), "returns probabilities")
+    soft += ("--threat", "linf:0.1")
+    _refused(holdfast(*soft), "from the function of --model")
     assert not (tmp_path / "claim").exists()
+
+
+def test_outputs_that_are_probabilities_are_said_by_an_option(holdfast, tmp_path):
+    (tmp_path / "net_five.py").write_text("from tiny import own_network, probabilities\n")
+    asked = ("--model", "net_five:probabilities", "--data", "digits", "--threat", "linf:0.1")
+    said = ("--outputs", "probabilities")
+    small = ("--suite", "quick", "--n", "4", "--out", "claim", "--quiet")
+    assert holdfast("evaluate", *asked, *said, *small).status == 0
+    again = ("verify", "claim", *asked[:4], "--replay", "0")
+    assert holdfast(*again, *said).status == 0
+    assert "another model" in holdfast(*again).err
 
 
 def test_weights_of_another_architecture_and_truncated_ones(holdfast, tmp_path):

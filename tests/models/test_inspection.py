@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import numpy as np
 import pytest
@@ -88,21 +89,35 @@ SQUASHED = {
     "half precision": lambda z: z.softmax(1).half(),
     "per cent": lambda z: 100 * z.softmax(1),
     "masked": lambda z: F.pad(z.sigmoid(), (0, 2), value=-1e9),
+    "masked softmax": lambda z: F.pad(z.softmax(1), (0, 2), value=-1e9),
+    "softmax": lambda z: z.softmax(1),
 }
+WRAPPED = "hf.wrap(network, outputs='probabilities')"
 
 
 @pytest.mark.parametrize("name", SQUASHED)
 def test_probabilities_are_refused_whatever_they_add_up_to(name):
     net = Through(SQUASHED[name]).eval()
     assert unhappy(net)["logits"] == "fail"
-    with pytest.raises(InputError, match="returns probabilities"):
+    with pytest.raises(InputError, match="returns probabilities") as refused:
         check_logits(wrap(net), X, Y)
+    told = f"pass {WRAPPED}" in str(refused.value)
+    assert told == (name in ("softmax", "half precision"))
+    assert (f"return {WRAPPED} from the function" in refused.value.on_console()) == told
+    if told:  # it works
+        model = wrap(net, outputs="probabilities")
+        assert check_logits(model, X, Y) == 3
+        assert unhappy(model).get("logits") is None
+        assert model.title == "Through"
 
 
 def test_a_single_sigmoid_is_noticed_where_one_label_occurs():
     net = Through(torch.sigmoid, classes=1)
     for y in (torch.zeros(16).long(), torch.ones(16).long()):
         assert unhappy(net, y=y) == {"logits": "fail"}
+        with pytest.raises(InputError, match=re.escape(WRAPPED)):
+            check_logits(wrap(net), X, y)
+        assert check_logits(wrap(net, outputs="probabilities"), X, y) == 2
 
 
 HONEST = {

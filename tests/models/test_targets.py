@@ -259,7 +259,7 @@ def test_what_a_target_is_said_to_return_is_held_against_it():
     for target, message in cases:
         with pytest.raises(InputError, match=message):
             hf.attack(target, X, Y, threat=THREAT, attack=SQUARE, seed=0)
-    with pytest.raises(InputError, match="say outputs='probabilities'"):
+    with pytest.raises(InputError, match=r"pass hf\.wrap\(model, outputs='probabilities'\)"):
         hf.attack(Function(probabilities, "logits"), X, Y, threat=THREAT, attack=SQUARE, seed=0)
 
 

@@ -7,11 +7,13 @@ import shutil
 
 import pytest
 import torch
+from torch import nn
 
 import holdfast as hf
 from holdfast.attacks import Ascent, fit
 from holdfast.errors import InputError, StorageError
 from holdfast.evaluation.provenance import provenance_of
+from holdfast.models import wrap
 from holdfast.spaces import L2, Linf
 from holdfast.storage import read_json, write_json
 from holdfast.threat import ThreatModel
@@ -150,3 +152,18 @@ def test_a_perturbation_is_vouched_for_and_never_replaced(tmp_path):
     with pytest.raises(StorageError, match=r"perturbation.json is truncated or altered"):
         _ = hf.attacks.Perturbation(path=str(out)).about
     assert json.loads((out / "perturbation.json").read_text())["radius"] == 0.01
+
+
+def test_a_network_of_probabilities_is_loaded_from_its_run_as_it_was_built(tmp_path):
+    def built():
+        return nn.Sequential(small_net(), nn.Softmax(1))
+
+    trained = train(
+        wrap(built(), outputs="probabilities"), random_splits(), threat=ThreatModel(Linf(eps=0.1)),
+        method=Standard(), plan=TrainPlan(epochs=1), out=tmp_path / "run", quiet=True,
+    )  # fmt: skip
+    x = torch.rand(3, 1, 6, 6)
+    for fresh in (built(), wrap(built(), outputs="probabilities")):
+        assert torch.equal(load_run(tmp_path / "run", "best", fresh)(x), trained.model(x))
+    with pytest.raises(InputError, match="another architecture"):
+        load_run(tmp_path / "run", "best", small_net())

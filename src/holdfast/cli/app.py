@@ -48,6 +48,14 @@ Weights = Annotated[
     str | None,
     typer.Option("--weights", help="Weights for package.module:function.", metavar="FILE"),
 ]
+Outputs = Annotated[
+    str | None,
+    typer.Option(
+        "--outputs",
+        help="What the model returns: logits, probabilities or labels.",
+        metavar="KIND",
+    ),
+]
 Data = Annotated[
     str | None,
     typer.Option(
@@ -127,6 +135,7 @@ def attack(
     recipe: Recipe = None,
     model: AnyModel = None,
     weights: Weights = None,
+    outputs: Outputs = None,
     data: Data = None,
     threat: Threat = None,
     attack: Annotated[
@@ -144,6 +153,7 @@ def attack(
 
     given: dict[str, Any] = {"model": model, "weights": weights, "data": data, "threat": threat}
     given |= {"attack": attack, "n": n, "out": out, "seed": seed, "device": device}
+    given["outputs"] = outputs
     verbs.attack(recipe, given, changes or [])
 
 
@@ -159,6 +169,7 @@ def evaluate(
     recipe: Recipe = None,
     model: AnyModel = None,
     weights: Weights = None,
+    outputs: Outputs = None,
     data: Data = None,
     threat: Threat = None,
     suite: Annotated[
@@ -194,7 +205,7 @@ def evaluate(
 
     given: dict[str, Any] = {"model": model, "weights": weights, "data": data, "threat": threat}
     given |= {"suite": suite, "eps": eps, "n": n, "out": out, "seed": seed, "device": device}
-    given["exhaustive"] = exhaustive
+    given |= {"outputs": outputs, "exhaustive": exhaustive}
     verbs.evaluate(recipe, given, changes or [], png=png, quiet=quiet)
 
 
@@ -204,6 +215,7 @@ def verify(
     *,
     model: AnyModel = None,
     weights: Weights = None,
+    outputs: Outputs = None,
     data: Data = None,
     replay: Annotated[
         int | None,
@@ -230,6 +242,7 @@ def verify(
     from holdfast.cli import verbs
 
     given: dict[str, Any] = {"replay": replay, "replay_seed": replay_seed, "search": search}
+    given |= {"outputs": outputs}
     verbs.verify(claim, model, weights, data, **given, key=key)
 
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn, cast
 import typer
 
 from holdfast.cli.app import app
-from holdfast.errors import HoldfastError, HoldfastWarning, VerificationError
+from holdfast.errors import HoldfastError, HoldfastWarning, InputError, VerificationError
 from holdfast.heap import hold_memory
 from holdfast.printable import printable
 
@@ -84,7 +84,7 @@ def _report(error: Exception) -> int:
         say(f"NOT VERIFIED: {error}")
         return REFUTED
     if isinstance(error, HoldfastError):
-        say(f"error: {error}")
+        say(f"error: {error.on_console() if isinstance(error, InputError) else error}")
         return MISUSED
     say(f"unexpected {type(error).__name__}: {error} (run again with --debug for the traceback)")
     return UNEXPECTED

@@ -67,26 +67,35 @@ def network_of(settings: Any) -> Any:
     return _users_own(settings.model, settings.weights)
 
 
-def model_of(name: str | None, weights: str | None, outputs: str | None = None) -> Model:
+def model_of(
+    name: str | None,
+    weights: str | None,
+    outputs: str | None = None,
+    *,
+    default: str | None = None,
+) -> Model:
     """Return the model of a run folder or an ONNX file, or a user's own with its weights.
 
-    outputs: what a model returns that does not say it itself.
+    outputs: what a model returns that does not say it itself. default: the same where nobody asked
+    for it, so that a model may say otherwise.
     """
     if name is None:
         raise ConfigError(
             "say which model: --model FOLDER of a run, or --model package.module:function"
         )
     if is_run(name):
+        if outputs is not None:
+            raise ConfigError("a run folder says what its network returns: leave --outputs out")
         return api.load(name)
     if name.lower().endswith(".onnx"):
-        return wrap(name, outputs=outputs)
+        return wrap(name, outputs=outputs or default)
     if ":" not in name:
         raise InputError(
             f"{name} is no run folder: give the folder that holdfast train wrote, an ONNX file, or "
             "package.module:function for a network of your own"
         )
     made = _users_own(name, weights)
-    return made if isinstance(made, Model) else wrap(made, outputs=outputs)
+    return wrap(made, outputs=outputs if isinstance(made, Model) else outputs or default)
 
 
 def model_of_claim(document: Mapping[str, Any]) -> Model:
@@ -155,5 +164,5 @@ def _users_own(name: str, weights: str | None) -> nn.Module:
         return module
     if is_run(weights):
         return api.load(weights, network=module)
-    load_weights(module.module if isinstance(module, Model) else module, weights)
+    load_weights(module.network if isinstance(module, Model) else module, weights)
     return module

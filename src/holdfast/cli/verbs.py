@@ -130,6 +130,7 @@ def verify(
     weights: str | None,
     data: str | None,
     *,
+    outputs: str | None = None,
     replay: int | None = None,
     replay_seed: int | None = None,
     search: str | None = None,
@@ -147,7 +148,7 @@ def verify(
         loaded = subject.model_of_claim(document)
     else:
         target = document["model"].get("target") or {}
-        loaded = subject.model_of(model, weights, target.get("outputs"))
+        loaded = subject.model_of(model, weights, outputs, default=target.get("outputs"))
     twin = None if search is None else subject.model_of(search, None)
     options: dict[str, Any] = {"replay": replay, "replay_seed": replay_seed, "key": key}
     say(api.verify(folder, model=loaded, data=data, search=twin, **options))

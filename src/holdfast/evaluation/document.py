@@ -153,7 +153,7 @@ def cost(bars: Sequence[Bar] | Sequence[Stage]) -> dict[str, Any]:
 def plain(check: Finding) -> dict[str, str]:
     """Return a check in JSON form; what somebody's network raised may be any number of words."""
     texts = {"message": check.message[:PROSE], "remedy": check.remedy[:PROSE]}
-    return {**vars(check), **texts, "status": check.status.value}
+    return {"id": check.id, "status": check.status.value, **texts}
 
 
 def _own(setting: Setting, outcomes: Sequence[Outcome]) -> Outcome:

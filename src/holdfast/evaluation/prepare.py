@@ -140,7 +140,7 @@ def look_at(setting: Setting) -> list[Finding]:
         raise InputError(f"the model cannot be differentiated: {in_one_line(error)}") from error
     for finding in findings:
         if finding.id == "logits" and finding.status is Verdict.FAIL:
-            raise InputError(f"{finding.message}: {finding.remedy}")
+            raise finding.refusal()
     return findings
 
 

@@ -96,9 +96,18 @@ class Model(nn.Module):
     def title(self) -> str:
         """Return what claims call the network."""
         inner = self.module
+        inner = inner.module if isinstance(inner, Logarithm) else inner
         if isinstance(inner, BlackBox | KerasNetwork):
             return inner.title
         return type(inner).__name__
+
+    @property
+    def network(self) -> nn.Module:
+        """Return the user's own network, without what `wrap` put around it."""
+        inner = self.module
+        while isinstance(inner, Logarithm | KerasNetwork):
+            inner = inner.module
+        return inner
 
     def around(self, module: nn.Module) -> Model:
         """Return the same normalisation and range around another network (a low-precision twin)."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from holdfast.errors import InputError
+
 
 class Verdict(StrEnum):
     """Whether a check is content; a failed one makes robustness figures untrustworthy."""
@@ -16,12 +18,21 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What one check found: its name, its verdict, one sentence, and what to do about it."""
+    """The outcome of one check: its name, its verdict, one sentence, and what to do about it.
+
+    console: the remedy on the command line, where it is another one there.
+    """
 
     id: str
     status: Verdict
     message: str
     remedy: str = ""
+    console: str | None = None
+
+    def refusal(self) -> InputError:
+        """Return the error that a failed check becomes where nothing may go on."""
+        console = None if self.console is None else f"{self.message}: {self.console}"
+        return InputError(f"{self.message}: {self.remedy}", console=console)
 
 
 def passed(name: str, message: str) -> Finding:
@@ -34,6 +45,6 @@ def warned(name: str, message: str, remedy: str) -> Finding:
     return Finding(id=name, status=Verdict.WARN, message=message, remedy=remedy)
 
 
-def failed(name: str, message: str, remedy: str) -> Finding:
+def failed(name: str, message: str, remedy: str, console: str | None = None) -> Finding:
     """Return the finding of a check that saw why figures would mislead."""
-    return Finding(id=name, status=Verdict.FAIL, message=message, remedy=remedy)
+    return Finding(id=name, status=Verdict.FAIL, message=message, remedy=remedy, console=console)

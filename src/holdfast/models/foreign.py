@@ -40,7 +40,10 @@ def load_user_model(path: str, weights: str | Path | None = None) -> nn.Module:
         if callable(made) and not isinstance(made, nn.Module):
             made = _call(made, path)
     if not isinstance(made, nn.Module):
-        raise InputError(f"{path} must return a torch.nn.Module, got {type(made).__name__}")
+        raise InputError(
+            f"{path} must return a torch.nn.Module, got {type(made).__name__}: of another kind of "
+            "model return hf.wrap(model)"
+        )
     if weights is not None:
         load_weights(made, weights)
     return made

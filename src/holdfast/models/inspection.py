@@ -73,7 +73,7 @@ def check_logits(model: Model, x: Tensor, y: Tensor) -> int:
         logits = _first_logits(model, x)
         finding = judge_outputs(model, x, logits, y)
     if finding.status is Verdict.FAIL:
-        raise InputError(f"{finding.message}: {finding.remedy}")
+        raise finding.refusal()
     return logits.shape[1] - model.rejects
 
 

@@ -273,7 +273,7 @@ def _look_at(model: Model, held_out: Examples) -> None:
     probe = held_out.batch(torch.arange(min(PROBE, len(held_out)))).to(device)
     for finding in inspect(model, probe.x, probe.y):
         if finding.status is Verdict.FAIL and finding.id in {"logits", "finite-outputs"}:
-            raise InputError(f"{finding.message}: {finding.remedy}")
+            raise finding.refusal()
 
 
 def _device(model: nn.Module) -> torch.device:

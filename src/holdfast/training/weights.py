@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from holdfast.errors import InputError
 from holdfast.models import Model, build_network, wrap
+from holdfast.models.targets.outputs import Logarithm
 from holdfast.storage import read_card, write_card
 from holdfast.training.tensors import (
     assign,
@@ -63,7 +64,9 @@ def read_model(folder: Path, network: nn.Module | None = None) -> Model:
     tensors = read_tensors(folder / card["weights"], card["sha256"])
     if network is None:
         network = _rebuild(card, folder)
-    module = network.module if isinstance(network, Model) else network
+    module = wrap(network).module
+    if card["built_by"] == Logarithm.__qualname__ and not isinstance(module, Logarithm):
+        module = Logarithm(module)  # it was trained as wrap(network, outputs="probabilities")
     assign(module, tensors, folder / card["weights"])
     return _wrapped(module, card).eval()
 

@@ -13,10 +13,12 @@ from torch import Tensor
 
 from holdfast.logits import MASKED
 from holdfast.models.adapter import Model
-from holdfast.models.finding import Finding, Verdict, failed, passed, warned
+from holdfast.models.finding import Finding, failed, passed, warned
+from holdfast.models.targets.outputs import Logarithm
 
 NAME = "logits"  # of the finding
 _SUM_SLACK = 1e-5  # how far a row of probabilities may be from 1
+_HALF = 1e-3  # the same in half precision
 _FULL = 1 - 1e-6  # a probability that has no room left
 _PROBES = 16  # inputs, at most, on which outputs in 0..1 are looked at
 _FAR = 1e3  # widths of the range: how far from the data some of them lie
@@ -32,34 +34,35 @@ def judge_outputs(model: Model, x: Tensor, logits: Tensor, y: Tensor) -> Finding
 
     Holds no state of the model: the caller freezes it and gives back random states.
     """
-    box = model.box
-    logits = logits[:, :-1] if model.rejects else logits
-    if box is None:
-        return _judged(model, x, logits, y)
-    if box.target.outputs != "logits":
-        return passed(NAME, f"the outputs are {box.target.outputs}, as was said")
-    found = _judged(model, x, logits, y)
-    if found.status is Verdict.FAIL and are_probabilities(logits):
-        return failed(NAME, "the target returns probabilities", "say outputs='probabilities'")
-    return found
+    said = "probabilities" if isinstance(model.module, Logarithm) else "logits"
+    said = said if model.box is None else model.box.target.outputs
+    if said != "logits":
+        return passed(NAME, f"the outputs are {said}, as was said")
+    return _judged(model, x, logits[:, :-1] if model.rejects else logits, y)
 
 
 def are_probabilities(rows: Tensor) -> bool:
     """Return True if every row (N, K) is a distribution, or is one times a common factor."""
+    return _whole(rows) is not None
+
+
+def _whole(rows: Tensor, slack: float = _SUM_SLACK) -> float | None:
+    """Return what each row (N, K) adds up to if it is a distribution, or one times a factor."""
     if not ((rows >= 0) & rows.isfinite()).all():
-        return False
+        return None
     sums = rows.sum(1)
-    if ((sums - 1).abs() <= _SUM_SLACK).all():
-        return True
+    if ((sums - 1).abs() <= slack).all():
+        return 1.0
     factor = float(sums.mean())  # 100 where they are per cent
     moves = float((rows.amax(0) - rows.amin(0)).max()) > 1e-3 * factor
-    return moves and bool(((sums - factor).abs() <= _SUM_SLACK * factor).all())
+    same = bool(((sums - factor).abs() <= slack * factor).all())
+    return factor if moves and same else None
 
 
 def _judged(model: Model, x: Tensor, logits: Tensor, y: Tensor) -> Finding:
     rows = _shown(logits)
     if are_probabilities(rows) or _is_sigmoid(rows, y):
-        return _refused("softmax or sigmoid")
+        return _refused(model, logits)
     # Log-probabilities are logits that differ from others by a shift: margins are the same.
     if (rows <= 0).all() and are_probabilities(rows.exp()):
         return warned(
@@ -81,13 +84,13 @@ def _bounded(model: Model, x: Tensor, logits: Tensor) -> Finding:
     """Judge outputs that all lie in 0..1: those of a sigmoid a class, or logits by chance."""
     few = x[:_PROBES]
     if model.box is None and _ends_in_squashing(model, few):
-        return _refused("sigmoid")
+        return _refused(model, logits)
     seen = _shown(torch.cat([logits, *_elsewhere(model, few)]))
     moves = bool((seen.amax(0) > seen.amin(0)).any())
     if not (moves and _are_inside(seen)):
         return passed(NAME, "the outputs are logits")
     if bool((seen >= _FULL).any()):
-        return _refused("sigmoid")
+        return _refused(model, logits)
     return warned(
         NAME,
         "the outputs stay in 0..1 wherever they were looked at, as those of a sigmoid do, whose "
@@ -96,21 +99,41 @@ def _bounded(model: Model, x: Tensor, logits: Tensor) -> Finding:
     )
 
 
-def _refused(last: str) -> Finding:
+def _refused(model: Model, logits: Tensor) -> Finding:
+    """Return the refusal of probabilities (N, K), with a fix that works for what they add up to."""
+    message, told = "the model returns probabilities", "outputs='probabilities'"
+    if model.box is None:
+        message += ", whose gradients vanish where a softmax or sigmoid saturates"
+    rows, last = _shown(logits), "sigmoid" if _is_pair(logits) else "softmax"
+    whole = 1.0 if last == "sigmoid" else _whole(rows, _HALF)
+    if whole is None or rows.shape != logits.shape:  # masked columns are no probabilities
+        return failed(NAME, message, "return what goes into the last softmax or sigmoid: logits")
+    if abs(whole - 1) > _HALF:
+        return failed(
+            NAME,
+            message,
+            f"return what goes into the last {last}, or divide by {whole:g} and pass "
+            f"hf.wrap(model, {told})",
+        )
+    if model.box is not None:
+        return failed(NAME, message, f"pass hf.wrap(model, {told})", "add --outputs probabilities")
     return failed(
         NAME,
-        f"the model returns probabilities: after {last}, gradients vanish",
-        f"remove the last {last} and return what went into it; probabilities that add up to 1 are "
-        "also taken with wrap(model, outputs='probabilities'), and of others return their "
-        "logarithms log(p / (1 - p)), computed before they are rounded",
+        message,
+        f"pass hf.wrap(network, {told}), or, better, return what goes into the last {last}",
+        f"return hf.wrap(network, {told}) from the function of --model, or, better, what goes into "
+        f"the last {last}",
     )
 
 
 def _is_sigmoid(logits: Tensor, y: Tensor) -> bool:
     """Return True if one output, read as (0, z), stays in 0..1 though both labels occur."""
-    if logits.shape[1] != 2 or logits[:, 0].any():
-        return False
-    return _are_inside(logits) and bool(y.min() != y.max())
+    return _is_pair(logits) and _are_inside(logits) and bool(y.min() != y.max())
+
+
+def _is_pair(logits: Tensor) -> bool:
+    """Return True if one output became the pair (0, z)."""
+    return logits.shape[1] == 2 and not bool(logits[:, 0].any())
 
 
 def _are_inside(rows: Tensor) -> bool:

@@ -55,7 +55,7 @@ class KerasModel(Target):
     ) -> None:
         self.model = model
         self.num_classes = num_classes
-        self.outputs = checked_outputs(outputs, self.name)
+        self.outputs = checked_outputs(outputs, self.name, _last(model))
         self.sealed = _is_keras_alone(json.loads(model.to_json()))
 
     def ask(self, x: NDArray[Any]) -> Any:
@@ -77,6 +77,14 @@ def is_keras(model: Any) -> bool:
 
 def _title(model: Any) -> str:
     return f"Keras {type(model).__name__} {model.name}"
+
+
+def _last(model: Any) -> str:
+    """Return a word on the last layer where it is known to make probabilities; else nothing."""
+    layer = next(iter(reversed(getattr(model, "layers", []))), model)
+    names = type(layer).__name__, getattr(getattr(layer, "activation", None), "__name__", "")
+    found = [name.lower() for name in names if name.lower() in ("softmax", "sigmoid")]
+    return f"its last layer is a {found[0]}" if found else ""
 
 
 def _is_keras_alone(config: Any) -> bool:

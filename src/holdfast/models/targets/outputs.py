@@ -16,12 +16,20 @@ LEAST = float(torch.finfo(torch.float32).tiny)  # a smaller probability counts a
 _SUM_SLACK = 1e-3  # how far a row of probabilities may be from 1
 
 
-def checked_outputs(outputs: str | None, what: str = "the target") -> str:
-    """Return what a target answers; InputError where nobody said."""
+def checked_outputs(outputs: str | None, what: str = "the target", seen: str = "") -> str:
+    """Return what a target answers; InputError where nobody said.
+
+    seen: what it looks like, for the message.
+    """
     if outputs is None:
+        say = f"say what {what} returns, it is not guessed{seen and f' ({seen})'}: "
         raise InputError(
-            f"say what {what} returns, it is not guessed: outputs='logits', outputs='probabilities'"
-            " or, for the predicted class alone, outputs='labels'"
+            f"{say}hf.wrap(model, outputs='probabilities') after a softmax or sigmoid, "
+            "outputs='logits' for other scores, or outputs='labels', num_classes=... for the "
+            "predicted class alone",
+            console=f"{say}--outputs probabilities after a softmax or sigmoid, --outputs logits "
+            "for other scores; for labels alone, return hf.wrap(model, outputs='labels', "
+            "num_classes=...) from the function of --model",
         )
     if outputs not in OUTPUTS:
         raise InputError(f"unknown outputs {outputs!r}{did_you_mean(str(outputs), OUTPUTS)}")
@@ -72,7 +80,8 @@ def _from_probabilities(values: NDArray[Any]) -> NDArray[Any]:
     if outside.any() or (np.abs(rows.sum(1) - 1) > _SUM_SLACK).any():  # false for NaN
         raise InputError(
             "the target was said to return probabilities and its rows are none: they must lie in "
-            "0..1 and add up to 1; say outputs='logits' if they are scores"
+            "0..1 and add up to 1; say outputs='logits' if they are scores, and of a sigmoid a "
+            "class return what goes into it"
         )
     return np.asarray(np.log(np.maximum(rows, LEAST)))
 
@@ -107,12 +116,14 @@ class Logarithm(nn.Module):
         rows = self.module(x)
         if not isinstance(rows, Tensor) or rows.dim() not in (1, 2) or len(rows) != len(x):
             raise InputError("a network said to return probabilities must return a tensor (N, K)")
+        if rows.element_size() < 4:
+            rows = rows.float()  # half precision has no LEAST
         if rows.dim() == 1 or rows.shape[1] == 1:
             rows = torch.stack([1 - rows.reshape(-1), rows.reshape(-1)], 1)
         off = ((rows < -_SUM_SLACK) | ((rows.sum(1, keepdim=True) - 1).abs() > _SUM_SLACK)).any()
         if bool(off):
             raise InputError(
-                "the network was said to return probabilities and its rows are none: "
-                "leave outputs out if they are logits"
+                "the network was said to return probabilities and its rows are none: leave outputs "
+                "out if they are logits, and of a sigmoid a class return what goes into it"
             )
         return rows.clamp_min(LEAST).log()
