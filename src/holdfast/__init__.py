@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from holdfast import attacks, data, losses, models
-    from holdfast.api import attack, evaluate, load, load_data, report, sign, train, verify
+    from holdfast.api import (
+        attack,
+        evaluate,
+        load,
+        load_data,
+        perturb,
+        report,
+        sign,
+        train,
+        verify,
+    )
     from holdfast.attacks import Result
     from holdfast.claims import Accuracy, Claim
     from holdfast.data import Examples, FlipCrop, Splits
@@ -63,7 +73,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "api": "attack evaluate load load_data report sign train verify",
+    "api": "attack evaluate load load_data perturb report sign train verify",
     "attacks": "Result",
     "claims": "Accuracy Claim",
     "data": "Examples FlipCrop Splits",
@@ -138,6 +148,7 @@ __all__ = [
     "load_data",
     "losses",
     "models",
+    "perturb",
     "report",
     "sign",
     "train",

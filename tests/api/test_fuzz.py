@@ -117,6 +117,8 @@ def functions() -> dict:
     parts = (examples, examples)
     return {
         hf.attack: {"model": net, "x": X, "y": Y, "threat": THREAT, "attack": "fgsm", "seed": 1},
+        hf.perturb: {"model": net, "x": X, "y": Y, "threat": THREAT, "attack": "fgsm", "seed": 1,
+                     "ids": [0, 1, 2, 3]},
         hf.evaluate: {"model": net, "test_data": examples, "precision": "float32", **told},
         hf.train: {"model": net, "train_data": examples, "method": "madry", "epochs": 1,
                    "validation": 0.5, **train},

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from holdfast.api.arguments import examples_of, load_data
-from holdfast.api.verbs import attack, evaluate, load, report, sign, train, verify
+from holdfast.api.batches import attack, perturb
+from holdfast.api.verbs import evaluate, load, report, sign, train, verify
 
 __all__ = [
     "attack",
@@ -11,6 +12,7 @@ __all__ = [
     "examples_of",
     "load",
     "load_data",
+    "perturb",
     "report",
     "sign",
     "train",

@@ -16,38 +16,25 @@ from torch import nn
 
 from holdfast import evaluation, reporting, training
 from holdfast.api.arguments import (
-    as_tensor,
-    check_ranges,
     check_target,
-    device_of,
-    dtype_of,
     examples_of,
-    per_example,
-    search_model,
     training_parts,
 )
 from holdfast.arguments import checked
-from holdfast.attacks import PGD, Attack, Result
 from holdfast.claims import Claim, Signature
 from holdfast.claims import sign as sign_claim
 from holdfast.errors import InputError
 from holdfast.evaluation import Suite, Verification
 from holdfast.evaluation.provenance import provenance_of, remember
 from holdfast.fitting import fit
-from holdfast.inputs import as_columns, check_input, check_labels
-from holdfast.models import Model, check_logits, wrap
+from holdfast.models import Model, wrap
 from holdfast.models.adapter import Channel
-from holdfast.objective import Objective
 from holdfast.plain import build
-from holdfast.rng import Rng, fresh_seed
-from holdfast.runtime import deterministic
 from holdfast.storage import user_path, write_atomic
-from holdfast.threat import Targeted, ThreatModel
+from holdfast.threat import ThreatModel
 from holdfast.training import Method, TrainPlan, TrainResult
 from holdfast.training.setup import NetworkLike
 from holdfast.units import BatchSize, Count, Radii, Seed
-
-LOOKED_AT = 32  # examples on which a model's outputs are checked before an attack
 
 
 @checked
@@ -215,61 +202,6 @@ def sign(
     not whole, InputError for a key that cannot be used.
     """
     return sign_claim(path, key=key, signer=signer, passphrase=passphrase)
-
-
-@checked
-def attack(
-    model: Any,
-    x: Any,
-    y: Any,
-    *,
-    threat: ThreatModel,
-    attack: Attack | str | None = None,
-    targets: Any = None,
-    seed: Seed | None = None,
-    ids: Any = None,
-    search: Any = None,
-) -> Result:
-    """Attack a batch and return the worst input found for each example.
-
-    model: a network, or what else `wrap` takes. x: (B, ...) floats in the model's range; y: (B,)
-    labels; tensors or arrays. attack: PGD() by default; a name ("apgd") means its defaults.
-    targets: (B,) the classes to reach, none of them the label, which makes the goal targeted. seed:
-    of all draws; by default a fresh one from the operating system, so that no two calls draw the
-    same. Global generators stay as they are. ids: (B,) what the draws belong to, by default the
-    positions. search: another network that the attack differentiates and scores (a twin with usable
-    gradients, a surrogate); the verdicts stay those of `model`. The work is done on the model's
-    device.
-
-    Returns `.x_adv`, `.loss`, `.success`, `.status` and `.cost`, per example, and the `.seed` with
-    which the call repeats itself. Raises InputError for
-    what cannot be attacked and Unsupported where attack and threat model do not fit.
-    """
-    chosen = PGD() if attack is None else build("attack", attack)
-    model = wrap(model)
-    check_ranges(model, threat)
-    check_target(model, threat)
-    device = device_of(model)
-    x, y = as_tensor(x, "x", device), as_tensor(y, "y", device)
-    check_input(x, y, model.range)
-    x, y = x.to(dtype_of(model)).clone(), as_columns(y, model.labels)
-    num_classes = check_logits(model, x[:LOOKED_AT], y[:LOOKED_AT])
-    check_labels(y, num_classes)
-    if targets is not None:
-        targets = as_columns(per_example(targets, "targets", y), model.labels)
-        check_labels(targets, num_classes)
-        if bool((targets == y).any()):
-            raise InputError(
-                f"a target must differ from the label: {int((targets == y).sum())} of {len(y)} "
-                "do not; leave those examples out, or aim them at another class"
-            )
-        threat = threat if isinstance(threat.goal, Targeted) else replace(threat, goal=Targeted())
-    ids = torch.arange(len(y), device=device) if ids is None else per_example(ids, "ids", y)
-    with deterministic():
-        twin = None if search is None else search_model(search, model)
-        objective = Objective(threat, twin or model, x, y, targets=targets, judge=model)
-        region = threat.space.around(x)
-        return chosen(objective, region, Rng(fresh_seed() if seed is None else seed, ids))
 
 
 @checked

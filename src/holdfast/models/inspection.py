@@ -70,8 +70,15 @@ def check_logits(model: Model, x: Tensor, y: Tensor) -> int:
     probabilities.
     """
     with restored_states(x.device), frozen(model):
-        logits = _first_logits(model, x)
-        finding = judge_outputs(model, x, logits, y)
+        return count_checked(model, x, _first_logits(model, x), y)
+
+
+def count_checked(model: Model, x: Tensor, logits: Tensor, y: Tensor) -> int:
+    """Return K of logits (N, K) that a model returned; InputError for probabilities.
+
+    Holds no state of the model, as `judge_outputs`.
+    """
+    finding = judge_outputs(model, x, logits, y)
     if finding.status is Verdict.FAIL:
         raise finding.refusal()
     return logits.shape[1] - model.rejects
@@ -90,10 +97,13 @@ def _first_logits(model: Model, x: Tensor) -> Tensor:
     except HoldfastError:
         raise
     except Exception as error:  # whatever somebody's network raises
-        shape = f"(N, {', '.join(map(str, x.shape[1:]))})"
-        raise InputError(
-            f"the model cannot take {x.dtype} inputs {shape}: {in_one_line(error)}"
-        ) from error
+        raise cannot_take(x, error) from error
+
+
+def cannot_take(x: Tensor, error: Exception) -> InputError:
+    """Return the error for a model that raised one when it was asked about x (N, ...)."""
+    shape = f"(N, {', '.join(map(str, x.shape[1:]))})"
+    return InputError(f"the model cannot take {x.dtype} inputs {shape}: {in_one_line(error)}")
 
 
 def _no_numbers(logits: Tensor) -> Tensor:

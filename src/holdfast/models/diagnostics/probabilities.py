@@ -15,6 +15,7 @@ from holdfast.logits import MASKED
 from holdfast.models.adapter import Model
 from holdfast.models.finding import Finding, failed, passed, warned
 from holdfast.models.targets.outputs import Logarithm
+from holdfast.rng import restored_states
 
 NAME = "logits"  # of the finding
 _SUM_SLACK = 1e-5  # how far a row of probabilities may be from 1
@@ -32,7 +33,7 @@ _HANDING_ON = (  # operations that pass values on, as PyTorch calls them in a gr
 def judge_outputs(model: Model, x: Tensor, logits: Tensor, y: Tensor) -> Finding:
     """Return the finding on what a model returned for x; of a target that said so, what it said.
 
-    Holds no state of the model: the caller freezes it and gives back random states.
+    Holds no state of the model: the caller freezes it.
     """
     said = "probabilities" if isinstance(model.module, Logarithm) else "logits"
     said = said if model.box is None else model.box.target.outputs
@@ -81,8 +82,15 @@ def _shown(logits: Tensor) -> Tensor:
 
 
 def _bounded(model: Model, x: Tensor, logits: Tensor) -> Finding:
-    """Judge outputs that all lie in 0..1: those of a sigmoid a class, or logits by chance."""
-    few = x[:_PROBES]
+    """Judge outputs that all lie in 0..1: those of a sigmoid a class, or logits by chance.
+
+    Asking again leaves the global random states as they were.
+    """
+    with restored_states(x.device):
+        return _asked_again(model, x[:_PROBES], logits)
+
+
+def _asked_again(model: Model, few: Tensor, logits: Tensor) -> Finding:
     if model.box is None and _ends_in_squashing(model, few):
         return _refused(model, logits)
     seen = _shown(torch.cat([logits, *_elsewhere(model, few)]))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from holdfast.attacks import Attack, last
+from holdfast.attacks.base import require
 from holdfast.data import Batch
 from holdfast.logits import masked
 from holdfast.losses import CrossEntropy
@@ -78,8 +79,10 @@ def search(attack: Attack, model: nn.Module, batch: Batch, threat: ThreatModel, 
     It climbs the cross-entropy unless it brings its own loss (Madry et al., 2018, eq. 2.1).
     """
     objective = Objective(white_box(threat), model, batch.x, batch.y, loss=CrossEntropy())
+    region = threat.space.around(batch.x)
+    require(attack, objective, region)
     with objective.frozen():
-        found = last(attack, objective, threat.space.around(batch.x), rng)
+        found = last(attack, objective, region, rng)
     return attacked_only(found, batch, threat)
 
 
