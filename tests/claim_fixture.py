@@ -92,6 +92,7 @@ def make_claim(
         "cost": {"forward": 1203 * n, "backward": 402 * n, "queries": 610 * n, "seconds": 41.7},
         "forecast_seconds": 48.0,
         "training": TRAINING if trained else None,
+        "given": GIVEN if trained else {},
         **changes,
     }
     contents = {"per_example.csv": Table(rows).to_csv()}
@@ -131,6 +132,10 @@ TRAINING = {
     "metrics": "training.jsonl",
     "best_epoch": 23,
     "last_epoch": 30,
+}
+GIVEN = {
+    "model": {"run": "runs/adversarial", "which": "best", "network": "mlp"},
+    "data": "digits",
 }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -66,6 +67,12 @@ def user_path(path: str | os.PathLike[str], name: str = "path") -> Path:
     except OSError as error:
         raise InputError(f"{name} {text!r} cannot be used: {error.strerror}") from error
     return found
+
+
+def shell_path(path: str | os.PathLike[str]) -> str:
+    """Return a path as a shell takes it, also one that looks like an option."""
+    text = os.fspath(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 def check_text(text: str, name: str) -> None:

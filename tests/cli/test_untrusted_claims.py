@@ -66,9 +66,9 @@ def test_data_that_a_claim_names_are_a_known_set_or_not_opened(
 ):
     (tmp_path / "pipe").mkdir()
     os.mkfifo(tmp_path / "pipe" / "x")
-    ran = holdfast("verify", reseal(folder, (("data", "name"), named)), "--model", trained)
+    ran = holdfast("verify", reseal(folder, (("given", "data"), named)), "--model", trained)
     assert ran.status == 2
-    assert ran.err.startswith("error: say which data: --data NAME; the claim names ")
+    assert ran.err.startswith("error: say which data: --data PATH; the claim names ")
 
 
 def test_neither_a_report_nor_a_search_model_s_name_imports_anything(holdfast, folder, tmp_path):
@@ -89,11 +89,11 @@ def test_neither_a_report_nor_a_search_model_s_name_imports_anything(holdfast, f
 def test_data_that_a_run_of_others_names_are_not_opened_either(holdfast, trained, tmp_path, named):
     run = shutil.copytree(trained, tmp_path / "run")
     settings = read_run(run)
-    settings["data"]["train"]["name"] = named
+    settings["given"]["data"] = named
     write_card(run / "run.json", settings)  # with a digest that fits
     ran = holdfast("attack", "--model", run, "--attack", "fgsm")
     assert ran.status == 2
-    assert ran.err.startswith("error: say which data: --data NAME; the run names ")
+    assert ran.err.startswith("error: say which data: --data PATH; the run names ")
 
 
 @pytest.mark.parametrize("name", ["run.json", "best/model.json", "metrics.jsonl", "recipe.yaml"])

@@ -191,7 +191,7 @@ class TestOwnNetwork:
         assert "n=20 points" in ran.out
         ran = holdfast("attack", "--model", "run", "--attack", "fgsm")
         assert ran.status == 2
-        assert "not built by Holdfast" in ran.err
+        assert ran.err.endswith("say --model package.module:function --weights run\n")
 
 
 def test_evaluate_takes_a_recipe(holdfast, trained, tmp_path):

@@ -9,7 +9,6 @@ import torch
 from PIL import Image
 
 from holdfast.data import load
-from holdfast.data.load import reference
 from holdfast.errors import InputError
 
 
@@ -191,14 +190,15 @@ def test_the_real_sets(name, mean):
     assert abs(float(total) / (60000 * 784) - mean) < 1e-5
 
 
-@pytest.mark.parametrize(
-    ("label", "words"),
-    [
-        ("mnist test", "mnist:test"),
-        ("mnist val", "mnist:validation"),
-        ("my set train", "my set:train"),
-        ("digits", "digits"),
-    ],
-)
-def test_a_parts_label_gives_the_words_that_find_it(label: str, words: str) -> None:
-    assert reference(label) == words
+def test_a_part_has_the_words_that_find_it_again(tmp_path: Path, monkeypatch) -> None:
+    """Not where it is another choice of examples than these words find."""
+    x, y = np.zeros((20, 4, 4), np.uint8), np.arange(20) % 2
+    x[0] = 255
+    path = tmp_path / "mine.npz"
+    np.savez(path, x_train=x, y_train=y, x_test=x, y_test=y)
+    monkeypatch.setenv("HOLDFAST_DATA", str(tmp_path))
+    for words in (path, "mine", "digits"):
+        assert [part.given for part in parts(load(words))] == [str(words)] * 3
+    splits = load("mine", validation=0.3)
+    assert [part.given for part in parts(splits)] == [None, None, "mine"]
+    assert splits.test.take(torch.arange(3)).given is None

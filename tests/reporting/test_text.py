@@ -69,8 +69,8 @@ def test_markdown_tables_have_the_same_number_of_cells_everywhere(claims: list[C
 
 
 def test_a_command_with_backticks_stays_in_its_block(tmp_path: Path) -> None:
-    claim = make_claim(tmp_path, command="holdfast evaluate --model '```' --data d")
-    assert "````\nholdfast verify" in to_markdown([claim])
+    given = {"model": {"run": "```", "network": "mlp"}, "data": "d"}
+    assert "````\nholdfast verify" in to_markdown([make_claim(tmp_path, given=given)])
 
 
 def test_differences_and_verdicts_are_said(tmp_path: Path) -> None:
@@ -87,5 +87,6 @@ def test_differences_and_verdicts_are_said(tmp_path: Path) -> None:
 
 def test_a_narrow_terminal_loses_nothing_that_matters(claims: list[Claim]) -> None:
     text = printed(claims, width=60)
-    assert max(map(len, text.splitlines())) <= 60
+    to_copy = "holdfast verify "  # a line that is broken could not be copied
+    assert max(len(line) for line in text.splitlines() if not line.startswith(to_copy)) <= 60
     assert "apgd-margin" in text

@@ -152,21 +152,6 @@ def test_metrics_with_gaps_and_repeated_epochs_are_read_and_damaged_ones_refused
         view([write_claim(tmp_path / "c", claim.document, contents)])
 
 
-def test_the_command_repeats_model_and_data_of_the_evaluation(tmp_path: Path) -> None:
-    folder = tmp_path / "a b"
-    command = "holdfast evaluate --model 'my net.py:f' --weights w.pt --data /d/x.npz --seed 1"
-    found = view([make_claim(folder, command=command)]).claims[0].verify_with
-    assert found == f"holdfast verify '{folder}' --model MODEL --weights w.pt --data /d/x.npz"
-    folders = "holdfast evaluate --model 'runs/my a' --data d"
-    found = view([make_claim(tmp_path / "d", command=folders)]).claims[0].verify_with
-    assert found.endswith("--model 'runs/my a' --data d")
-    unclear = "hf.evaluate(it's)"
-    trained = view([make_claim(tmp_path / "b", command=unclear)]).claims[0]
-    assert trained.verify_with.endswith("--model runs/adversarial --data digits")
-    other = view([make_claim(tmp_path / "c", command=unclear, trained=False)]).claims[0]
-    assert other.verify_with.endswith("--model MODEL --data DATA")
-
-
 def test_checks_that_ask_for_something_come_first_with_their_remedy(tmp_path: Path) -> None:
     checks = view([make_claim(tmp_path)]).claims[0].checks
     assert [check.status for check in checks] == ["warn", "not-run", "pass", "pass"]

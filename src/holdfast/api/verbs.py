@@ -97,7 +97,7 @@ def load(path: str | Path, network: nn.Module | None = None) -> Model:
     if run.name in ("best", "last") and (run / "model.json").exists():
         run, which = run.parent, run.name
     model = training.load_run(run, which, network)
-    remember(model, run)
+    remember(model, run, which)
     return model
 
 

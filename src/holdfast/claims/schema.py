@@ -210,6 +210,20 @@ _TRAINING = Fields(
         "last_epoch": _EPOCH,
     }
 )
+_MODEL_GIVEN = Fields(
+    {},
+    {
+        "run": _PROSE,  # a run folder
+        "which": Choice(("best", "last")),
+        "network": _NAME,  # a reference network; of a run without it the user built the network
+        "function": _PROSE,  # package.module:function
+        "weights": _PROSE,  # its weights
+        "file": _PROSE,  # of ONNX
+        "outputs": Choice(("logits", "probabilities", "labels")),
+        "normalized": Flag(),
+    },
+)
+_GIVEN = Fields({}, {"model": _MODEL_GIVEN, "search": _MODEL_GIVEN, "data": _PROSE})
 _DOCUMENT = Fields(
     {
         "schema": Choice((SCHEMA,)),
@@ -245,6 +259,7 @@ _DOCUMENT = Fields(
     },
     {
         "search": Fields({"name": _NAME, "digest": _DIGEST}),
+        "given": _GIVEN,
         "forecast_seconds": Maybe(_SECONDS),
     },
 )

@@ -12,14 +12,17 @@ from typing import Any
 from torch import nn
 
 from holdfast import api, config, recipes
-from holdfast.data.load import reference
+from holdfast.data.load import BUILT_IN
 from holdfast.errors import ConfigError, InputError
+from holdfast.evaluation.given import note_given
 from holdfast.models import Model, load_user_model, load_weights, wrap
 from holdfast.plain import build
 from holdfast.registry import known
 from holdfast.storage import user_path
 from holdfast.threat import ThreatModel
 from holdfast.training.folder import read_run
+
+_NO_SET = re.compile(r"[/\\\0:~]")  # in what is a path or an address, and no name of a set
 
 
 def configuration(
@@ -52,6 +55,18 @@ def words_of(
     for change in changes:
         words += ["--set", change]
     return shlex.join(words)
+
+
+def evaluation_of_run(settings: Any, out: str) -> str:
+    """Return the shell command that evaluates the run that was trained into `out`.
+
+    Its data are named where the run's own word would not find them.
+    """
+    run = Path(out).name or Path(out).resolve().name
+    own = ["--model", out] if settings.model is None else ["--model", settings.model]
+    own += [] if settings.model is None else ["--weights", out]
+    data = ["--data", settings.data] if _NO_SET.search(settings.data) else []
+    return shlex.join(["holdfast", "evaluate", *own, *data, "--out", f"claims/{run}"])
 
 
 def network_of(settings: Any) -> Any:
@@ -95,7 +110,13 @@ def model_of(
             "package.module:function for a network of your own"
         )
     made = _users_own(name, weights)
-    return wrap(made, outputs=outputs if isinstance(made, Model) else outputs or default)
+    if isinstance(made, Model):
+        model = wrap(made, outputs=outputs)
+    else:
+        model = wrap(made, outputs=outputs or default)
+    if weights is None or not is_run(weights):  # which gave it as a run
+        note_given(model, function=name, weights=weights, outputs=outputs)
+    return model
 
 
 def model_of_claim(document: Mapping[str, Any]) -> Model:
@@ -103,7 +124,7 @@ def model_of_claim(document: Mapping[str, Any]) -> Model:
 
     A run folder holds weights and the name of a network of ours: loading it runs nothing of it.
     """
-    name = (document["training"] or {}).get("run")
+    name = _run_of_claim(document)
     if name is not None and os.path.isdir(name):  # noqa: PTH112 - False also for what can be no path
         return api.load(name)
     why = "" if name is None else f"; the claim names {name!r}, which is no run folder here"
@@ -113,9 +134,30 @@ def model_of_claim(document: Mapping[str, Any]) -> Model:
     )
 
 
+def outputs_of_claim(document: Mapping[str, Any]) -> str | None:
+    """Return what the model of a claim answers, None where that needs no word."""
+    model = document["model"].get("target") or document.get("given", {}).get("model", {})
+    outputs: str | None = model.get("outputs")
+    return outputs
+
+
 def data_of_claim(document: Mapping[str, Any]) -> str:
     """Return the name of the set that a claim names; ConfigError for what is no plain name."""
-    return _known_set(str(document["data"]["name"]), "the claim")
+    data, given = document["data"], document.get("given", {}).get("data")
+    if given is None and data["name"] != BUILT_IN:
+        raise ConfigError(
+            "say which data to check the claim against: --data NAME or PATH; the claim calls them "
+            f"{data['name']!r} and says no name or path that finds them"
+        )
+    name = _known_set(given or BUILT_IN, "the claim")
+    return name if data.get("part") in (None, "test") else f"{name}:{data['part']}"
+
+
+def _run_of_claim(document: Mapping[str, Any]) -> str | None:
+    """Return the folder of the model that a claim names, of the last epoch where it says so."""
+    run: str | None = (document["training"] or {}).get("run")
+    last = document.get("given", {}).get("model", {}).get("which") == "last"
+    return f"{run}/last" if run and last else run
 
 
 def is_run(name: str) -> bool:
@@ -123,33 +165,53 @@ def is_run(name: str) -> bool:
     return user_path(name, "model").is_dir()
 
 
-def threat_of(given: ThreatModel | None, model: str | None) -> ThreatModel:
+def threat_of(
+    given: ThreatModel | None, model: str | None, weights: str | None = None
+) -> ThreatModel:
     """Return the threat model that was given, else that of the run."""
     if given is not None:
         return given
-    if model is None or not is_run(model):
+    run = _run_behind(model, weights)
+    if run is None:
         raise ConfigError("say what may change: --threat linf:8/255, or --threat l2:0.5")
-    threat: ThreatModel = build("threat", read_run(_run(model))["threat"])
+    threat: ThreatModel = build("threat", read_run(run)["threat"])
     return threat
 
 
-def data_of(given: str | None, model: str | None) -> str:
+def data_of(given: str | None, model: str | None, weights: str | None = None) -> str:
     """Return the data that were given, else the name of the set on which the run was trained."""
     if given is not None:
         return given
-    if model is None or not is_run(model):
+    run = _run_behind(model, weights)
+    if run is None:
         raise ConfigError("say which data: --data digits, --data cifar10.npz or --data FOLDER")
-    name = str(read_run(_run(model))["data"]["train"]["name"])
-    return _known_set(name, "the run").removesuffix(":train")
+    return data_of_run(read_run(run))
+
+
+def data_of_run(run: Mapping[str, Any]) -> str:
+    """Return the name of the set that a run names; ConfigError for what is no plain name."""
+    given, name = run.get("given", {}).get("data"), run["data"]["train"]["name"]
+    if given is None and name != BUILT_IN:
+        raise ConfigError(
+            f"say which data: --data NAME or PATH; the run calls them {name!r} and says no name or "
+            "path that finds them"
+        )
+    return _known_set(str(given or BUILT_IN), "the run")
 
 
 def _known_set(name: str, where: str) -> str:
-    """Return what finds the set of that name again; ConfigError for a path or an address."""
-    if re.search(r"[/\\\0:~]", name):
+    """Return the name of a set, or of a file here; ConfigError for a path or an address."""
+    if _NO_SET.search(name):
         raise ConfigError(
-            f"say which data: --data NAME; {where} names {name!r}, which is not the name of a set"
+            f"say which data: --data PATH; {where} names {name!r}, which is not the name of a set "
+            "and is not opened on its word"
         )
-    return reference(name)
+    return name
+
+
+def _run_behind(model: str | None, weights: str | None) -> Path | None:
+    """Return the run folder that the words for a model name, as the model or as its weights."""
+    return next((_run(name) for name in (model, weights) if name and is_run(name)), None)
 
 
 def _run(name: str) -> Path:

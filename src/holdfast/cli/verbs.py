@@ -21,7 +21,7 @@ from holdfast.errors import ConfigError, Interrupted
 from holdfast.evaluation import export_png
 from holdfast.locking import locked
 from holdfast.printable import printable
-from holdfast.storage import user_path
+from holdfast.storage import shell_path, user_path
 from holdfast.training import TrainResult
 
 SIGNALED = 128
@@ -42,7 +42,7 @@ def train(
     settings = subject.configuration("train", recipe, given, changes)
     if settings.data is None:
         raise ConfigError("say which data to train on: --data digits, --data cifar10.npz ...")
-    out = settings.out or _missing("train", "runs/a")
+    out = settings.out or _missing("runs/a")
     again = subject.words_of("train", recipe, {**given, "resume": True}, changes)
     with _going_on(again, quiet):
         result = api.train(
@@ -63,15 +63,16 @@ def train(
     for line in _kept(result):
         say(line)
     if not quiet:
-        say(f"next: holdfast evaluate --model {out} --out claims/{Path(out).name}")
+        say(f"next: {subject.evaluation_of_run(settings, out)}")
 
 
 def attack(recipe: str | None, given: Mapping[str, Any], changes: Sequence[str]) -> None:
     """Run one attack over the data and say what it broke."""
     settings = subject.configuration("attack", recipe, given, changes)
     model = subject.model_of(settings.model, settings.weights, settings.outputs)
-    threat = subject.threat_of(settings.threat, settings.model)
-    examples = api.examples_of(subject.data_of(settings.data, settings.model), "test", model.range)
+    threat = subject.threat_of(settings.threat, settings.model, settings.weights)
+    data = subject.data_of(settings.data, settings.model, settings.weights)
+    examples = api.examples_of(data, "test", model.range)
     if settings.out is None:
         say(batches.attack_all(model, examples, threat, settings).sentence(threat, settings.attack))
         return
@@ -94,9 +95,10 @@ def evaluate(
     """Evaluate as configured and print the claim."""
     settings = subject.configuration("evaluate", recipe, given, changes)
     model = subject.model_of(settings.model, settings.weights, settings.outputs)
-    threat = subject.threat_of(settings.threat, settings.model)
-    examples = api.examples_of(subject.data_of(settings.data, settings.model), "test", model.range)
-    out = settings.out or _missing("evaluate", "claims/a")
+    threat = subject.threat_of(settings.threat, settings.model, settings.weights)
+    data = subject.data_of(settings.data, settings.model, settings.weights)
+    examples = api.examples_of(data, "test", model.range)
+    out = settings.out or _missing("claims/a")
     if png is not None:
         with locked(user_path(png, "png"), "an export"):
             pass  # or a mistake would show after the work alone
@@ -119,7 +121,7 @@ def evaluate(
         )
     say(claim)
     if not quiet:
-        say(f"next: holdfast report {claim.folder} -o report.html")
+        say(f"next: holdfast report {shell_path(claim.folder)} -o report.html")
     if png is not None:
         say(export_png(claim, model=model, data=examples, out=png))
 
@@ -147,8 +149,8 @@ def verify(
     if model is None:
         loaded = subject.model_of_claim(document)
     else:
-        target = document["model"].get("target") or {}
-        loaded = subject.model_of(model, weights, outputs, default=target.get("outputs"))
+        default = subject.outputs_of_claim(document)
+        loaded = subject.model_of(model, weights, outputs, default=default)
     twin = None if search is None else subject.model_of(search, None)
     options: dict[str, Any] = {"replay": replay, "replay_seed": replay_seed, "key": key}
     say(api.verify(folder, model=loaded, data=data, search=twin, **options))
@@ -194,8 +196,8 @@ def _going_on(command: str, quiet: bool) -> Iterator[None]:
         raise typer.Exit(SIGNALED + error.signal) from error
 
 
-def _missing(command: str, example: str) -> str:
-    raise ConfigError(f"say where to write: holdfast {command} ... --out {example}")
+def _missing(example: str) -> str:
+    raise ConfigError(f"say where to write: add --out FOLDER, as in --out {example}")
 
 
 def _tensors(normalize: Any) -> Any:

@@ -70,7 +70,8 @@ class Examples:
     """A labelled set; position i is the example with id `ids[i]`, kept at `rows[i]` of `source`.
 
     `range` bounds every value of a batch. What is stored as uint8 is scaled to it when batched.
-    `part` says which part of a set it is ("train", "validation", "test") where that is known.
+    `part` says which part of a set it is ("train", "validation", "test") where that is known;
+    `given` is the name or path that finds the set again, None where no words do.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Examples:
     range: Bounds = UNIT
     part: str | None = None
     labels: tuple[int, ...] | None = None  # the data's own, which y counts; None: y has them
+    given: str | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -99,9 +101,8 @@ class Examples:
 
     def take(self, positions: Tensor) -> Examples:
         """Return the set of the examples at `positions` (M,) int64; they keep their ids."""
-        return replace(
-            self, rows=self.rows[positions], y=self.y[positions], ids=self.ids[positions]
-        )
+        rows, y, ids = self.rows[positions], self.y[positions], self.ids[positions]
+        return replace(self, rows=rows, y=y, ids=ids, given=None)
 
     def select(self, ids: Tensor) -> Examples:
         """Return the examples with these `ids`, in their order; InputError if one is not here."""

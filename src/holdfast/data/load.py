@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from holdfast.arguments import checked
@@ -14,7 +15,9 @@ from holdfast.errors import InputError, did_you_mean
 from holdfast.storage import user_path
 from holdfast.units import Seed
 
+BUILT_IN = "digits"
 HOME = "HOLDFAST_DATA"  # the environment variable that names the folder of sets
+HELD_OUT = (0.1, 0)  # fraction and seed of a validation part that is held out by default
 
 
 @checked
@@ -25,19 +28,21 @@ def load(name: str | Path, validation: float = 0.1, seed: Seed = 0) -> Splits:
     HOLDFAST_DATA names; or a path to one. validation, seed: what to hold out of the training part,
     where the set brings no validation part. Raises InputError if there is no such set.
     """
-    if str(name) == "digits":
-        return three_parts(digits(), validation, seed)
+    if str(name) == BUILT_IN:
+        return _found_by(name, three_parts(digits(), validation, seed), (validation, seed))
     path = _find(user_path(name, "data"))
     read = load_folder if path.is_dir() else load_npz
-    return read(path, validation, seed)
+    return _found_by(name, read(path, validation, seed), (validation, seed))
 
 
-def reference(label: str) -> str:
-    """Return the words that find a part again: "mnist:test" for the one called "mnist test"."""
-    for ending, part in (("train", "train"), ("val", "validation"), ("test", "test")):
-        if label.endswith(f" {ending}"):
-            return f"{label.removesuffix(f' {ending}')}:{part}"
-    return label
+def _found_by(name: str | Path, splits: Splits, held_out: tuple[float, int]) -> Splits:
+    """Return the parts with the words that find them again, as far as these do.
+
+    They find another validation part where this one was held out in another way.
+    """
+    parts = {"train": splits.train, "validation": splits.validation, "test": splits.test}
+    same = parts if held_out == HELD_OUT else ("test",)
+    return Splits(**{k: replace(v, given=str(name)) if k in same else v for k, v in parts.items()})
 
 
 def _find(name: Path) -> Path:

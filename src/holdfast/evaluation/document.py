@@ -82,6 +82,7 @@ def subject(setting: Setting) -> dict[str, Any]:
         "model": {"name": setting.judge.title[:NAME], **about_model(setting)},
         "data": {"name": setting.data.name, **about_data(setting)},
         **({"search": setting.about_twin} if setting.about_twin else {}),
+        "given": {**setting.given, **({"data": setting.data.given} if setting.data.given else {})},
     }
 
 

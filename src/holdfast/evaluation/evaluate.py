@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from holdfast.evaluation.cascade import Cascade, Example, Stage, Tick, silent
 from holdfast.evaluation.display import Display
 from holdfast.evaluation.document import Outcome, document
 from holdfast.evaluation.forecast import forecast
+from holdfast.evaluation.given import given_by
 from holdfast.evaluation.prepare import look_at, prepare
 from holdfast.evaluation.proof import proofs
 from holdfast.evaluation.provenance import Provenance
@@ -24,7 +25,7 @@ from holdfast.evaluation.record import check_writable, finished_claim
 from holdfast.evaluation.setting import Setting
 from holdfast.evaluation.suites import Suite, get_suite
 from holdfast.interruption import interruptible
-from holdfast.models import Finding, frozen
+from holdfast.models import Finding, frozen, wrap
 from holdfast.runtime import deterministic, resolve_device
 from holdfast.storage import user_path
 from holdfast.threat import ThreatModel
@@ -83,6 +84,7 @@ def evaluate(
             precision=precision,
             exhaustive=exhaustive,
         )
+        setting = replace(setting, given=_given(model, search))
         warn_of_short_steps(setting.suite, threat.space)
         with frozen(setting.judge), frozen(setting.search):
             findings = look_at(setting)
@@ -104,6 +106,13 @@ def evaluate(
             with group.locked(out, "an evaluation"):
                 # Another process may have finished it while this one was looking.
                 return run.finished() or run.claim(quiet=quiet)
+
+
+def _given(model: Any, search: Any) -> dict[str, Any]:
+    """Return the words by which the models were given, where any are known."""
+    models = {"model": model, **({} if search is None else {"search": search})}
+    found = {name: given_by(wrap(each)) for name, each in models.items()}
+    return {name: words for name, words in found.items() if words}
 
 
 def radii(threat: ThreatModel, eps: Sequence[Number]) -> list[ThreatModel]:

@@ -17,6 +17,7 @@ from torch import Tensor
 from holdfast.claims import model_digest
 from holdfast.claims.contents import METRICS
 from holdfast.data import Examples
+from holdfast.evaluation.given import note_given
 from holdfast.models import Finding, Model
 from holdfast.models.finding import failed, passed, warned
 from holdfast.training.folder import CONTENTS, read_metrics, read_run, read_splits, read_vouched
@@ -144,9 +145,12 @@ def _record(run: Path, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dic
     return read_splits(run, settings), hashes
 
 
-def remember(model: Model, run: Path) -> None:
-    """Take note that `model` came from the run folder `run`, as it is now."""
+def remember(model: Model, run: Path, which: str = "best") -> None:
+    """Take note that `model`, as it is now, is the best or the last one of the run folder `run`."""
     _origins[model] = (run, model_digest(model))
+    network = read_run(run)["network"]
+    built = {"network": network["type"]} if network else {}
+    note_given(model, run=str(run), which=which, **built)
 
 
 def provenance_of(model: Model) -> Provenance | None:

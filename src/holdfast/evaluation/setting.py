@@ -34,7 +34,7 @@ class Setting:
     judge. about_twin: what the claim says of it, also where it is not at hand. positions: (n,)
     which examples of `data`, ascending. dtype: of the inputs, float32 unless the judge computes in
     float64. in_training: the names of the modules that came in train mode; the judge is in eval
-    mode.
+    mode. given: the words by which the models were given, as a claim states them.
     """
 
     judge: Model
@@ -54,6 +54,7 @@ class Setting:
     in_training: frozenset[str] = frozenset()
     twin: Model | None = None
     about_twin: dict[str, Any] | None = None
+    given: dict[str, Any] = field(default_factory=dict)
     identity: dict[str, Any] = field(default_factory=dict)  # what a ledger key starts with
     granted: dict[str, int] = field(default_factory=dict)  # queries per example, by member
 

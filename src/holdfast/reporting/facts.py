@@ -62,10 +62,21 @@ def stated(claim: Claim) -> Facts:
         ("Model is called", document["model"]["name"]),
         *([("Search model is called", search["name"])] if search else []),
         ("Data are called", document["data"]["name"]),
+        *_given(document.get("given", {})),
         ("Seed", str(document["seed"])),
         ("Created", document["created"]),
         ("Signed", signed),
     )
+
+
+def _given(given: Mapping[str, Any]) -> Facts:
+    """Return the words by which model and data were given."""
+    named = {"model": "Model was given as", "search": "Search model was given as"}
+    models = [
+        (label, spell({"type": "", **given[key]})) for key, label in named.items() if key in given
+    ]
+    data = [("Data were given as", given["data"])] if "data" in given else []
+    return (*models, *data)
 
 
 def environment(document: Mapping[str, Any]) -> Facts:

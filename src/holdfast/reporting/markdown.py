@@ -64,7 +64,7 @@ def _claim(claim: ClaimView) -> list[str]:
     parts += _titled("Threat model", _facts(claim.threat))
     parts += _titled("Attacks", _facts(claim.attacks))
     parts += _titled("Digests", _facts(claim.digests))
-    parts += ["#### Check it yourself", _code(claim.verify_with)]
+    parts += ["#### Check it yourself", _code(claim.recheck.text), _safe(claim.recheck.note)]
     parts += [f"### {STATED}", ABOUT_STATED, _facts(claim.stated)]
     head = ("Stage", "Entered", "Broke", "Left", "Passes", "Time")
     parts += _titled("Attack waterfall", _table(head, stages))
@@ -73,7 +73,8 @@ def _claim(claim: ClaimView) -> list[str]:
     parts += _titled("Cost", _table(("", "Total", "Per point"), claim.cost))
     parts += _titled("Training", _training(claim))
     parts += _titled("Environment", _facts(claim.environment))
-    return [*parts, "#### Evaluated with", _code(claim.evaluated_with)]
+    parts += ["#### Evaluated with", _code(claim.evaluated_with)]
+    return [part for part in parts if part]
 
 
 def _gallery(claim: ClaimView) -> str:

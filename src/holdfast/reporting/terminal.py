@@ -43,7 +43,7 @@ def print_terminal(claims: Sequence[Claim], console: Console | None = None) -> N
         for sentence in report.comparisons:
             console.print(Text(sentence))
     for claim in report.claims:
-        console.print(_claim(claim))
+        console.print(_claim(claim), crop=False)
 
 
 def _overview(claims: Sequence[ClaimView]) -> Table:
@@ -80,7 +80,10 @@ def _claim(claim: ClaimView) -> RenderableType:
     ):
         parts += _titled(title, ("", ""), _facts(facts))
     parts.append(Text("Check it yourself", style="bold"))
-    parts.append(Padding(Text(claim.verify_with, style="cyan"), (0, 0, 1, 1)))
+    # Neither broken nor indented: both would spoil what is there to be copied.
+    parts.append(Text(f"{claim.recheck.text}\n", style="cyan", no_wrap=True, overflow="ignore"))
+    if claim.recheck.note:
+        parts.append(Padding(Text(claim.recheck.note, style="dim"), (0, 0, 1, 0)))
     return Group(*parts, *_stated(claim))
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from holdfast.arguments import checked
@@ -13,13 +11,13 @@ from holdfast.claims import Accuracy, Claim, Withheld, read_accuracy
 from holdfast.claims.headline import ceiling
 from holdfast.claims.suites import printed_name
 from holdfast.claims.wording import FEW, failed_checks, statement, warnings, within
-from holdfast.data.load import reference
 from holdfast.errors import InputError
 from holdfast.reporting import facts
 from holdfast.reporting.comparison import compare
 from holdfast.reporting.facts import Facts
 from holdfast.reporting.gallery import Pair, load_gallery
 from holdfast.reporting.history import History, load_history
+from holdfast.reporting.recheck_command import Recheck, recheck
 from holdfast.reporting.spelling import count, duration, fit_to_show
 
 CHECKED = "What holdfast verify checks"
@@ -111,7 +109,7 @@ class ClaimView:
     stated: Facts  # what verify takes on the author's word
     environment: Facts
     evaluated_with: str
-    verify_with: str
+    recheck: Recheck
 
 
 @dataclass(frozen=True)
@@ -175,7 +173,7 @@ def _claim(claim: Claim, name: str, index: int) -> ClaimView:
         stated=facts.stated(claim),
         environment=facts.environment(document),
         evaluated_with=document["command"],
-        verify_with=_verify_command(claim),
+        recheck=recheck(claim),
     )
 
 
@@ -266,26 +264,3 @@ def _classes(document: Mapping[str, Any]) -> tuple[ClassRow, ...]:
             )
         )
     return tuple(rows)
-
-
-def _verify_command(claim: Claim) -> str:
-    """Return the command that re-checks, with model and data as the evaluation named them.
-
-    What it did not name is taken from the training run, where there was one. A model that would be
-    imported is left to the reader: copying a line of the report must not run what a claim names.
-    """
-    try:
-        words = shlex.split(claim.document["command"])
-    except ValueError:
-        words = []
-    given = {a: b for a, b in pairwise(words) if a.startswith("--")}
-    parts = ["holdfast", "verify", shlex.quote(str(claim.folder))]
-    training = claim.document["training"]
-    model = training["run"] if training else "MODEL"
-    data = reference(claim.document["data"]["name"]) if training else "DATA"
-    for option, default in (("--model", model), ("--weights", ""), ("--data", data)):
-        value = given.get(option, default)
-        if option == "--model" and ":" in value:
-            value = "MODEL"
-        parts += [option, shlex.quote(value)] if value else []
-    return " ".join(parts)

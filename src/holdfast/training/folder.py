@@ -99,6 +99,7 @@ def write_run(
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "command": None if command is None else masked_command(command),
             **settings,
+            "given": {"data": _given(kept)},
             "threat_sentence": sentence,
             "environment": dict(environment),
             "sha256": {SPLITS: hashlib.sha256(splits).hexdigest(), CONTENTS: contents},
@@ -106,10 +107,15 @@ def write_run(
     )
 
 
+def _given(parts: Mapping[str, Examples]) -> str | None:
+    """Return the name or path that finds the set again, None where no words do."""
+    return next((part.given for part in parts.values() if part.given is not None), None)
+
+
 def read_run(out: Path) -> dict[str, Any]:
     """Return run.json; InputError if the folder holds no run, StorageError if it was altered."""
     if not (out / "run.json").exists():
-        raise InputError(f"{out} holds no training run: pass the folder that train(out=...) wrote")
+        raise InputError(f"{out} holds no training run: give the folder that training wrote")
     return read_card(out / "run.json", SCHEMA)
 
 

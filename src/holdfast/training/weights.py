@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from holdfast.errors import InputError
 from holdfast.models import Model, build_network, wrap
 from holdfast.models.targets.outputs import Logarithm
-from holdfast.storage import read_card, write_card
+from holdfast.storage import read_card, shell_path, write_card
 from holdfast.training.tensors import (
     assign,
     read_tensors,
@@ -78,9 +78,11 @@ def card_of(folder: Path) -> dict[str, Any]:
 
 def _rebuild(card: Mapping[str, Any], folder: Path) -> nn.Module:
     if card["network"] is None:
+        holds = f"{folder} holds the weights of a {card['built_by']}, a network of your own: "
+        run = shell_path(folder.parent if folder.name == "best" else folder)
         raise InputError(
-            f"{folder} holds the weights of a {card['built_by']} that was not built by Holdfast: "
-            "pass network=..., the same module freshly built"
+            f"{holds}pass network=..., the same module freshly built",
+            console=f"{holds}say --model package.module:function --weights {run}",
         )
     shape = tuple(card["input_shape"])
     return build_network(card["network"], shape, card["num_classes"])

@@ -42,8 +42,11 @@ class Onnx(Target):
     ) -> None:
         self.num_classes = num_classes
         self.sha256: str | None = None
+        self.path: str | None = None  # where the words `path` and `outputs` alone make this target
         if isinstance(model, str | Path):
             path = user_path(model, "model")
+            if output is None and num_classes is None:
+                self.path = str(model)
             self._name, self.session = path.name, self._open(path)
             self.sealed = True
         else:
