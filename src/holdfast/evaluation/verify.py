@@ -82,9 +82,10 @@ def verify(
     with deterministic(), torch.random.fork_rng():
         setting = bind(claim, model, data, device, search)
         if replay and setting.about_twin and not setting.twin:
+            said = "the attacks searched with another model"
             raise InputError(
-                "the attacks searched with another model: pass search= to replay them",
-                console="the attacks searched with another model: say --search MODEL to replay them",
+                f"{said}: pass search= to replay them",
+                console=f"{said}: say --search MODEL to replay them",
             )
         with frozen(setting.judge), frozen(setting.search):
             findings = look_at(setting)
