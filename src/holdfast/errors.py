@@ -8,6 +8,10 @@ from difflib import get_close_matches
 
 from holdfast.printable import printable
 
+FEW = 16  # names that a message lists in full
+NEAREST = 3  # names that a message proposes out of many
+CLOSE = 0.5  # of difflib's likeness
+
 
 class HoldfastError(Exception):
     """Any error that Holdfast raises on purpose; the command line prints it as one line."""
@@ -90,10 +94,29 @@ def in_one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {first_line(error)}"
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return the tail of an error about an unknown name: the nearest known one, then all."""
+def in_words(names: Iterable[str], last: str = "and") -> str:
+    """Return names as a list in a sentence: a, b and c."""
+    words = list(names)
+    return f" {last} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def did_you_mean(name: str, known: Iterable[str], more: str = "") -> str:
+    """Return the tail of an error about an unknown name: the nearest known ones, and the others.
+
+    more: what lists all of them, such as "holdfast list attack", for where they are too many to
+    stand in a line.
+    """
     names = sorted(known)
-    near = get_close_matches(name, names, n=1, cutoff=0.5)
-    near = near or get_close_matches(name.lower(), names, n=1, cutoff=0.5)  # APGD, DLR
+    near = get_close_matches(name, names, n=NEAREST, cutoff=CLOSE)
+    near = near or get_close_matches(name.lower(), names, n=NEAREST, cutoff=CLOSE)  # APGD, DLR
     hint = f"; did you mean {near[0]!r}?" if near else ";"
-    return f"{hint} known: {', '.join(names) or 'none'}"
+    if len(names) <= FEW:
+        return f"{hint} known: {', '.join(names) or 'none'}"
+    rest = [f"also near: {', '.join(near[1:])}"] if near[1:] else []
+    if more or not near:
+        rest.append(f"{more} names all {len(names)}" if more else _start_of(names))
+    return f"{hint} {'; '.join(rest)}".rstrip()
+
+
+def _start_of(names: list[str]) -> str:
+    return f"known: {', '.join(names[:FEW])} and {len(names) - FEW} others"

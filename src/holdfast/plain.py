@@ -13,7 +13,7 @@ import json
 from enum import Enum
 from typing import Any
 
-from holdfast.errors import ConfigError
+from holdfast.errors import ConfigError, did_you_mean
 from holdfast.fitting import shown
 from holdfast.registry import kind_of, known, lookup, name_of
 
@@ -69,7 +69,8 @@ def build(kind: str, data: Any) -> Any:
         return _component(kind, data)
     fields = {str(key): value for key, value in data.items()}
     if "type" not in fields:
-        raise ConfigError(f"{kind} needs a 'type': one of {', '.join(known(kind))}")
+        names = did_you_mean("", known(kind), f"holdfast list {kind}")
+        raise ConfigError(f"{kind} needs a 'type'{names}")
     return lookup(kind, str(fields.pop("type")))(**fields)
 
 

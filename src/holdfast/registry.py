@@ -56,7 +56,7 @@ def unknown(kind: str, name: str, names: Collection[str]) -> str:
     if not any(alike(name, one) for one in names):
         labels = {getattr(item, "__name__", ""): label for label, item in known(kind).items()}
         tail = _of_another_kind(kind, name) or hint(kind, name, labels)
-    return tail or did_you_mean(name, names)
+    return tail or did_you_mean(name, names, f"holdfast list {kind}")
 
 
 def _of_another_kind(kind: str, name: str) -> str:

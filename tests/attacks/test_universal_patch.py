@@ -87,13 +87,13 @@ def test_a_round_patch_fools_more_than_any_other_however_it_is_held(tmp_path):
 def test_what_does_not_fit_is_named(tmp_path):
     net = Place().eval()
     train = split(net, 1, n=20)
-    with pytest.raises(InputError, match="needs the set Patch"):
+    with pytest.raises(InputError, match="a universal patch works in Patch, not in Linf"):
         fit(UniversalPatch(), net, train, threat=ThreatModel(Linf(eps=0.1)), out=tmp_path)
-    with pytest.raises(InputError, match="needs a norm ball"):
+    with pytest.raises(InputError, match=r"a universal change works in Linf.*not in Patch"):
         fit(Ascent(), net, train, threat=THREAT, out=tmp_path)
-    with pytest.raises(Unsupported, match="needs a set that is Normed"):
+    with pytest.raises(Unsupported, match=r"applied works in .*PixelL0, not in Patch"):
         rate(net, train, Applied())
-    with pytest.raises(Unsupported, match="needs a set that is Placed"):
+    with pytest.raises(Unsupported, match="pasted works in Patch, not in Linf"):
         rate(net, train, Pasted(), ThreatModel(Linf(eps=0.1)))
 
 

@@ -84,9 +84,11 @@ def test_the_grid_cannot_be_masked_and_needs_labels_alone():
     assert torch.equal(hidden.success, free.success)
     blind = run(PGD(steps=3), MOVES, Silent(net), x, y)
     assert Status.FAILED in blind.status
-    with pytest.raises(Unsupported, match="needs a set that is Lattice"):
+    with pytest.raises(Unsupported, match="grid works in RotationTranslation, not in Linf"):
         run(attack, Linf(eps=0.1), net, x, y)
-    with pytest.raises(Unsupported, match="needs a set that is Searchable"):
+    with pytest.raises(
+        Unsupported, match="square works in Linf, L2, L1 and Patch, not in RotationTranslation"
+    ):
         from holdfast.attacks import Square
 
         run(Square(queries=3), MOVES, net, x, y)

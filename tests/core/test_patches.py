@@ -193,7 +193,7 @@ def test_mistakes_are_named_and_sets_go_into_claims():
         Patch(shape=Circle(row=2.0)).around(torch.rand(1, 1, 8, 8))
     net = mlp(SHAPE)
     x, y = batch(net, SHAPE, n=2)
-    with pytest.raises(Unsupported, match="Placed"):
+    with pytest.raises(Unsupported, match="place_search works in Patch, not in Linf"):
         run(PlaceSearch(), Linf(eps=0.1), net, x, y)
     for space in (ANY, ROUND):
         assert build("space", describe(space)) == space

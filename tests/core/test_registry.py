@@ -73,4 +73,11 @@ def test_hints():
     assert did_you_mean("pdg", ["pgd", "fgsm"]) == "; did you mean 'pgd'? known: fgsm, pgd"
     assert did_you_mean("zzz", ["pgd"]) == "; known: pgd"
     assert did_you_mean("zzz", []) == "; known: none"
+    many = [f"step_{k:02}" for k in range(20)]
+    assert did_you_mean("stp_03", many, "holdfast list step") == (
+        "; did you mean 'step_03'? also near: step_13, step_10; holdfast list step names all 20"
+    )
+    assert did_you_mean("zzz", many, "holdfast list step") == "; holdfast list step names all 20"
+    assert did_you_mean("step_03x", many).startswith("; did you mean 'step_03'? also near: ")
+    assert did_you_mean("zzz", many).endswith("step_15 and 4 others")
     assert issubclass(ConfigError, HoldfastError)

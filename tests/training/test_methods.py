@@ -275,7 +275,7 @@ def test_mtl_ibp_mixes_the_attacked_loss_with_its_bound(smoothing, batch, threat
 
 def test_mtl_ibp_needs_a_box(batch):
     model = wrap(build_network({"type": "mlp", "hidden": [7]}, (1, 6, 6), 3))
-    with pytest.raises(Unsupported, match="use Linf"):
+    with pytest.raises(Unsupported, match="mtl_ibp works in Linf and Masked, not in L2"):
         MTLIBP().loss(Recorder(model), batch, batch.x, ThreatModel(L2(eps=0.5)))
 
 

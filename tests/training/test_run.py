@@ -455,9 +455,9 @@ def test_what_does_not_fit_is_said_before_anything_is_written(
 
 def test_a_method_that_does_not_fit_is_tried_before_anything_is_written(run, monkeypatch, tmp_path):
     def refuse(*_):
-        raise Unsupported("pgd needs a set that is Vector")
+        raise Unsupported("pgd does not fit")
 
     monkeypatch.setattr(Madry, "perturb", refuse)
-    with pytest.raises(Unsupported, match="Vector"):
+    with pytest.raises(Unsupported, match="pgd does not fit"):
         run(method=Madry())
     assert not (tmp_path / "run").exists()

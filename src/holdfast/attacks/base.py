@@ -16,6 +16,7 @@ from typing import ClassVar, NamedTuple
 from torch import Tensor
 
 from holdfast.arguments import checked
+from holdfast.attacks.advice import instead, misfit
 from holdfast.attacks.keep import Best, Nearest, spent
 from holdfast.attacks.points import Point, Scored, Unscored, ask, climb, look, scored
 from holdfast.attacks.result import Result, keep_nearest, keep_worst
@@ -24,9 +25,8 @@ from holdfast.attacks.starts import Start
 from holdfast.attacks.travel import warn_of_short_steps
 from holdfast.context import own_context
 from holdfast.errors import Unsupported, VerificationError
-from holdfast.objective import Cost, Objective, refusal
-from holdfast.plain import describe, digest
-from holdfast.registry import known
+from holdfast.objective import Cost, Objective
+from holdfast.plain import digest
 from holdfast.rng import Rng
 from holdfast.threat import (
     Boxed,
@@ -76,7 +76,6 @@ __all__ = [
     "Point",
     "Scored",
     "Unscored",
-    "admit",
     "ask",
     "audit",
     "climb",
@@ -185,29 +184,9 @@ def require(attack: Attack, objective: Objective, region: Region) -> None:
 
     The message names attacks that do.
     """
-    admit(attack, objective, region)
-    demands = attack.demands()
-    if not objective.offers(demands.knowledge):
-        raise Unsupported(
-            f"{describe(attack)['type']} needs {demands.knowledge!s} knowledge, "
-            f"{refusal(objective.search)}: {_instead(objective, region)}"
-        )
-
-
-def admit(attack: Attack, objective: Objective, region: Region) -> None:
-    """Refuse an attack that the threat model does not fit, whatever the model can answer."""
-    demands = attack.demands()
-    label = describe(attack)["type"]
-    if not objective.permits(demands.knowledge):
-        raise Unsupported(
-            f"{label} needs {demands.knowledge!s} knowledge, the threat model grants "
-            f"{objective.threat.knowledge!s}: {_instead(objective, region)}"
-        )
-    for capability in (*demands.needs, *([Normed] if demands.nearest else [])):
-        if not isinstance(region, capability):
-            raise Unsupported(
-                f"{label} needs a set that is {capability.__name__}: {_instead(objective, region)}"
-            )
+    found = misfit(attack, objective, region, asked=True)
+    if found is not None:
+        raise Unsupported(f"{found.why}: {instead(found.part, objective, region)}")
 
 
 @checked
@@ -217,8 +196,9 @@ def last(
     """Return x_adv (B, ...) where the search ends, not scored: what training uses.
 
     The walk may begin outside the set, at the start as it is given, or as the attack's own start
-    has it for training; where it ends is inside.
+    has it for training; where it ends is inside. Raises Unsupported as a call of the attack does.
     """
+    require(attack, objective, region)
     opening = getattr(attack, "start", None)
     if start is None and isinstance(opening, Start):
         start = opening.for_training(region, rng)
@@ -314,17 +294,3 @@ def _confirmed(found: Result, objective: Objective, before: Cost) -> Result:
     if objective.judge is not objective.search:
         found = found.judged(objective.verdict(found.x_adv), found.cost)
     return replace(found, cost=spent(objective, before))
-
-
-def _instead(objective: Objective, region: Region) -> str:
-    return f"use one of {', '.join(_fitting(objective, region)) or 'none yet'}"
-
-
-def _fitting(objective: Objective, region: Region) -> list[str]:
-    return [
-        name
-        for name, attack in known("attack").items()
-        if objective.grants(attack.knowledge)
-        and all(isinstance(region, capability) for capability in attack.needs)
-        and (isinstance(region, Normed) or not attack.nearest)
-    ]

@@ -22,6 +22,7 @@ from holdfast.models import Model, check_logits, frozen, wrap
 from holdfast.objective import Objective
 from holdfast.plain import describe
 from holdfast.rng import Rng
+from holdfast.spaces.catalog import works_in
 from holdfast.storage import read_card, user_path
 from holdfast.threat import Knowledge, Normed, Placed, ThreatModel
 from holdfast.units import BatchSize, Seed
@@ -57,7 +58,8 @@ class Fitting:
         none = torch.zeros(self.groups, *self.data.shape, dtype=torch.float32, device=self.device)
         region = space.around(none)
         if not isinstance(region, Normed):
-            raise InputError(f"a universal change needs a norm ball, got {space.sentence()}")
+            where = works_in("a universal change", (Normed,), self.threat.space)
+            raise InputError(f"{where}; UniversalPatch() is for a Patch")
         return region
 
     def group(self, y: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from holdfast.losses import CrossEntropy, Loss
 from holdfast.models.transforms import Lit, Resized, Rotated, Transform
 from holdfast.registry import register
 from holdfast.rng import Rng
+from holdfast.spaces.catalog import works_in
 from holdfast.spaces.squares import as_image
 from holdfast.threat import Placed
 from holdfast.units import OfRange
@@ -46,7 +47,8 @@ class UniversalPatch(Universal):
             torch.zeros(1, *shape, dtype=torch.float32, device=fitting.device).clamp(*space.range)
         )
         if not isinstance(region, Placed):
-            raise InputError(f"a universal patch needs the set Patch, got {space.sentence()}")
+            where = works_in("a universal patch", (Placed,), space)
+            raise InputError(f"{where}; UAP() and Ascent() are for norm balls")
         low, high = space.range
         channels = as_image(region.x)[0]
         grey = region.x.new_full((fitting.groups, channels, *region.sides), (low + high) / 2)

@@ -8,6 +8,7 @@ from typing import Any
 from holdfast.claims.headline import ceiling
 from holdfast.claims.intervals import Accuracy
 from holdfast.claims.suites import printed_name
+from holdfast.errors import in_words
 from holdfast.printable import printable
 
 BANNED = ("robust to", "secure", "safe", "immune")  # words that need a certificate
@@ -79,7 +80,7 @@ def budget(document: Mapping[str, Any]) -> str:
         # A query is a forward pass of the attacked model: said only where it is another number.
         if cost[key] and (key != "queries" or cost[key] != cost["forward"])
     ]
-    return f"{_listed(parts)} a point on average" if parts else "no passes"
+    return f"{in_words(parts)} a point on average" if parts else "no passes"
 
 
 def _points(document: Mapping[str, Any]) -> str:
@@ -97,7 +98,7 @@ def _finding(document: Mapping[str, Any]) -> str:
     )
     robust, bad = document["robust_accuracy"], failed_checks(document)
     most = ceiling(document["counts"])
-    verdict = f"UNRELIABLE: {'check' if len(bad) == 1 else 'checks'} {_listed(bad)} failed."
+    verdict = f"UNRELIABLE: {'check' if len(bad) == 1 else 'checks'} {in_words(bad)} failed."
     if "withheld" in robust:
         reason = f"The robust accuracy is WITHHELD: {robust['withheld']}."
         found = f"A{against}, at most {most} of points were not broken."
@@ -112,10 +113,6 @@ def _finding(document: Mapping[str, Any]) -> str:
 
 def _rate(value: float) -> str:
     return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
-
-
-def _listed(words: list[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def as_sentence(text: str) -> str:

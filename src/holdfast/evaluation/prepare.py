@@ -10,15 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from holdfast.attacks.base import admit, require
 from holdfast.claims import model_digest
 from holdfast.claims.schema import NAME, POINTS, largest_batch
 from holdfast.copying import copied, deep_copy
 from holdfast.data import Batch, Examples
-from holdfast.errors import HoldfastError, InputError, Unsupported, in_one_line
+from holdfast.errors import HoldfastError, InputError, in_one_line
+from holdfast.evaluation.admission import check_suite
 from holdfast.evaluation.budget import granted
 from holdfast.evaluation.setting import Setting
-from holdfast.evaluation.suites import Member, Suite
+from holdfast.evaluation.suites import Suite
 from holdfast.inputs import check_input
 from holdfast.models import Finding, Model, Verdict, count_classes, inspect, wrap
 from holdfast.objective import Objective
@@ -81,7 +81,9 @@ def prepare(
     twin = None if search is None else _twin(search, judge, first.x, num_classes)
     exact = twin or judge
     if about_twin is None or twin is not None:
-        _check_members(members, threat, judge, exact, first)
+        objective = Objective(threat, exact, first.x, first.y, judge=judge)
+        region = threat.space.around(first.x)  # refuses inputs that the set does not fit
+        check_suite(suite, members, objective, region)
     if exact.box is not None and precision != "float32":
         raise InputError(f"a black box has one precision, its own: leave out {precision}")
     low = chosen.convert(exact.module)
@@ -229,22 +231,3 @@ def _twin(search: nn.Module, judge: Model, x: Tensor, num_classes: int) -> Model
             "tells the same classes apart"
         )
     return twin
-
-
-def _check_members(
-    members: tuple[Member, ...], threat: ThreatModel, judge: Model, search: Model, batch: Batch
-) -> None:
-    """Refuse a suite with a member that the set or the granted knowledge does not fit.
-
-    Leaving such members out would keep the suite's name without its strength. One that only the
-    model at hand cannot answer stays, and fails on every example.
-    """
-    objective = Objective(threat, search, batch.x, batch.y, judge=judge)
-    region = threat.space.around(batch.x)  # refuses inputs that the set does not fit
-    for member in members:
-        try:
-            admit(member.attack, objective, region)
-        except Unsupported as error:
-            raise Unsupported(f"{member.name} of the suite does not fit: {error}") from None
-    if not any(objective.offers(member.attack.demands().knowledge) for member in members):
-        require(members[0].attack, objective, region)  # nothing of the suite could run

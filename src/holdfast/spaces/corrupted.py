@@ -13,6 +13,7 @@ from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import as_float
 from holdfast.spaces.corruptions import EVERY, SEVERITIES, Corruption
+from holdfast.spaces.squares import check_images
 from holdfast.spaces.witness import SAME, same
 from holdfast.threat import Space, check_ball, radii
 from holdfast.tree import take
@@ -42,8 +43,7 @@ class Corrupted(Space):
             raise InputError("Corrupted: corruptions must name at least one, got none")
 
     def around(self, x: Tensor, radius: float | Tensor | None = None) -> CorruptedRegion:
-        if x.ndim != 4:
-            raise InputError(f"Corrupted changes images (B, C, H, W), got shape {tuple(x.shape)}")
+        check_images(x, "Corrupted changes")
         x = as_float(x)
         return CorruptedRegion(x, radii(radius, self, x), self)
 

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from holdfast.errors import InputError
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import as_float, spread
+from holdfast.spaces.squares import check_images
 from holdfast.spaces.witness import SAME, closer, same
 from holdfast.threat import Space, check_ball, radii
 from holdfast.tree import take
@@ -44,8 +44,7 @@ class Flow(Space):
         check_ball(self, "Flow", WIDEST, "eps counts pixels")
 
     def around(self, x: Tensor, radius: float | Tensor | None = None) -> FlowRegion:
-        if x.ndim != 4:
-            raise InputError(f"Flow moves pixels of images (B, C, H, W), got {tuple(x.shape)}")
+        check_images(x, "Flow moves pixels of")
         x = as_float(x)
         return FlowRegion(x, radii(radius, self, x), self.range)
 

@@ -16,6 +16,7 @@ from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import as_float, norm, spread
 from holdfast.spaces.flow import roughness
+from holdfast.spaces.squares import check_images
 from holdfast.spaces.witness import SAME, same
 from holdfast.threat import Space, check_ball, radii, warn_if_tiny
 from holdfast.tree import take
@@ -47,11 +48,7 @@ class Recolor(Space):
             raise InputError(f"points must be in 2..64, got {self.points}")
 
     def around(self, x: Tensor, radius: float | Tensor | None = None) -> RecoloredRegion:
-        if x.ndim != 4 or x.shape[1] > MOST:
-            raise InputError(
-                f"Recolor changes images (B, C, H, W) of at most {MOST} channels, "
-                f"got shape {tuple(x.shape)}"
-            )
+        check_images(x, "Recolor changes", MOST)
         x = as_float(x)
         return RecoloredRegion(x, radii(radius, self, x), self)
 

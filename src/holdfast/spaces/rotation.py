@@ -15,6 +15,7 @@ from holdfast.errors import InputError
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import as_float, spread
+from holdfast.spaces.squares import check_images
 from holdfast.spaces.witness import closer, same
 from holdfast.threat import Space, check_ball, radii
 from holdfast.tree import take
@@ -48,10 +49,7 @@ class RotationTranslation(Space):
             raise InputError(f"what comes in is 0, which must be in the range, got {self.range}")
 
     def around(self, x: Tensor, radius: float | Tensor | None = None) -> MovedRegion:
-        if x.ndim != 4:
-            raise InputError(
-                f"RotationTranslation moves images (B, C, H, W), got shape {tuple(x.shape)}"
-            )
+        check_images(x, "RotationTranslation moves")
         x = as_float(x)
         return MovedRegion(x, radii(radius, self, x), self)
 

@@ -13,6 +13,7 @@ from math import prod, sqrt
 import torch
 from torch import Tensor
 
+from holdfast.errors import InputError
 from holdfast.rng import Rng
 
 
@@ -22,6 +23,20 @@ def as_image(x: Tensor) -> tuple[int, int, int]:
     if len(shape) < 2:
         return 1, 1, prod(shape)
     return prod(shape[:-2]), shape[-2], shape[-1]
+
+
+def check_images(x: Tensor, does: str, most: int | None = None) -> None:
+    """Refuse what is no batch of images; `does` says which set does what to them.
+
+    most: channels. The message names the sets that take inputs of any shape.
+    """
+    if x.ndim == 4 and (most is None or x.shape[1] <= most):
+        return
+    limit = "" if most is None else f" of at most {most} channels"
+    raise InputError(
+        f"{does} images (B, C, H, W){limit}, got shape {tuple(x.shape)}: for others use Linf, L2, "
+        "L1 or L0"
+    )
 
 
 @dataclass(frozen=True)

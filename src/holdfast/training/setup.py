@@ -31,6 +31,7 @@ from holdfast.threat import Targeted, ThreatModel
 from holdfast.training.ema import Average
 from holdfast.training.feed import Feed, feed
 from holdfast.training.methods import Method
+from holdfast.training.methods.base import check_set
 from holdfast.training.parallel import Group, join
 from holdfast.training.plan import TrainPlan
 from holdfast.training.rehearsal import rehearse
@@ -259,10 +260,11 @@ def _check_goal(setup: Setup) -> None:
 def _try_out(setup: Setup) -> None:
     """Perturb one example, so that a method that does not fit says so before anything is written.
 
-    Raises Unsupported where its attack and the threat model do not fit.
+    Raises Unsupported where it or its attack and the threat model do not fit.
     """
     device = _device(setup.model)
     batch = setup.held_out.batch(torch.arange(1)).to(device)
+    check_set(setup.method, setup.threat, setup.threat.space.around(batch.x))
     with own_randomness(device, setup.seed, "try-out"):
         setup.method.perturb(setup.model, batch, setup.threat, Rng(setup.seed, batch.ids))
 

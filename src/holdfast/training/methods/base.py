@@ -12,11 +12,14 @@ from torch.nn import functional as F
 from holdfast.attacks import Attack, last
 from holdfast.attacks.base import require
 from holdfast.data import Batch
+from holdfast.errors import Unsupported
 from holdfast.logits import masked
 from holdfast.losses import CrossEntropy
 from holdfast.objective import Objective
+from holdfast.registry import name_of
 from holdfast.rng import Rng
-from holdfast.threat import Knowledge, ThreatModel
+from holdfast.spaces.catalog import fits, works_in
+from holdfast.threat import Knowledge, Region, ThreatModel
 
 
 class Learner(Protocol):
@@ -34,10 +37,12 @@ class Method:
 
     adversarial: whether the method claims robustness. If so, checkpoints are chosen by robust
     validation accuracy and its collapse is watched for; if not, they are chosen by clean accuracy.
+    needs: what the set must be able to do, besides what the method's attack needs.
     """
 
     kind: ClassVar[str] = "method"
     adversarial: ClassVar[bool] = True
+    needs: ClassVar[tuple[Any, ...]] = ()
 
     @classmethod
     def slip(cls, value: Any) -> str | None:
@@ -63,6 +68,13 @@ class Method:
         labels, in [0, 1).
         """
         return smoothed(model(found), batch.y, smoothing)
+
+
+def check_set(method: Method, threat: ThreatModel, region: Region) -> None:
+    """Raise Unsupported for a set that lacks what the method itself needs of one."""
+    if not fits(region, method.needs):
+        where = works_in(name_of(type(method)), method.needs, threat.space)
+        raise Unsupported(f"{where}: use another set, or a method such as madry or trades")
 
 
 def white_box(threat: ThreatModel) -> ThreatModel:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from holdfast.attacks import RFGSM, Attack, Scatter
 from holdfast.data import Batch
-from holdfast.errors import ConfigError, Unsupported
+from holdfast.errors import ConfigError
 from holdfast.models import logit_gaps
 from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import Boxed, ThreatModel
-from holdfast.training.methods.base import Learner, Method, search, smoothed
+from holdfast.training.methods.base import Learner, Method, check_set, search, smoothed
 
 
 @register("method", name="mtl_ibp")
@@ -29,6 +30,8 @@ class MTLIBP(Method):
 
     For networks of `nn.Sequential` (see `holdfast.models.logit_gaps`) and sets that are boxes.
     """
+
+    needs: ClassVar[tuple[Any, ...]] = (Boxed,)
 
     weight: float = 0.03  # of the certified part, in (0, 1]
     attack: Attack = RFGSM(step_size=1.25, start=Scatter())
@@ -48,9 +51,13 @@ class MTLIBP(Method):
         threat: ThreatModel,
         smoothing: float = 0.0,
     ) -> Tensor:
-        region = threat.space.around(batch.x)
-        if not isinstance(region, Boxed):
-            raise Unsupported("mtl_ibp needs a set that is a box: use Linf")
         attacked = smoothed(model(found), batch.y, smoothing)
-        bounds = logit_gaps(model.network, *region.box(), batch.y)
+        bounds = logit_gaps(model.network, *self._box(batch, threat), batch.y)
         return (1 - self.weight) * attacked + self.weight * smoothed(bounds, batch.y, smoothing)
+
+    def _box(self, batch: Batch, threat: ThreatModel) -> tuple[Tensor, Tensor]:
+        """Return the bounds of every input, or raise Unsupported for a set that is no box."""
+        region = threat.space.around(batch.x)
+        check_set(self, threat, region)
+        assert isinstance(region, Boxed), "check_set() has checked this"
+        return region.box()

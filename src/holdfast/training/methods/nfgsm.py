@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -13,7 +14,7 @@ from holdfast.losses import CrossEntropy
 from holdfast.objective import Objective
 from holdfast.registry import register
 from holdfast.rng import Rng
-from holdfast.threat import ThreatModel
+from holdfast.threat import ThreatModel, Vector
 from holdfast.training.methods.base import Method, attacked_only, white_box
 from holdfast.units import OfRadius
 
@@ -26,6 +27,8 @@ class NFGSM(Method):
     Inputs may leave the threat's set, up to (noise + step_size) x eps away: that is the method, and
     what keeps it from overfitting catastrophically. Two forward, one input-only, one full backward.
     """
+
+    needs: ClassVar[tuple[Any, ...]] = (Vector,)
 
     noise: OfRadius = 2.0  # uniform start, fraction of the radius
     step_size: OfRadius = 1.0  # fraction of the radius

@@ -1,0 +1,55 @@
+"""The registered sets that have what an attack or a method needs, by the names that users write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+import torch
+
+from holdfast.errors import HoldfastError, in_words
+from holdfast.registry import known
+from holdfast.threat import Region, Space
+
+_FIRST = ("linf", "l2", "l1", "l0")  # as the field lists them; the others follow by name
+_EVERY_BUT = 2  # sets at most that are named as the exceptions
+
+
+def fits(region: Any, needs: Iterable[Any]) -> bool:
+    """Return True if a region has all of these capabilities."""
+    return all(isinstance(region, need) for need in needs)
+
+
+def sets_with(needs: Iterable[Any]) -> tuple[str, ...]:
+    """Return the class names of the registered sets whose regions have all capabilities."""
+    names = [*_FIRST, *(name for name in known("space") if name not in _FIRST)]
+    samples = ((cls, _sample(cls)) for name, cls in _of(names))
+    wanted = tuple(needs)
+    return tuple(
+        cls.__name__ for cls, region in samples if region is not None and fits(region, wanted)
+    )
+
+
+def works_in(label: str, needs: Iterable[Any], space: Space) -> str:
+    """Return in which sets something works, and that the user's is none of them."""
+    there, mine = sets_with(needs), type(space).__name__
+    others = [name for name in sets_with(()) if name not in there]
+    if mine in others and len(others) <= _EVERY_BUT:
+        return f"{label} works in every set but {in_words(others)}"
+    return f"{label} works in {in_words(there) or 'no registered set'}, not in {mine}"
+
+
+def _of(names: Iterable[str]) -> list[tuple[str, Any]]:
+    shelf = known("space")
+    return [(name, shelf[name]) for name in names if name in shelf]
+
+
+@lru_cache
+def _sample(cls: Any) -> Region | None:
+    """Return the region of a small image; None for a set that more than eps is needed to make."""
+    try:
+        region: Region = cls(eps=1).around(torch.zeros(1, 3, 4, 4))
+    except HoldfastError:
+        return None
+    return region
