@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
-import json
 import pkgutil
 import posixpath
 import re
@@ -17,18 +16,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import holdfast
 from holdfast.attacks import Attack
-from holdfast.attacks.base import Demands
 from holdfast.plain import describe
 from holdfast.registry import known
 
 DOCS = Path(__file__).resolve().parent
 BENCHMARKS = DOCS.parent / "benchmarks"
-OPTIMALITY = BENCHMARKS / "attacks" / "optimality.json"
-NORMS = {"L0": "l0", "L1": "l1", "L2": "l2", "Linf": "linf"}  # as written, and as registered
 
 # Kinds whose every component has a page of its own; the others share one page with a table.
 FOLDERS = {"space": "spaces", "loss": "losses", "attack": "attacks", "method": "methods"}
@@ -61,56 +55,9 @@ def components(kind: str, source: str = "index.md") -> str:
     for name, cls in known(kind).items():
         label = f"`{name}`"
         if kind in FOLDERS:
-            label = f"[{label}]({_relative(page_of(kind, name), source)})"
-        rows.append(f"| {label} | {_cell(_summary(cls))} | {_cell(_defaults(cls))} |")
+            label = f"[{label}]({relative(page_of(kind, name), source)})"
+        rows.append(f"| {label} | {cell(summary(cls))} | {cell(_defaults(cls))} |")
     return "\n".join(rows)
-
-
-def attacks(source: str = "index.md") -> str:
-    """Return the table of attacks: what each is, sees and needs, what it costs and how it fared."""
-    columns = ["name", "what it is", "knowledge", "norms", "kind", "needs", "passes per example"]
-    columns += ["measured optimality"]
-    rows = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
-    measured = optimality()
-    for name, cls in known("attack").items():
-        attack = _example(cls)
-        demands = attack.demands()
-        needs = ", ".join(f"`{need.__name__}`" for need in demands.needs) or "any set"
-        link = f"[`{name}`]({_relative(page_of('attack', name), source)})"
-        kind = "nearest" if demands.nearest else "radius"
-        cells = [link, _cell(_summary(cls)), demands.knowledge, _norms(demands), kind, needs]
-        rows.append(f"| {' | '.join([*cells, attack.cost(), measured.get(name, '-')])} |")
-    return "\n".join(rows)
-
-
-def optimality() -> dict[str, str]:
-    """Return attack -> its mean optimality over the networks, by norm, with the budget of passes.
-
-    Of each norm that budget which is the largest that ran on all networks.
-    """
-    if not OPTIMALITY.exists():
-        return {}
-    result = json.loads(OPTIMALITY.read_text("utf-8"))
-    columns = result["summary_columns"].split("|")
-    largest: dict[tuple[str, str], tuple[int, float]] = {}
-    for line in result["summary"]:
-        row = dict(zip(columns, line.split("|"), strict=True))
-        if row["pool"] == "holdfast" and row["complete"] == "True":
-            name = row["attack"].removesuffix(" margin")  # what is climbed where nobody says
-            key, found = (name, row["norm"]), (int(row["budget"]), float(row["mean"]))
-            largest[key] = max(largest.get(key, found), found)
-    texts: dict[str, list[str]] = {}
-    for (name, norm), (budget, mean) in sorted(largest.items()):
-        texts.setdefault(name, []).append(f"{norm} {mean:.2f} ({budget})")
-    return {name: ", ".join(parts) for name, parts in texts.items()}
-
-
-def _norms(demands: Demands) -> str:
-    """Return the norms whose balls can do what an attack needs."""
-    x = torch.zeros(1, 1, 4, 4)
-    balls = {label: known("space")[name](eps=1).around(x) for label, name in NORMS.items()}
-    fit = [n for n, ball in balls.items() if all(isinstance(ball, need) for need in demands.needs)]
-    return ", ".join(fit) or "-"
 
 
 def suites() -> str:
@@ -125,10 +72,11 @@ def suites() -> str:
     return "\n".join(parts)
 
 
-def _example(cls: Any) -> Any:
-    """Build an attack with its defaults; one that wraps another gets PGD."""
+def example(cls: Any) -> Any:
+    """Build a component with its defaults; an attack that wraps another gets PGD."""
     fill = {
         "attack": known("attack")["pgd"](),
+        "eps": 1,
         "first": 0.1,
         "images": known("images")["noise_images"](),
         "index": 0,
@@ -138,7 +86,8 @@ def _example(cls: Any) -> Any:
     return cls(**{name: fill[name] for name in needed})
 
 
-def _relative(page: str, source: str) -> str:
+def relative(page: str, source: str) -> str:
+    """Return the link to a page from another one."""
     return posixpath.relpath(page, posixpath.dirname(source) or ".")
 
 
@@ -198,7 +147,8 @@ def _plain_terminal() -> dict[str, str]:
     return {**os.environ, "COLUMNS": "92", "TERM": "dumb", "NO_COLOR": "1"}
 
 
-def _summary(cls: Any) -> str:
+def summary(cls: Any) -> str:
+    """Return the first paragraph of a docstring on one line."""
     text = inspect.getdoc(cls) or ""
     return " ".join(text.split("\n\n")[0].split())
 
@@ -236,6 +186,9 @@ def _short(value: Any, *, numbers: bool = False) -> str:
             if not _is_default(value, field) or (numbers and isinstance(item, int | float | Attack))
         )
         return f"{type(value).__name__}({inner})"
+    if isinstance(value, tuple) and any(dataclasses.is_dataclass(item) for item in value):
+        items = [_short(item, numbers=numbers) for item in value]
+        return f"({', '.join(items)}{',' * (len(items) == 1)})"
     return repr(describe(value))
 
 
@@ -250,11 +203,12 @@ def _comments(cls: Any) -> dict[str, str]:
         if dataclasses.is_dataclass(base):
             lines = inspect.getsource(base).splitlines()
             hits = (match for line in lines if (match := _COMMENT.match(line)))
-            found.update({hit["name"]: _cell(hit["text"]) for hit in hits})
+            found.update({hit["name"]: cell(hit["text"]) for hit in hits})
     return found
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """Return text that does not end a table's cell."""
     return text.replace("|", "\\|")
 
 

@@ -1,12 +1,13 @@
 """What mkdocs runs while it builds these pages: tables from the registry, equations as MathML.
 
-A page asks with an HTML comment: `attacks`, `suites`, `results`, `components: loss`,
-`fields: attack/pgd`, `help: train` or `result: training/kills`.
+A page asks with an HTML comment: `attacks`, `capabilities`, `suites`, `results`,
+`components: loss`, `fields: attack/pgd`, `help: train` or `result: training/kills`.
 """
 
 from __future__ import annotations
 
 import html
+import itertools
 import re
 import sys
 from collections.abc import Callable
@@ -17,10 +18,22 @@ from latex2mathml.converter import convert
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import generate  # it lies beside this file, which mkdocs loads by path
+import families  # these lie beside this file, which mkdocs loads by path
+import generate
 
-_ASK = re.compile(r"<!-- (attacks|suites|results?|components|fields|help)(?:: ([\w/-]+))? -->")
+_TABLES = "attacks|capabilities|suites|results?|components|fields|help"
+_ASK = re.compile(rf"<!-- ({_TABLES})(?:: ([\w/-]+))? -->")
 _MATH = re.compile(r'<(div|span) class="arithmatex">\\[\[(](.*?)\\[\])]</\1>', re.DOTALL)
+
+_TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
+_HEAD, _CELL = re.compile(r"<th>(.*?)</th>"), re.compile(r"<td>(.*?)</td>")
+_TAG = (
+    re.compile(r"<th>(.*?)</th>"),
+    re.compile(r"<td>(.*?)</td>"),
+    re.compile("<td>"),
+)
+_TAG = re.compile(r"<[^>]+>")
+MANY, LONG = 5, 40  # columns of a table, and characters of a cell
 
 
 def on_pre_build(**_: Any) -> None:
@@ -32,7 +45,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Put the generated tables where the page asks for them."""
     source = page.file.src_uri
     answers: dict[str, Callable[..., str]] = {
-        "attacks": lambda: generate.attacks(source),
+        "attacks": lambda: families.attacks(source),
+        "capabilities": families.capabilities,
         "suites": generate.suites,
         "results": generate.results,
         "components": lambda kind: generate.components(kind, source),
@@ -44,10 +58,26 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 
 def on_page_content(content: str, **_: Any) -> str:
-    """Replace each equation by MathML, which browsers draw without any script."""
-    return _MATH.sub(_to_mathml, content)
+    """Draw equations as MathML, without any script, and label the cells of wide tables."""
+    return _TABLE.sub(_labelled, _MATH.sub(_to_mathml, content))
 
 
 def _to_mathml(found: re.Match[str]) -> str:
     display = "block" if found[1] == "div" else "inline"
-    return convert(html.unescape(found[2]).strip(), display=display)
+    equation = convert(html.unescape(found[2]).strip(), display=display)
+    equation = equation.replace("<mi>\\arg</mi>", "<mo>arg</mo>")  # which the converter leaves
+    return f'<div class="equation">{equation}</div>' if display == "block" else equation
+
+
+def _labelled(found: re.Match[str]) -> str:
+    """Label each cell by its column where a phone shows the cells below each other.
+
+    That is a table of many columns with sentences in it; one of many short cells is left as it is.
+    """
+    heads = [_TAG.sub("", head).replace('"', "&quot;") for head in _HEAD.findall(found[0])]
+    cells = _CELL.findall(found[0])
+    if len(heads) < MANY or max(map(len, (_TAG.sub("", cell) for cell in cells)), default=0) < LONG:
+        return found[0]
+    labels = itertools.cycle(heads)
+    table = re.sub("<td>", lambda _: f'<td data-label="{next(labels)}">', found[0])
+    return table.replace("<table", "<table data-stacked", 1)

@@ -1,0 +1,141 @@
+"""Tables of attacks by family, and of what a set may offer to them."""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import Any
+
+import torch
+import yaml
+from generate import BENCHMARKS, DOCS, cell, example, page_of, relative, summary
+
+from holdfast.registry import known
+from holdfast.threat import region
+
+OPTIMALITY = BENCHMARKS / "attacks" / "optimality.json"
+COLUMNS = ("knowledge", "looks for", "works in", "passes per example", "measured optimality")
+SAID = {
+    "knowledge": {
+        "gradient": "They see gradients.",
+        "score": "They see scores and no gradient.",
+        "decision": "They see labels alone.",
+        "transfer": "They ask the attacked model nothing while they search.",
+    },
+    "looks for": {
+        "worst": "They look for the worst point within the radius.",
+        "nearest": "They look for the nearest counterexample at any distance.",
+    },
+}
+FEW = 3  # sets that are named as exceptions, rather than all the others as members
+
+
+def attacks(source: str = "index.md") -> str:
+    """Return a heading and a table for each family of attacks, as the navigation lists them.
+
+    What all of a family share is said once above its table.
+    """
+    of_page: dict[str, list[str]] = {}
+    for name in known("attack"):
+        of_page.setdefault(page_of("attack", name), []).append(name)
+    measured, parts = optimality(), []
+    for family, pages in families().items():
+        names = [name for page in pages for name in of_page.get(page, [])]
+        parts += [f"## {family}", "", *_family(names, measured, source), ""]
+    return "\n".join(parts)
+
+
+def families() -> dict[str, list[str]]:
+    """Return heading -> pages of the section on attacks in the navigation."""
+    nav = yaml.safe_load((DOCS.parent / "mkdocs.yml").read_text("utf-8"))["nav"]
+    (section,) = (part["Attacks"] for part in nav if "Attacks" in part)
+    groups = [group for group in section if isinstance(group, dict)]
+    return {
+        heading: [page for entry in entries for page in entry.values()]
+        for group in groups
+        for heading, entries in group.items()
+    }
+
+
+def _family(names: list[str], measured: dict[str, str], source: str) -> list[str]:
+    rows = {name: _facts(name, measured) for name in names}
+    shared = {
+        column: values.pop()
+        for column in COLUMNS[:2]
+        if len(values := {row[column] for row in rows.values()}) == 1
+    }
+    idle = {column for column in COLUMNS if all(row[column] == "-" for row in rows.values())}
+    columns = [column for column in COLUMNS if column not in shared and column not in idle]
+    lines = [" ".join(SAID[column][value] for column, value in shared.items())]
+    lines += ["", f"| {' | '.join(['attack', 'what it is', *columns])} |"]
+    lines += ["|---" * (len(columns) + 2) + "|"]
+    for name, row in rows.items():
+        link = f"[`{name}`]({relative(page_of('attack', name), source)})"
+        cells = [link, cell(summary(known("attack")[name])), *(row[column] for column in columns)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _facts(name: str, measured: dict[str, str]) -> dict[str, str]:
+    attack = example(known("attack")[name])
+    demands = attack.demands()
+    aim = "nearest" if demands.nearest else "worst"
+    facts = (demands.knowledge, aim, works_in(demands.needs), attack.cost())
+    return dict(zip(COLUMNS, (*map(str, facts), measured.get(name, "-")), strict=True))
+
+
+def works_in(needs: tuple[Any, ...]) -> str:
+    """Return the sets that can do what an attack needs, or the few that cannot."""
+    sets = _sets()
+    fit = [name for name, one in sets.items() if all(isinstance(one, need) for need in needs)]
+    rest = [name for name in sets if name not in fit]
+    if not rest:
+        return "any set"
+    return f"all but {', '.join(rest)}" if len(rest) <= FEW else ", ".join(fit)
+
+
+@functools.cache
+def _sets() -> dict[str, Any]:
+    """Return the name of each space and a set of it, in the order of the navigation's norms."""
+    x = torch.zeros(1, 3, 8, 8)
+    spaces = sorted(known("space").values(), key=lambda cls: (len(cls.__name__), cls.__name__))
+    return {cls.__name__: example(cls).around(x) for cls in spaces}
+
+
+def capabilities() -> str:
+    """Return the table of what a set may be able to do: name, meaning, the spaces that offer it."""
+    rows = ["| capability | what it says | offered by |", "|---|---|---|"]
+    for name, protocol in vars(region).items():
+        if _is_capability(protocol):
+            offered = works_in((protocol,))
+            rows.append(f"| `{name}` | {cell(summary(protocol))} | {offered} |")
+    return "\n".join(rows)
+
+
+def _is_capability(value: Any) -> bool:
+    own = isinstance(value, type) and value.__module__ == region.__name__
+    return own and value is not region.Region and getattr(value, "_is_protocol", False)
+
+
+def optimality() -> dict[str, str]:
+    """Return attack -> its mean optimality over the networks, by norm, with the budget of passes.
+
+    Of each norm that budget which is the largest that ran on all networks, and raised on none.
+    """
+    if not OPTIMALITY.exists():
+        return {}
+    result = json.loads(OPTIMALITY.read_text("utf-8"))
+    columns = result["summary_columns"].split("|")
+    largest: dict[tuple[str, str], tuple[int, float]] = {}
+    for line in result["summary"]:
+        row = dict(zip(columns, line.split("|"), strict=True))
+        ran = row["complete"] == "True" and row.get("failed", "0") == "0"
+        if row["pool"] == "holdfast" and ran:
+            name = row["attack"].removesuffix(" margin")  # what is climbed where nobody says
+            key, found = (name, row["norm"]), (int(row["budget"]), float(row["mean"]))
+            largest[key] = max(largest.get(key, found), found)
+    texts: dict[str, list[str]] = {}
+    for (name, norm), (budget, mean) in sorted(largest.items()):
+        text = f"{norm} {mean:.2f} ({budget})".replace(" ", "\N{NO-BREAK SPACE}")
+        texts.setdefault(name, []).append(text)
+    return {name: ", ".join(parts) for name, parts in texts.items()}
