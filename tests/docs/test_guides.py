@@ -1,0 +1,52 @@
+"""Guides quote what a snippet prints: each is run, and what it prints now is compared."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+GUIDES = ("too-high", "wrong-numbers")
+PAGES = ("evaluation", "models", "too-high")
+
+
+def _load():
+    spec = importlib.util.spec_from_file_location("docs_run", DOCS / "run.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+run = _load()
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_a_guide_shows_what_its_snippets_print(name):
+    page = DOCS / "guides" / f"{name}.md"
+    quoted = 0
+    for snippet in run.run(page):
+        again = f"python docs/run.py docs/guides/{name}.md writes this into the page"
+        if snippet.shown is not None:
+            quoted += 1
+            assert run.same(snippet.shown, snippet.printed), f"{again}:\n{snippet.printed}"
+    assert quoted > 1
+
+
+def test_every_check_has_a_row_that_says_what_to_do():
+    guides = {name: (DOCS / "guides" / f"{name}.md").read_text("utf-8") for name in PAGES}
+    listed = "".join(re.findall(r"^\| [A-Z].*", guides["too-high"], re.MULTILINE))
+    ids = re.findall(r"^\| `([a-z-]+)` \|", guides["evaluation"] + guides["models"], re.MULTILINE)
+    assert len(ids) > 12
+    assert [name for name in ids if name.upper().replace("-", " ") not in listed] == []
+
+
+def test_outputs_are_compared_by_words_and_near_numbers():
+    assert run.same("26.5 % of 359 (3ec688278354)\n points", "26.7 % of 359 (0123456789ab) points")
+    assert not run.same("26.5 % broken", "36.5 % broken")
+    assert not run.same("26.5 % broken", "26.5 % not broken")
+    assert not run.same("eps=0.1", "eps=0.2")
