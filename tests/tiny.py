@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 import holdfast as hf
+from holdfast.models import Model
 
 THREAT = hf.ThreatModel(hf.Linf(eps=0.1))
 METHOD = hf.Madry(attack=hf.attacks.PGD(steps=2, step_size=0.6))
@@ -44,6 +45,14 @@ def own_network() -> nn.Module:
 def probabilities() -> nn.Module:
     """The same with the softmax that does not belong there."""
     return nn.Sequential(own_network(), nn.Softmax(dim=1))
+
+
+def in_short(value) -> bool:
+    """True for a few lines; PyTorch's own networks and plain tensors print as PyTorch does."""
+    if isinstance(value, torch.Tensor | nn.Module) and not isinstance(value, Model):
+        return True
+    texts = str(value), repr(value)
+    return all(len(text) < 1500 and text.count("\n") < 8 for text in texts)
 
 
 def files_below(folder: Path) -> list[str]:

@@ -20,11 +20,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from holdfast.outline import outlined
+
 _GOLDEN = 0x9E3779B97F4A7C15
 _MIX_1 = 0xBF58476D1CE4E5B9
 _MIX_2 = 0x94D049BB133111EB
 
 
+@outlined
 @dataclass(frozen=True, eq=False)
 class Rng:
     """Draws for one batch of examples, each from its own counter-based sequence.

@@ -34,7 +34,7 @@ from holdfast import (
 from holdfast.errors import HoldfastError
 from holdfast.plain import digest
 from holdfast.rng import Rng
-from tiny import files_below, own_network, some_digits
+from tiny import files_below, in_short, own_network, some_digits
 
 WRONG = {
     "None": None,
@@ -202,6 +202,20 @@ def test_every_public_function_is_tried():
     }
     tried = functions()
     assert there <= set(tried), sorted(f.__name__ for f in there - set(tried))
+
+
+def test_whatever_is_returned_prints_in_a_few_lines(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    slow = (hf.train, hf.evaluate, training.train, evaluation.evaluate)  # see test_printing
+    returned = 0
+    for function, arguments in functions().items():
+        try:
+            value = None if function in slow else function(**arguments)
+        except HoldfastError:
+            continue
+        returned += value is not None
+        assert in_short(value), f"{function.__qualname__}: {value!r:.200}"
+    assert returned > 25
 
 
 def cases() -> list:

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor
 
 from holdfast.objective import BudgetSpent, Objective, Score
+from holdfast.outline import outlined
 from holdfast.rng import Rng
 from holdfast.threat import Region
 
 
+@outlined
 @dataclass(frozen=True)
 class Scored:
     """A point of the search with what one forward pass said about it."""
@@ -43,6 +45,7 @@ class Scored:
         return self.score.edge
 
 
+@outlined
 @dataclass(frozen=True)
 class Unscored:
     """The point where a search ends, not yet looked at."""

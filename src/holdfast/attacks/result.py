@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,7 +15,7 @@ from holdfast.threat import Status
 from holdfast.tree import take
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """The worst point found for each example, or its nearest success, and what the search cost.
 
@@ -55,6 +56,16 @@ class Result:
         """Return each example's status: broken, marginal, failed or unbroken."""
         rows = zip(self.success.tolist(), self.marginal.tolist(), self.failed.tolist(), strict=True)
         return [_status(*row) for row in rows]
+
+    def __repr__(self) -> str:
+        found = Counter(map(str, self.status))
+        counts = ", ".join(f"{found[status]:,} {status}" for status in Status if status in found)
+        each = [f"{part.double().mean().item() if len(part) else 0:,.4g}" for part in self.cost]
+        return (
+            f"<Result of {len(self.x_adv):,} examples {tuple(self.x_adv.shape[1:])}: "
+            f"{counts or 'none'}; {each[0]} forward and {each[1]} backward passes each, "
+            f"seed {self.seed}>"
+        )
 
     def judged(self, verdict: Score, cost: Cost) -> Result:
         """Return the same points with the judge's word on them."""

@@ -22,6 +22,7 @@ from holdfast.claims.contents import SIGNATURE
 from holdfast.claims.schema import NAME
 from holdfast.claims.shapes import Choice, Fields, Text
 from holdfast.errors import InputError, StorageError, VerificationError
+from holdfast.outline import outlined
 from holdfast.plain import canonical
 from holdfast.storage import read_file, read_json, user_path, write_json
 
@@ -42,6 +43,7 @@ _SHAPE = Fields(
 )
 
 
+@outlined
 @dataclass(frozen=True, kw_only=True)
 class Signature:
     """A signature over a claim's digest, the signer's name as stated, and the date."""

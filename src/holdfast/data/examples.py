@@ -14,6 +14,8 @@ from torch import Tensor
 from holdfast.arguments import checked
 from holdfast.errors import InputError
 from holdfast.inputs import INTEGERS, as_columns, check_labels, check_pair, check_values
+from holdfast.outline import outlined
+from holdfast.printable import printable
 from holdfast.rng import Rng
 from holdfast.units import Bounds, Count
 
@@ -22,6 +24,7 @@ BYTES = (0.0, 255.0)
 _CHUNK = 1024  # examples that are hashed at once
 
 
+@outlined
 @dataclass(frozen=True, eq=False)
 class Batch:
     """Some examples, ready to be computed with."""
@@ -51,6 +54,7 @@ class Source(Protocol):
         ...
 
 
+@outlined
 @dataclass(frozen=True, eq=False)
 class InMemory:
     """Examples held in one tensor."""
@@ -65,7 +69,7 @@ class InMemory:
         return self.x.index_select(0, rows)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Examples:
     """A labelled set; position i is the example with id `ids[i]`, kept at `rows[i]` of `source`.
 
@@ -88,6 +92,13 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    def __repr__(self) -> str:
+        part = "" if self.part is None else f", part {self.part!r}"
+        return (
+            f"<Examples {printable(self.name)}{part}: {len(self):,} of shape {self.shape}, "
+            f"{self.num_classes} classes, values in {self.range[0]:g}..{self.range[1]:g}>"
+        )
 
     @property
     def shape(self) -> tuple[int, ...]:

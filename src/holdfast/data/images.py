@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from holdfast.errors import InputError
+from holdfast.outline import outlined
 from holdfast.storage import open_file
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".pgm", ".ppm"}
@@ -28,6 +29,7 @@ _BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # tags of TIFF, and a value o
 _DIM = 1.5 / 255  # a whole set without a brighter value is scaled wrongly
 
 
+@outlined
 @dataclass(frozen=True, eq=False)
 class ImageFiles:
     """Images decoded when they are asked for, all of one size, grey or in color."""

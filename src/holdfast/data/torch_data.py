@@ -24,6 +24,7 @@ from holdfast.data.examples import (
 from holdfast.data.stream import pair
 from holdfast.errors import HoldfastError, InputError, in_one_line
 from holdfast.inputs import check_input, check_labels, to_tensor
+from holdfast.outline import outlined
 
 Collate = Callable[[list[Any]], Any]
 
@@ -34,6 +35,7 @@ _SAMPLE = 64  # examples whose labels are compared with the listed ones before t
 _CHUNK = 256  # examples read at once for their labels
 
 
+@outlined
 @dataclass(frozen=True, eq=False)
 class FromDataset:
     """Examples that somebody's dataset makes and somebody's function collates.

@@ -21,7 +21,7 @@ from holdfast.threat import Knowledge, ThreatModel
 from holdfast.units import BatchSize, Seed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TransferMatrix:
     """What x_adv made on each source did to each judge, per example.
 
@@ -34,6 +34,9 @@ class TransferMatrix:
     judges: tuple[str, ...]
     right: Tensor
     broken: Tensor
+
+    def __repr__(self) -> str:
+        return f"<TransferMatrix, n={self.right.shape[1]:,}>\n{self.table()}"
 
     def rate(self, source: str, judge: str) -> tuple[float, float, float]:
         """Return the success among the examples that the judge gets right, with its interval.

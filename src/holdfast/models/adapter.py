@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -18,12 +19,15 @@ from holdfast.models.targets.base import BlackBox
 from holdfast.models.targets.choice import target_of
 from holdfast.models.targets.keras import KerasNetwork, is_keras
 from holdfast.models.targets.outputs import Logarithm, checked_outputs
+from holdfast.outline import LONG
+from holdfast.printable import printable, shortened
 from holdfast.units import Bounds, Count
 
 Channel = float | Sequence[float] | Tensor
 """One number, or one per channel."""
 
 UNIT = (0.0, 1.0)
+_LONG_NUMBER = re.compile(r"\d+\.\d{7,}(e-?\d+)?")
 _RECURRENT = ("RNN", "GRU", "LSTM")
 _CAST = (torch.float16, torch.bfloat16, torch.float64)  # of weights: inputs come in float32
 
@@ -112,6 +116,16 @@ class Model(nn.Module):
     def around(self, module: nn.Module) -> Model:
         """Return the same normalisation and range around another network (a low-precision twin)."""
         return Model(module, self.mean, self.std, self.range)
+
+    def __repr__(self) -> str:
+        """Return one line about the wrapper; its `module` prints layer by layer."""
+        inner = self
+        while isinstance(inner.module, Model):
+            inner = inner.module
+        count = sum(parameter.numel() for parameter in self.parameters())
+        settings = _LONG_NUMBER.sub(lambda n: f"{float(n[0]):.6g}", self.extra_repr())
+        named = f"{type(self).__name__} of {printable(inner.title)}"
+        return f"<{named}: {count:,} parameters, {shortened(printable(settings), LONG)}>"
 
     def extra_repr(self) -> str:
         """Show the range and the statistics, which `nn.Module` would leave out."""

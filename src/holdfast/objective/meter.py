@@ -7,9 +7,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from holdfast.outline import outlined
+
 FORWARD, BACKWARD, QUERIES = range(3)
 
 
+@outlined
 class Cost(NamedTuple):
     """Passes per example, each (B,) int64.
 

@@ -20,6 +20,7 @@ from holdfast.errors import InputError
 from holdfast.interruption import interruptible
 from holdfast.models import Model
 from holdfast.models.adapter import Channel
+from holdfast.printable import printable
 from holdfast.storage import user_path
 from holdfast.threat import ThreatModel
 from holdfast.training import state as checkpoints
@@ -53,19 +54,28 @@ class Snapshot:
         return read_model(self.path, None if network is None else copied(network))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainResult:
     """What training gave: `model` holds the best epoch's weights, in eval mode.
 
     finished: "completed", or the event that ended the run early.
     """
 
-    model: Model = field(repr=False)
+    model: Model
     best: Snapshot
     last: Snapshot
-    history: list[Record] = field(repr=False)
+    history: list[Record]
     out: Path
     finished: str
+
+    def __repr__(self) -> str:
+        kept = (
+            f"{one.name} epoch {one.epoch}, clean {one.clean:.1%}, robust {one.robust:.1%}"
+            for one in (self.best, self.last)
+        )
+        where = f"{printable(str(self.out))}, {self.finished}"
+        how = "of the validation part (short PGD; evaluate for a claim)"
+        return f"<TrainResult in {where}: {'; '.join(kept)} {how}>"
 
 
 @checked

@@ -11,7 +11,7 @@ from holdfast.printable import printable
 from holdfast.threat import Status
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verification:
     """The outcome of a re-check: printing it says what was proven."""
 
@@ -55,6 +55,9 @@ class Verification:
             f"This proves that robust accuracy on these points is at most "
             f"{100 * self.bound.value:.1f} %; it cannot prove that nothing else breaks.{again}"
         )
+
+    def __repr__(self) -> str:
+        return f"<Verification of {printable(str(self.claim.folder))}: {self}>"
 
     def _trust(self) -> str:
         """Return how far the signature was checked."""
