@@ -93,7 +93,7 @@ def test_a_listed_label_that_an_item_contradicts_later_is_refused():
     lying[list(sample | set(range(8)))] = Y[list(sample | set(range(8)))]
     row = int((lying != Y).nonzero()[0])
     examples = as_examples(Items(targets=lying))
-    with pytest.raises(InputError, match=rf"item {row} of Items comes with label \d, but its \.ta"):
+    with pytest.raises(InputError, match=rf"item {row} of Items comes with label \d, but the l"):
         examples.batch(torch.arange(N))
 
 

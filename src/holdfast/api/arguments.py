@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,8 @@ def training_parts(
         data = data_room.load(data, fraction or 0.1)
     if isinstance(data, Splits) and fraction is not None:
         return data
+    if isinstance(data, Mapping) and fraction is not None and {"train", "validation"} <= set(data):
+        validation, fraction = data["validation"], None
     examples = as_training_data(data, range=range)
     if fraction is None:
         count = examples.num_classes if isinstance(examples, Examples) else None

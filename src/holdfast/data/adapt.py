@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader
 
 from holdfast.arguments import checked
 from holdfast.data.examples import UNIT, Examples, from_tensors
+from holdfast.data.fields import Fields
 from holdfast.data.load import load
 from holdfast.data.loaders import from_loader
 from holdfast.data.splits import Splits
 from holdfast.data.stream import Stream
-from holdfast.data.torch_data import collate_arrays, from_dataset
+from holdfast.data.torch_data import from_dataset
 from holdfast.errors import InputError
 from holdfast.inputs import to_tensor
 from holdfast.units import Bounds, Count
@@ -32,15 +33,20 @@ def as_examples(
     part: str = "test",
     num_classes: Count | None = None,
     range: Bounds = UNIT,
+    x: str | int | None = None,
+    y: str | int | None = None,
 ) -> Examples:
     """Return `data` as a set of examples.
 
     data: Examples, a pair of tensors or arrays (x, y), a torch Dataset or DataLoader, the name or
-    path of a set, Splits, or an iterable of batches (which is read into memory, and it says so).
-    part: which part of a name or of Splits is meant ("train", "validation", "test"). num_classes
-    and range describe data that does not say so itself. Raises InputError for anything else.
+    path of a set, Splits, a dictionary of parts, or an iterable of batches or of examples (which is
+    read into memory, and it says so). part: which part of a name or of Splits is meant ("train",
+    "validation", "test"). num_classes and range describe data that does not say so itself. x, y:
+    the fields of an item or batch that are the input and the label, names or places in a tuple; by
+    default a tuple is (x, y), and of named fields those count that have one of the usual names.
+    Raises InputError for anything else.
     """
-    found = as_training_data(data, part=part, num_classes=num_classes, range=range)
+    found = as_training_data(data, part=part, num_classes=num_classes, range=range, x=x, y=y)
     if isinstance(found, Examples):
         return found
     examples = found.collect(num_classes)
@@ -55,6 +61,8 @@ def as_training_data(
     part: str = "train",
     num_classes: Count | None = None,
     range: Bounds = UNIT,
+    x: str | int | None = None,
+    y: str | int | None = None,
 ) -> Examples | Stream:
     """Return `data` as `as_examples` does, but an iterable of batches as a Stream."""
     if isinstance(data, Examples | Stream):
@@ -63,17 +71,20 @@ def as_training_data(
         data = load(data)
     if isinstance(data, Splits):
         return _part(data, part)
+    fields = Fields(x=x, y=y)
+    if isinstance(data, Mapping):
+        data = _of_mapping(data, part, fields)
     if isinstance(data, tuple | list) and len(data) == 2 and _is_array(data[0]):
-        x, y = (to_tensor(value, name) for value, name in zip(data, "xy", strict=True))
-        return from_tensors(x, y, num_classes=num_classes, range=range)
+        arrays = [to_tensor(value, name) for value, name in zip(data, "xy", strict=True)]
+        return from_tensors(*arrays, num_classes=num_classes, range=range)
     if isinstance(data, DataLoader):
-        return from_loader(data, num_classes=num_classes, range=range)
+        return from_loader(data, num_classes=num_classes, range=range, fields=fields)
     if _is_array(data):
         raise InputError("data need labels, got an array alone: pass a pair (x, y)")
     if _is_dataset(data):
-        return from_dataset(data, num_classes=num_classes, range=range)
-    if isinstance(data, Iterable) and not isinstance(data, Mapping):
-        return Stream(_batched(data), name=type(data).__name__, range=range)
+        return from_dataset(data, num_classes=num_classes, range=range, fields=fields)
+    if isinstance(data, Iterable):
+        return Stream(data, name=type(data).__name__, range=range, fields=fields)
     raise InputError(
         f"cannot read data from {type(data).__name__}: pass a pair (x, y), a torch Dataset or "
         "DataLoader, or the name or path of a set"
@@ -87,11 +98,16 @@ def _part(splits: Splits, part: str) -> Examples:
     return examples
 
 
-def _batched(data: Iterable[Any]) -> Iterable[Any]:
-    """Let a DataLoader make the batches of an IterableDataset, which yields single examples."""
-    if not isinstance(data, IterableDataset):
-        return data
-    return DataLoader(data, batch_size=128, collate_fn=collate_arrays)
+def _of_mapping(data: Mapping[Any, Any], part: str, fields: Fields) -> Any:
+    """Return the part of a dictionary of parts, or the arrays of a dictionary of fields."""
+    if part in data and not _is_array(data[part]):
+        return data[part]
+    if any(map(_is_array, data.values())):
+        return fields.of(data)
+    raise InputError(
+        f"{type(data).__name__} has {', '.join(map(repr, list(data)[:12])) or 'nothing'} and no "
+        f"part {part!r}: pass one of its parts, as in data[{next(iter(data), 'test')!r}]"
+    )
 
 
 def _is_dataset(data: Any) -> bool:

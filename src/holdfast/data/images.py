@@ -88,15 +88,24 @@ def read_image(path: Path, mode: str) -> Tensor:
     transparency, 16 bits a channel in color, color as grey, and values without a known range.
     """
     with _reading(path), open_file(path) as file, Image.open(file) as image:
-        _refuse(image, path, mode)
-        white = _white(image)
-        image.load()
-        ImageOps.exif_transpose(image, in_place=True)
-        if image.mode in _DEEP | {"F"}:
-            return _floats(np.asarray(image, dtype=np.float32) / np.float32(white), mode, path)
-        if image.mode in _WITH_ALPHA or "transparency" in image.info:
-            _refuse_transparent(image, path)
-        pixels = np.array(image.convert(mode))
+        return _decoded(image, path, mode)
+
+
+def pixels_of(image: Image.Image, name: str = "an image") -> Tensor:
+    """Return an image of Pillow's as `read_image` does: (C, H, W), of one channel if it is grey."""
+    return _decoded(image, name, "L" if image.mode in _GREY else "RGB")
+
+
+def _decoded(image: Image.Image, name: Path | str, mode: str) -> Tensor:
+    _refuse(image, name, mode)
+    white = _white(image)
+    image.load()
+    image = ImageOps.exif_transpose(image)
+    if image.mode in _DEEP | {"F"}:
+        return _floats(np.asarray(image, dtype=np.float32) / np.float32(white), mode, name)
+    if image.mode in _WITH_ALPHA or "transparency" in image.info:
+        _refuse_transparent(image, name)
+    pixels = np.array(image.convert(mode))
     return torch.from_numpy(pixels).reshape(*pixels.shape[:2], -1).permute(2, 0, 1)
 
 
@@ -110,7 +119,7 @@ def _reading(path: Path) -> Iterator[None]:
         raise InputError(f"cannot read image {path} ({error}): truncated or no image") from error
 
 
-def _refuse(image: Image.Image, path: Path, mode: str) -> None:
+def _refuse(image: Image.Image, path: Path | str, mode: str) -> None:
     """Raise InputError for what its header shows that reading would lose or guess."""
     kind, frames = image.mode, getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # there the others are previews of the first
@@ -145,7 +154,7 @@ def _white(image: Image.Image) -> int:
     return int(2 ** bits[0] - 1)
 
 
-def _floats(pixels: NDArray[np.float32], mode: str, path: Path) -> Tensor:
+def _floats(pixels: NDArray[np.float32], mode: str, path: Path | str) -> Tensor:
     """Return grey pixels (H, W) as (C, H, W); InputError unless they are in 0..1."""
     least, most = float(pixels.min()), float(pixels.max())
     if not (least >= 0 and most <= 1):  # true for NaN too
@@ -155,7 +164,7 @@ def _floats(pixels: NDArray[np.float32], mode: str, path: Path) -> Tensor:
     return torch.from_numpy(pixels).repeat(1 if mode == "L" else 3, 1, 1)
 
 
-def _refuse_transparent(image: Image.Image, path: Path) -> None:
+def _refuse_transparent(image: Image.Image, path: Path | str) -> None:
     least = image.convert("RGBA").getchannel("A").getextrema()[0]
     if least != 255:
         raise InputError(

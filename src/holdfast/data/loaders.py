@@ -25,7 +25,8 @@ from torch.utils.data import (
 )
 
 from holdfast.data.examples import UNIT, Examples
-from holdfast.data.stream import Stream, pair
+from holdfast.data.fields import BY_NAME, Fields, is_single, pair
+from holdfast.data.stream import Stream
 from holdfast.data.torch_data import Collate, FromDataset, collate_arrays, from_dataset
 from holdfast.errors import InputError
 from holdfast.rng import restored_states
@@ -42,6 +43,7 @@ def from_loader(
     *,
     num_classes: int | None = None,
     range: tuple[float, float] = UNIT,
+    fields: Fields = BY_NAME,
 ) -> Examples | Stream:
     """Return the examples of a DataLoader, and say how it was taken.
 
@@ -50,8 +52,8 @@ def from_loader(
     """
     name = type(loader).__name__
     if isinstance(loader.dataset, IterableDataset):
-        return Stream(_in_one_process(loader), name=name, range=range)
-    collate = _collate(loader, range)
+        return Stream(_in_one_process(loader), name=name, range=range, fields=fields)
+    collate = _collate(loader, range, fields)
     indices = None if collate is None else _selected(loader)
     if collate is None or indices is None:
         logger.warning(
@@ -59,7 +61,7 @@ def from_loader(
             "its passes select different items, or its batches are made elsewhere",
             name,
         )
-        return Stream(loader, name=name, range=range)
+        return Stream(loader, name=name, range=range, fields=fields)
     count = _length(loader.dataset)
     logger.warning(
         "%s rebuilt from its dataset and collate function, with the %d of %s items that it "
@@ -74,6 +76,7 @@ def from_loader(
         None if collate is default_collate else collate,
         num_classes=num_classes,
         range=range,
+        fields=fields,
     )
 
 
@@ -97,26 +100,26 @@ def _in_one_process(loader: DataLoader[Any]) -> DataLoader[Any]:
     return alone
 
 
-def _collate(loader: DataLoader[Any], range: tuple[float, float]) -> Collate | None:
+def _collate(loader: DataLoader[Any], range: tuple[float, float], fields: Fields) -> Collate | None:
     """Return what makes a batch of any of the loader's items; None if only the loader can."""
     if type(loader).__iter__ is not DataLoader.__iter__:
         return None
-    collate = loader.collate_fn if loader.batch_sampler is not None else _one_by_one(loader)
+    collate = loader.collate_fn if loader.batch_sampler is not None else _one_by_one(loader, fields)
     if collate is not None and loader.worker_init_fn is not None and loader.num_workers:
-        return collate if _same_without_workers(loader, collate, range) else None
+        return collate if _same_without_workers(loader, collate, range, fields) else None
     return collate
 
 
-def _one_by_one(loader: DataLoader[Any]) -> Collate | None:
+def _one_by_one(loader: DataLoader[Any], fields: Fields) -> Collate | None:
     """Return what makes a batch where the loader makes none; None if an item is a batch already."""
     convert = loader.collate_fn
     with _untouched(loader.sampler, loader):
         try:
             first = operator.index(next(iter(loader.sampler)))
-            _, y = convert(loader.dataset[first])
+            _, y = fields.of(convert(loader.dataset[first]))
         except (StopIteration, TypeError, ValueError):
             return None
-    if getattr(y, "ndim", 0):
+    if not is_single(y):
         return None
     if convert is default_convert:
         return default_collate
@@ -124,7 +127,7 @@ def _one_by_one(loader: DataLoader[Any]) -> Collate | None:
 
 
 def _same_without_workers(
-    loader: DataLoader[Any], collate: Collate, range: tuple[float, float]
+    loader: DataLoader[Any], collate: Collate, range: tuple[float, float], fields: Fields
 ) -> bool:
     """Return True if the first items are the same in a worker that the loader initializes.
 
@@ -140,8 +143,8 @@ def _same_without_workers(
         multiprocessing_context=loader.multiprocessing_context,
         generator=torch.Generator(),
     )
-    (theirs,) = (pair(batch) for batch in probe)
-    here = FromDataset(loader.dataset, collate, range, type(loader.dataset).__name__)
+    (theirs,) = (pair(batch, fields) for batch in probe)
+    here = FromDataset(loader.dataset, collate, range, type(loader.dataset).__name__, fields)
     try:
         ours, again = here.fetch_pair(rows), here.fetch_pair(rows)
     except Exception:  # noqa: BLE001 - it cannot be read here, for a reason of its own

@@ -7,25 +7,29 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from holdfast.data.examples import UNIT, Batch, Examples, as_float, check_bytes, from_tensors
+from holdfast.data.fields import BY_NAME, Fields, is_single, pair, together
 from holdfast.errors import HoldfastError, InputError, in_one_line
-from holdfast.inputs import check_input, to_tensor
+from holdfast.inputs import check_input
+
+_TOGETHER = 128  # single examples that make a batch
 
 
 @dataclass(frozen=True, eq=False)
 class Stream:
     """An iterable of batches (x, y), for training that resumes per epoch only, and for evaluation.
 
-    It cannot be shuffled, split or read from the middle; ids count the examples as they come.
+    Single examples, whose label is one number, are put together in batches of 128. It cannot be
+    shuffled, split or read from the middle; ids count the examples as they come.
     """
 
     batches: Iterable[Any]
     name: str = "stream"
     range: tuple[float, float] = UNIT
+    fields: Fields = BY_NAME
 
     def __iter__(self) -> Iterator[Batch]:
         """Read it once, from the start; InputError if there is nothing (left) to read."""
@@ -45,7 +49,24 @@ class Stream:
         check_bytes(brightest, self.range, self.name)
 
     def _pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield x (B, ...) and y (B,); InputError names the batch that cannot be made."""
+        """Yield x (B, ...) and y (B,), single examples put together; InputError names the batch."""
+        number, waiting = 0, []
+        for item in self._items():
+            x, y = self.fields.of(item)
+            if is_single(y):
+                waiting.append((x, y))
+                if len(waiting) < _TOGETHER:
+                    continue
+            if waiting:
+                yield self._together(waiting, number)
+                number, waiting = number + 1, []
+            if not is_single(y):
+                yield pair((x, y))
+                number += 1
+        if waiting:
+            yield self._together(waiting, number)
+
+    def _items(self) -> Iterator[Any]:
         batches = iter(self.batches)
         for number in count():
             try:
@@ -55,11 +76,22 @@ class Stream:
             except HoldfastError:
                 raise
             except Exception as error:  # whatever somebody's iterable raises
-                raise InputError(
-                    f"batch {number} of {self.name} cannot be made ({_said(error)}): "
-                    "check that its examples can be read and are tensors of one size"
-                ) from error
-            yield pair(item)
+                raise self._unmade("batch", number, error) from error
+            yield item
+
+    def _together(self, examples: list[tuple[Any, Any]], number: int) -> tuple[Tensor, Tensor]:
+        try:
+            return together(examples)
+        except HoldfastError:
+            raise
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise self._unmade("batch", number, error) from error
+
+    def _unmade(self, what: str, number: int, error: Exception) -> InputError:
+        return InputError(
+            f"{what} {number} of {self.name} cannot be made ({_said(error)}): "
+            "check that its examples can be read and are tensors of one size"
+        )
 
     def collect(self, num_classes: int | None = None) -> Examples:
         """Return everything that it yields, held in memory; InputError unless of one shape."""
@@ -83,16 +115,3 @@ def _said(error: Exception) -> str:
     """Return the line of an error that says what happened; a worker's comes with its traceback."""
     lines = str(error).strip().splitlines() or [""]
     return lines[-1] if lines[0].startswith("Caught") else in_one_line(error)
-
-
-def pair(item: Any) -> tuple[Tensor, Tensor]:
-    """Return a batch as tensors x (B, ...) and y (B,); InputError if it is something else."""
-    if isinstance(item, list | tuple) and len(item) == 2:
-        x, y = item
-        if isinstance(x, Tensor | np.ndarray) and isinstance(y, Tensor | np.ndarray):
-            return to_tensor(x, "x").detach().cpu(), to_tensor(y, "y").detach().cpu()
-    shape = f"{type(item).__name__} of {len(item)}" if hasattr(item, "__len__") else type(item)
-    raise InputError(
-        f"a batch must be a pair of tensors (x, y), got {shape}: "
-        "return pairs from the dataset (transform=ToTensor()), or pass a DataLoader with collate_fn"
-    )

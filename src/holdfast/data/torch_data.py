@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Subset, TensorDataset, default_collate
+from torch.utils.data import TensorDataset, default_collate
 
+from holdfast.data.declared import class_names, listed_labels
 from holdfast.data.examples import (
     UNIT,
     Examples,
@@ -21,7 +22,7 @@ from holdfast.data.examples import (
     class_count,
     from_tensors,
 )
-from holdfast.data.stream import pair
+from holdfast.data.fields import BY_NAME, Fields, as_tensor, pair, together
 from holdfast.errors import HoldfastError, InputError, in_one_line
 from holdfast.inputs import check_input, check_labels, to_tensor
 from holdfast.outline import outlined
@@ -38,15 +39,16 @@ _CHUNK = 256  # examples read at once for their labels
 @outlined
 @dataclass(frozen=True, eq=False)
 class FromDataset:
-    """Examples that somebody's dataset makes and somebody's function collates.
+    """Examples that somebody's dataset makes and perhaps somebody's function collates.
 
     labels: those that the set goes by. Every example that is fetched must bring its own.
     """
 
     dataset: Any  # with __getitem__ and __len__
-    collate: Collate
+    collate: Collate | None  # None: as PyTorch does it by default, of x and y alone
     range: tuple[float, float]
     name: str
+    fields: Fields = BY_NAME
     labels: Tensor | None = None  # (N,) int64; None: not known yet
     listed: bool = False  # the labels are from the dataset's `.targets`, not from its items
 
@@ -67,7 +69,7 @@ class FromDataset:
 
     def fetch_pair(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return x (B, ...) and y (B,) of the examples at `rows`; InputError if they are unfit."""
-        x, y = pair(self._collated(rows))
+        x, y = self._collated(rows)
         check_input(as_float(x, self.range), y, self.range)
         if len(y) != len(rows):
             raise InputError(
@@ -76,14 +78,16 @@ class FromDataset:
             )
         return x, y
 
-    def _collated(self, rows: Tensor) -> Any:
+    def _collated(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         items = self._items(rows.tolist())
         try:
-            return self.collate(items)
+            if self.collate is None:
+                return together(map(self.fields.of, items))
+            return pair(self.collate(items), self.fields)
         except HoldfastError:
             raise
         except (TypeError, ValueError, RuntimeError, LookupError, AttributeError) as error:
-            _refuse_shapes(items, rows, self.name)
+            _refuse_shapes(items, rows, self)
             raise InputError(
                 f"cannot collate the items of {self.name} ({in_one_line(error)}): "
                 "let it return tensors (transform=ToTensor()), or pass a DataLoader with collate_fn"
@@ -123,8 +127,8 @@ class FromDataset:
         row, known, now = (int(part[other[0]]) for part in (rows, self.labels[rows], y))
         if self.listed:
             raise InputError(
-                f"item {row} of {self.name} comes with label {now}, but its .targets say {known}: "
-                "make them agree, or delete the .targets"
+                f"item {row} of {self.name} comes with label {now}, but the labels that it lists "
+                f"(.targets, or a column) say {known}: make them agree"
             )
         raise InputError(
             f"item {row} of {self.name} came with label {known} and now with {now}: "
@@ -139,8 +143,9 @@ def from_dataset(
     name: str | None = None,
     num_classes: int | None = None,
     range: tuple[float, float] = UNIT,
+    fields: Fields = BY_NAME,
 ) -> Examples:
-    """Return a map-style dataset of pairs (x, y) as a set; ids are its indices.
+    """Return a map-style dataset of pairs or of named fields as a set; ids are its indices.
 
     Items are made anew each time they are needed, and each must come with the label that it had
     before. Raises InputError unless they collate to tensors x (B, ...), uint8 or floats within
@@ -149,15 +154,15 @@ def from_dataset(
     name = name or type(dataset).__name__
     if len(dataset) == 0:
         raise InputError(f"{name} is empty: pass at least one example")
-    if type(dataset) is TensorDataset and collate is None:
+    if type(dataset) is TensorDataset and collate is None and fields == BY_NAME:
         x, y = pair(dataset.tensors)
         return from_tensors(x, y, name=name, num_classes=num_classes, range=range)
-    source = FromDataset(dataset, collate or collate_arrays, range, name)
+    source = FromDataset(dataset, collate, range, name, fields)
     _probe(source)
     source = _labeled(source)
     labels = source.labels
     assert labels is not None, "_labeled has set them"
-    names = _class_names(source, labels, num_classes)
+    names = class_names(dataset, source.fields, labels, num_classes)
     check_labels(labels, num_classes)
     index = torch.arange(len(dataset))
     return Examples(
@@ -187,20 +192,22 @@ def _as_tensors(item: Any) -> Any:
     return item
 
 
-def _refuse_shapes(items: list[Any], rows: Tensor, name: str) -> None:
+def _refuse_shapes(items: list[Any], rows: Tensor, source: FromDataset) -> None:
     """Raise InputError if the examples have different shapes, naming the first that differs."""
-    shapes = [_shape(item) for item in items]
+    shapes = [_shape(item, source.fields) for item in items]
     for row, shape in zip(rows.tolist(), shapes, strict=False):
         if None not in (shape, shapes[0]) and shape != shapes[0]:
             raise InputError(
-                f"item {row} of {name} has shape {shape}, item {int(rows[0])} {shapes[0]}: "
+                f"item {row} of {source.name} has shape {shape}, item {int(rows[0])} {shapes[0]}: "
                 "bring all to one size (transform=Resize(...))"
             )
 
 
-def _shape(item: Any) -> tuple[int, ...] | None:
-    x = item[0] if isinstance(item, list | tuple) and item else item
-    return tuple(x.shape) if isinstance(x, Tensor | np.ndarray) else None
+def _shape(item: Any, fields: Fields) -> tuple[int, ...] | None:
+    try:
+        return tuple(as_tensor(fields.of(item)[0], "x").shape)
+    except (InputError, TypeError, RuntimeError):
+        return None
 
 
 def _probe(source: FromDataset) -> None:
@@ -227,7 +234,7 @@ def _labeled(source: FromDataset) -> FromDataset:
     Whatever the sample says, every example is compared with its label when it is fetched.
     """
     count = len(source.dataset)
-    listed = _listed(source.dataset)
+    listed = listed_labels(source.dataset, source.fields)
     if listed is not None:
         rows = torch.linspace(0, count - 1, min(count, _SAMPLE), dtype=torch.float64).long()
         found, brightest = _read(source, rows.split(_PROBE))
@@ -246,47 +253,3 @@ def _read(source: FromDataset, parts: Iterable[Tensor]) -> tuple[Tensor, int]:
         labels.append(y.long())
         brightest = max(brightest, int(x.max()) if x.dtype is torch.uint8 else 255)
     return torch.cat(labels), brightest
-
-
-def _listed(dataset: Any) -> Tensor | None:
-    """Return the labels that a dataset keeps in `.targets`, as torchvision's do, or None."""
-    if type(dataset) is Subset:
-        inner = _listed(dataset.dataset)
-        return None if inner is None else inner[torch.as_tensor(dataset.indices)]
-    targets = getattr(dataset, "targets", None)
-    if targets is None or getattr(dataset, "target_transform", None) is not None:
-        return None
-    try:
-        labels = to_tensor(targets)
-    except InputError:
-        return None
-    fits = labels.shape == (len(dataset),) and not labels.is_floating_point()
-    return labels.long() if fits else None
-
-
-def _class_names(source: FromDataset, y: Tensor, count: int | None) -> tuple[str, ...] | None:
-    """Return the names in `.classes`, as torchvision's datasets have them, if they are those of y.
-
-    They are not where labels are transformed, or not those that the dataset itself lists.
-    """
-    inner, listed = source.dataset, _listed(source.dataset)
-    while type(inner) is Subset:
-        inner = inner.dataset
-    names = _named(inner)
-    if names is None or len(names) <= int(y.max()) or count not in (None, len(names)):
-        return None
-    transformed = getattr(inner, "target_transform", None) is not None
-    agreed = listed is None or torch.equal(listed, y)
-    return names if agreed and not transformed else None
-
-
-def _named(dataset: Any) -> tuple[str, ...] | None:
-    names = getattr(dataset, "classes", None)
-    if not isinstance(names, list | tuple):
-        return None
-    index = getattr(dataset, "class_to_idx", None)
-    if isinstance(index, Mapping) and len(index) == len(names) and set(index) == set(names):
-        if sorted(index.values()) != list(range(len(names))):
-            return None  # several names for one label
-        names = sorted(index, key=index.__getitem__)
-    return tuple(str(name) for name in names)
