@@ -51,7 +51,7 @@ class Found:
             f"On n={n:,} points, clean accuracy {Accuracy(int(self.clean.sum()), n)}. Against "
             f"{describe(attack)['type']} alone within {threat.sentence()}, {left} of points were "
             f"not broken, for {forward:,} forward and {backward:,} backward passes ({queries:,} "
-            f"queries), seed {self.seed}. One attack is no evaluation: run holdfast evaluate."
+            f"queries), seed {self.seed}. One attack is no evaluation, as a suite of them is."
         )
 
     def write(self, folder: Path) -> Path:

@@ -22,8 +22,6 @@ from holdfast.storage import user_path
 from holdfast.threat import ThreatModel
 from holdfast.training.folder import read_run
 
-_NO_SET = re.compile(r"[/\\\0:~]")  # in what is a path or an address, and no name of a set
-
 
 def configuration(
     command: str, recipe: str | None, given: Mapping[str, Any], changes: Sequence[str]
@@ -55,18 +53,6 @@ def words_of(
     for change in changes:
         words += ["--set", change]
     return shlex.join(words)
-
-
-def evaluation_of_run(settings: Any, out: str) -> str:
-    """Return the shell command that evaluates the run that was trained into `out`.
-
-    Its data are named where the run's own word would not find them.
-    """
-    run = Path(out).name or Path(out).resolve().name
-    own = ["--model", out] if settings.model is None else ["--model", settings.model]
-    own += [] if settings.model is None else ["--weights", out]
-    data = ["--data", settings.data] if _NO_SET.search(settings.data) else []
-    return shlex.join(["holdfast", "evaluate", *own, *data, "--out", f"claims/{run}"])
 
 
 def network_of(settings: Any) -> Any:
@@ -160,6 +146,11 @@ def _run_of_claim(document: Mapping[str, Any]) -> str | None:
     return f"{run}/last" if run and last else run
 
 
+def is_name_of_set(name: str) -> bool:
+    """Return True for the name of a set, or of a file here; False for a path or an address."""
+    return re.search(r"[/\\\0:~]", name) is None
+
+
 def is_run(name: str) -> bool:
     """Say whether a model's name is a folder."""
     return user_path(name, "model").is_dir()
@@ -201,7 +192,7 @@ def data_of_run(run: Mapping[str, Any]) -> str:
 
 def _known_set(name: str, where: str) -> str:
     """Return the name of a set, or of a file here; ConfigError for a path or an address."""
-    if _NO_SET.search(name):
+    if not is_name_of_set(name):
         raise ConfigError(
             f"say which data: --data PATH; {where} names {name!r}, which is not the name of a set "
             "and is not opened on its word"

@@ -16,12 +16,12 @@ from rich.console import Console
 
 from holdfast import api
 from holdfast.claims import Claim
-from holdfast.cli import batches, listing, subject
+from holdfast.cli import batches, follow_up, listing, subject
 from holdfast.errors import ConfigError, Interrupted
 from holdfast.evaluation import export_png
 from holdfast.locking import locked
 from holdfast.printable import printable
-from holdfast.storage import shell_path, user_path
+from holdfast.storage import user_path
 from holdfast.training import TrainResult
 
 SIGNALED = 128
@@ -63,7 +63,7 @@ def train(
     for line in _kept(result):
         say(line)
     if not quiet:
-        say(f"next: {subject.evaluation_of_run(settings, out)}")
+        say(f"next: {follow_up.after_training(settings, out)}")
 
 
 def attack(recipe: str | None, given: Mapping[str, Any], changes: Sequence[str]) -> None:
@@ -75,13 +75,15 @@ def attack(recipe: str | None, given: Mapping[str, Any], changes: Sequence[str])
     examples = api.examples_of(data, "test", model.range)
     if settings.out is None:
         say(batches.attack_all(model, examples, threat, settings).sentence(threat, settings.attack))
-        return
-    out = user_path(settings.out, "out")
-    batches.check_folder(out)
-    with locked(out, "an attack"):  # also finds out whether it can be written to, before the work
-        found = batches.attack_all(model, examples, threat, settings)
-        say(found.sentence(threat, settings.attack))
-        say(f"wrote {found.write(out)}")
+    else:
+        out = user_path(settings.out, "out")
+        batches.check_folder(out)
+        with locked(out, "an attack"):  # also finds out before the work whether it can be written
+            found = batches.attack_all(model, examples, threat, settings)
+            say(found.sentence(threat, settings.attack))
+            say(f"wrote {found.write(out)}")
+    if recipe is None:  # a file's section for evaluate need not say the same
+        say(f"next: {follow_up.after_attack(given, changes)}")
 
 
 def evaluate(
@@ -121,7 +123,7 @@ def evaluate(
         )
     say(claim)
     if not quiet:
-        say(f"next: holdfast report {shell_path(claim.folder)} -o report.html")
+        say(f"next: {follow_up.after_evaluation(claim)}")
     if png is not None:
         say(export_png(claim, model=model, data=examples, out=png))
 

@@ -19,6 +19,7 @@ from holdfast.locking import locked
 from holdfast.models import Model, SmallCNN
 from holdfast.runtime import threads
 from holdfast.spaces import Linf
+from holdfast.storage import shell_path
 from holdfast.threat import ThreatModel
 from holdfast.training import (
     Adam,
@@ -116,10 +117,11 @@ def run(out: Path, console: Console) -> list[Outcome]:
         "Noise of the same size does not help: the worst direction is no random one.\n"
         f"{outcomes[-1].claim}\n\n"
         f"Report: {report}\n"
-        f"Check a claim yourself: holdfast verify {out / 'claims' / 'adversarial'}\n"
+        f"Check a claim yourself: holdfast verify {shell_path(out / 'claims' / 'adversarial')}\n"
         f"Done in {time.monotonic() - began:.0f} s.",
         highlight=False,
         markup=False,
+        soft_wrap=True,  # a command that is broken could not be copied
     )
     missed = [text for outcome in outcomes if (text := outcome.miss())]
     if missed:
