@@ -38,13 +38,6 @@ def chromium(*arguments: str) -> str:
     return done.stdout
 
 
-def requests(page: str, folder: Path) -> list[str]:
-    """Return the addresses on the network that the browser asked for on behalf of a page."""
-    log = folder / "net.json"
-    chromium("--virtual-time-budget=3000", f"--log-net-log={log}", "--dump-dom", page)
-    return asked(log)
-
-
 def asked(log: Path) -> list[str]:
     """Return the addresses on the network in the browser's log, but for those of its own."""
     found = re.findall(r'"url":"((?!file:|data:|chrome)[^"]+)"', log.read_text())

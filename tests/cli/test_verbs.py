@@ -49,6 +49,8 @@ def test_train_evaluate_verify_report(holdfast, tmp_path):
     assert holdfast("report", "claims/a", "-o", "report.html").out == "wrote report.html\n"
     assert (tmp_path / "report.html").stat().st_size > 10_000
     assert "mlp" in holdfast("report", "claims/a").out
+    assert "Robustness of ours" in holdfast("report", "claims/a", "--name", "ours").out
+    assert holdfast("report", "claims/a", "--name", "a", "--name", "b").status == 2
 
 
 def test_train_resumes_and_says_when_it_needs_to(holdfast):

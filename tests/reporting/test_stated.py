@@ -48,7 +48,7 @@ def in_terminal(claim: Claim) -> str:
 
 
 def in_html(claim: Claim) -> str:
-    page = re.sub(r"<style>.*?</style>", "", to_html([claim]), flags=re.DOTALL)
+    page = re.sub(r"<(style|script)>.*?</\1>", "", to_html([claim]), flags=re.DOTALL)
     return html.unescape(re.sub(r"<[^>]*>", " ", page))
 
 

@@ -54,7 +54,7 @@ def test_markup_in_names_is_text(tmp_path: Path) -> None:
     prose = markdown.partition("```")[0]
     assert "<b" not in prose.replace("\\<b", "")
     row = next(line for line in markdown.splitlines() if "x\\|" in line and line.startswith("|"))
-    assert row.replace("\\|", "").count("|") == 7  # six cells
+    assert row.replace("\\|", "").count("|") == 8  # seven cells
 
 
 def test_markdown_tables_have_the_same_number_of_cells_everywhere(claims: list[Claim]) -> None:
@@ -71,6 +71,27 @@ def test_markdown_tables_have_the_same_number_of_cells_everywhere(claims: list[C
 def test_a_command_with_backticks_stays_in_its_block(tmp_path: Path) -> None:
     given = {"model": {"run": "```", "network": "mlp"}, "data": "d"}
     assert "````\nholdfast verify" in to_markdown([make_claim(tmp_path, given=given)])
+
+
+def test_conclusion_checks_and_differences_come_first(claims: list[Claim]) -> None:
+    told = "adversarial keeps 61.9 %, 60.0 points more than standard"
+    for shown in (to_markdown(claims), printed(claims, width=160)):
+        text = " ".join(shown.replace("\\", "").split())
+        places = [text.index(words) for words in (told, "1 warned: loss scale", "Differences")]
+        assert places == sorted(places)
+        assert places[-1] < text.index("What holdfast verify checks")
+        assert "told apart, p < 0.001" in text
+        assert "McNemar's exact test." in text  # one comparison: nothing to correct for
+
+
+def test_the_reader_s_names_stand_everywhere(claims: list[Claim]) -> None:
+    file = io.StringIO()
+    names = ["the baseline", "ours"]
+    print_terminal(claims, Console(file=file, width=160, color_system=None), names)
+    for text in (to_markdown(claims, names), " ".join(file.getvalue().split())):
+        assert "ours keeps 61.9 %, 60.0 points more than the baseline" in text
+        assert "its author calls it adversarial" in text
+        assert "named for this report" in text
 
 
 def test_differences_and_verdicts_are_said(tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ from claim_fixture import make_claim
 from holdfast.claims import Claim, write_claim
 from holdfast.errors import InputError, VerificationError
 from holdfast.reporting import view
-from holdfast.reporting.comparison import mcnemar
 from holdfast.reporting.gallery import Pair
 from holdfast.reporting.spelling import duration, spell
+from holdfast.reporting.view import nothing_left
 
 FAIL = {"id": "black-box-stronger", "status": "fail", "message": "m", "remedy": "r"}
 
@@ -37,6 +37,32 @@ def test_the_waterfall_adds_up(tmp_path: Path) -> None:
         assert stage.entered - stage.broken == stage.left
     counts = claim.document["counts"]
     assert stages[-1].left == counts["unbroken"] + counts["failed"]
+
+
+def test_members_without_work_are_named_apart(tmp_path: Path) -> None:
+    stages = make_claim(tmp_path / "a", robust=0.0).document["waterfall"]
+    idle = [
+        {**stages[-1], "name": name}
+        | dict.fromkeys(("entered", "broken", "forward", "backward", "failed"), 0)
+        for name in ("fab", "square")
+    ]
+    seen = view([make_claim(tmp_path / "b", robust=0.0, waterfall=[*stages, *idle])]).claims[0]
+    assert [stage.name for stage in seen.waterfall] == [stage["name"] for stage in stages]
+    assert nothing_left(seen.idle) == "2 members had nothing left to attack: fab, square."
+    assert nothing_left(()) == ""
+
+
+def test_in_an_exhaustive_run_the_points_left_are_those_that_nothing_broke(tmp_path: Path) -> None:
+    """There, every member attacks all points, also those that others broke."""
+    claim = make_claim(tmp_path / "a", n=1000)
+    stages = claim.document["waterfall"]
+    all_enter = [
+        {**stage, "entered": stages[1]["entered"], "alone": 0} if i else stage
+        for i, stage in enumerate(stages)
+    ]
+    shown = view([make_claim(tmp_path / "b", n=1000, waterfall=all_enter)]).claims[0].waterfall
+    expected = view([claim]).claims[0].waterfall
+    assert [(s.left, s.lost) for s in shown] == [(s.left, s.lost) for s in expected]
 
 
 def test_the_curve_starts_at_the_clean_accuracy(tmp_path: Path) -> None:
@@ -79,9 +105,29 @@ def test_models_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
         return [c.name for c in view([claims[i] for i in which]).claims]
 
     assert names(0) == ["m"]
+    assert view(claims[:1]).names_of == "as its author calls it"
+    assert view(claims[:2]).names_of == "named after its folder"
+    assert view(claims[:2]).claims[0].author_name == "m"
     assert names(1, 2) == ["x", "y"]
     assert names(0, 1) == ["a/x", "b/x"]
     assert len(set(names(0, 0))) == 2
+
+
+def test_the_reader_names_the_models(tmp_path: Path) -> None:
+    claims = [make_claim(tmp_path / f, name="m") for f in ("a", "b")]
+    report = view(claims, ["baseline", "ours \x1b[1m"])
+    assert [c.name for c in report.claims] == ["baseline", r"ours \x1b[1m"]
+    assert report.names_of == "named for this report"
+    assert ("Model is called", "m") in report.claims[0].stated
+    assert ("Called here", "baseline (named for this report)") in report.claims[0].stated
+    assert report.comparisons[0].names[0] == "baseline"
+    for names, message in (
+        (["a"], "got 1 name for 2 claims: give one for each, in their order"),
+        (["a", "a"], "names must differ, got 'a' more than once"),
+        (["a", " "], "a name must not be empty"),
+    ):
+        with pytest.raises(InputError, match=message):
+            view(claims, names)
 
 
 def test_the_gallery_shows_labels_confidences_and_the_difference(tmp_path: Path) -> None:
@@ -187,35 +233,48 @@ def test_models_on_the_same_points_are_compared_by_a_paired_test(tmp_path: Path)
     ]
     report = view(claims)
     assert report.differences == ""
-    near, far = report.comparisons
-    assert "is not told apart from" in near
-    assert "keeps more points than c" in far
+    near, far, farther = report.comparisons
+    assert near.sentence.startswith("a and b are not told apart: 60.0 % and 60.0 %, a difference")
+    assert far.sentence.startswith("a keeps 60.0 %, 30.0 points more than c [2")
+    assert (farther.names, farther.paired) == (("b", "c"), True)
+    assert report.conclusion == near.sentence
     assert view([claims[0]]).comparisons == ()
     other = make_claim(tmp_path / "d", name="d", n=1000, eps="0.1")
-    assert view([claims[0], other]).comparisons == ()  # within another set
+    apart = view([claims[0], other])  # within another set
+    assert apart.comparisons == ()
+    assert apart.conclusion == apart.differences != ""
+
+
+def test_a_claim_without_a_number_is_named_and_not_ranked(tmp_path: Path) -> None:
+    good = make_claim(tmp_path / "a", name="a", n=1000)
+    bad = make_claim(tmp_path / "b", name="b", n=1000, checks=[FAIL])
+    none = make_claim(tmp_path / "c", name="c", n=1000, failed=10)
+    report = view([good, bad, none])
+    assert report.comparisons == ()
+    assert report.conclusion == (
+        "b is not ranked: its number is not to be relied on (black box stronger). "
+        "c is not ranked: its number is withheld."
+    )
 
 
 def test_other_points_of_the_same_data_are_compared_by_intervals(tmp_path: Path) -> None:
     """A smaller sample has no pairs with all of the larger one."""
     whole = make_claim(tmp_path / "a", name="a", n=1000, robust=0.6)
-    for name, robust, said in (("b", 0.3, "a keeps more points than b"), ("c", 0.55, "not told")):
+    for name, robust, said in (
+        ("b", 0.3, "a keeps 60.0 %, 30.0 points more than b"),
+        ("c", 0.55, "not told"),
+    ):
         subset = make_claim(tmp_path / name, name=name, n=100, available=1000, robust=robust)
         report = view([whole, subset])
         assert report.differences == ""
-        assert said in report.comparisons[0]
-        assert "overlap of intervals" in report.comparisons[0]
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "p"), [(0, 0, 1.0), (5, 5, 1.0), (10, 0, 2 / 1024), (1, 8, 20 / 512)]
-)
-def test_mcnemar_is_the_two_sided_binomial_test(one: int, other: int, p: float) -> None:
-    assert mcnemar(one, other) == pytest.approx(p)
-    assert mcnemar(other, one) == mcnemar(one, other)
+        assert said in report.comparisons[0].sentence
+        assert not report.comparisons[0].paired
+        assert "Newcombe's hybrid score interval" in report.about_comparisons
 
 
 def test_every_check_that_did_not_pass_is_on_the_first_screen(tmp_path: Path) -> None:
     mode = {"id": "eval-mode", "status": "warn", "message": "it came in train mode", "remedy": "r"}
     seen = view([make_claim(tmp_path, n=1000, checks=[mode])]).claims[0]
-    assert seen.tags == ("eval mode",)
+    assert seen.tally == (("warn", "1 warned: eval mode"),)
+    assert seen.opinion == "An upper bound, with warnings to read first."
     assert any(warning.startswith("EVAL MODE: It came in train mode") for warning in seen.warnings)

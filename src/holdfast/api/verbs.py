@@ -206,22 +206,30 @@ def sign(
 
 @checked
 def report(
-    claims: Claim | str | Path | Iterable[Claim | str | Path], out: str | Path | None = None
+    claims: Claim | str | Path | Iterable[Claim | str | Path],
+    out: str | Path | None = None,
+    *,
+    names: str | Iterable[str] | None = None,
 ) -> Path | None:
     """Show claims side by side: an HTML page (`out` ends in .html), Markdown (.md), or printed.
 
-    claims: claims or their folders. Returns the file that was written.
+    claims: claims or their folders. names: what to call the models, one for each claim in their
+    order; by default what their authors call them, or the names of the folders where those are
+    equal. Returns the file that was written.
     """
     several = [claims] if isinstance(claims, Claim | str | Path) else claims
     several = fit(list(several), list[Claim | str | Path], "claims", InputError)
     loaded = [claim if isinstance(claim, Claim) else Claim.load(claim) for claim in several]
+    called = None
+    if names is not None:
+        called = fit([names] if isinstance(names, str) else names, list[str], "names", InputError)
     if out is None:
-        reporting.print_terminal(loaded)
+        reporting.print_terminal(loaded, names=called)
         return None
     out = user_path(out, "out")
     if out.suffix in (".html", ".htm"):
-        return reporting.write_report(loaded, out)
+        return reporting.write_report(loaded, out, called)
     if out.suffix != ".md":
         raise InputError(f"a report is a .html or .md file, got {out}: name it so")
-    write_atomic(out, reporting.to_markdown(loaded).encode())
+    write_atomic(out, reporting.to_markdown(loaded, called).encode())
     return out

@@ -274,11 +274,15 @@ def report(
         str | None,
         typer.Option("--out", "-o", help="File: .html or .md; without it, print.", metavar="FILE"),
     ] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option("--name", help="What to call a model, once for each claim.", metavar="NAME"),
+    ] = None,
 ) -> None:
     """Show claims side by side: HTML, Markdown or text."""
     from holdfast.cli import verbs
 
-    verbs.report(claims, out)
+    verbs.report(claims, out, name or None)
 
 
 @app.command("list", epilog=_example("list", "list attack"))

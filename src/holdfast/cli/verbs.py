@@ -164,9 +164,9 @@ def sign(folder: Path, key: str, signer: str, passphrase: str | None) -> None:
     say(f"{folder} is {found}")
 
 
-def report(claims: Sequence[Path], out: str | None) -> None:
+def report(claims: Sequence[Path], out: str | None, names: Sequence[str] | None) -> None:
     """Write or print the report of some claims."""
-    written = api.report(claims, out)
+    written = api.report(claims, out, names=names)
     if written is not None:
         say(f"wrote {written}")
 

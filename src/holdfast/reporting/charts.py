@@ -8,11 +8,12 @@ from markupsafe import Markup
 
 from holdfast.reporting.history import Epoch, History
 from holdfast.reporting.spelling import percent
-from holdfast.reporting.svg import MARKS, Frame, element, group, mark, ticks
+from holdfast.reporting.svg import MARKS, Frame, Points, element, group, mark, ticks
 from holdfast.reporting.view import ClaimView, Point
 
 PERCENTS = [(value, f"{100 * value:.0f}") for value in (0.0, 0.25, 0.5, 0.75, 1.0)]
 SERIES = 6  # colours in the style sheet; with more series they repeat, the marks with them
+MOST_TIPS = 500  # points of a line up to which each has words of its own
 _LETTER = 6.8  # drawing units that a letter of a tick label takes
 
 
@@ -52,10 +53,12 @@ def security_curve(claims: Sequence[tuple[int, ClaimView]], key: str) -> Markup:
         lower = list(zip(where, (p.robust.low for p in claim.curve), strict=True))
         upper = list(zip(where, (p.robust.high for p in claim.curve), strict=True))
         middle = list(zip(where, (p.robust.value for p in claim.curve), strict=True))
-        marks = [mark(frame.px(x), frame.py(y), shape(index), classes, 3) for x, y in middle]
-        parts.append(
-            group([frame.band(lower, upper, classes), frame.line(middle, classes), *marks])
-        )
+        marks = [
+            mark(frame.px(p.radius), frame.py(p.robust.value), shape(index), classes, 3, tip=tip)
+            for p, tip in ((p, f"{claim.name}: {p.robust} at eps {p.eps}") for p in claim.curve)
+        ]
+        drawn = [frame.band(lower, upper, classes), frame.line(middle, classes), *marks]
+        parts.append(group(drawn, data_series=index))
     said = "; ".join(
         f"{claim.name}: " + ", ".join(f"{percent(p.robust.value)} at {p.eps}" for p in claim.curve)
         for _, claim in shown
@@ -79,12 +82,14 @@ def scatter(claims: Sequence[tuple[int, ClaimView]], key: str) -> Markup:
     for index, claim in shown:
         assert claim.robust is not None
         clean, robust, classes = claim.clean, claim.robust, f"whisker {style(index)}"
-        parts.append(frame.line([(clean.low, robust.value), (clean.high, robust.value)], classes))
-        parts.append(frame.line([(clean.value, robust.low), (clean.value, robust.high)], classes))
+        across = frame.line([(clean.low, robust.value), (clean.high, robust.value)], classes)
+        along = frame.line([(clean.value, robust.low), (clean.value, robust.high)], classes)
+        parts.append(group([across, along], data_series=index))
     for index, claim in shown:
         assert claim.robust is not None
         x, y = frame.px(claim.clean.value), frame.py(claim.robust.value)
-        parts.append(mark(x, y, shape(index), style(index), 5))
+        tip = f"{claim.name}: clean {claim.clean}, not broken {claim.robust}"
+        parts.append(group([mark(x, y, shape(index), style(index), 5, tip=tip)], data_series=index))
     said = "; ".join(f"{c.name}: clean {c.clean}, not broken {c.robust}" for _, c in shown)
     return frame.drawing(parts, title="Accuracy against robustness", description=said, key=key)
 
@@ -99,7 +104,8 @@ def training_accuracy(history: History, key: str) -> Markup:
     parts = [frame.axes(_epoch_ticks(history), PERCENTS, "epoch", "validation accuracy, %")]
     parts += _best_and_last(frame, history)
     for name, classes in lines:
-        parts.append(frame.line(drawn[name], classes))
+        tips = _tips(drawn[name], [f"{name} {percent(y)}" for _, y in drawn[name]])
+        parts.append(frame.line(drawn[name], classes, tips))
         parts += [
             mark(frame.px(x), frame.py(y), "circle", classes, 3.5)
             for x, y in drawn[name]
@@ -120,7 +126,8 @@ def training_loss(history: History, key: str) -> Markup:
     frame = _epoch_frame(history, (bottom, top * 1.05 if top > bottom else bottom + 1))
     y_ticks = [(value, f"{value:g}") for value in ticks(*frame.y, about=4)]
     parts = [frame.axes(_epoch_ticks(history), y_ticks, "epoch", "training loss")]
-    parts += [*_best_and_last(frame, history), frame.line(points, "loss")]
+    tips = _tips(points, [f"loss {value:.4g}" for _, value in points])
+    parts += [*_best_and_last(frame, history), frame.line(points, "loss", tips)]
     said = f"From {points[0][1]:.3g} to {points[-1][1]:.3g} in {len(points)} epochs"
     return frame.drawing(parts, title="Training loss by epoch", description=said, key=key)
 
@@ -135,6 +142,12 @@ def _eps_ticks(frame: Frame, points: Sequence[Point]) -> list[tuple[float, str]]
             kept.append((radius, eps))
             free = frame.px(radius) - half - _LETTER
     return kept
+
+
+def _tips(points: Points, said: Sequence[str]) -> list[str]:
+    """Return the words for each point of a line by epoch, none for a line of very many."""
+    tips = [f"Epoch {x:.0f}: {words}" for (x, _), words in zip(points, said, strict=True)]
+    return tips if len(tips) <= MOST_TIPS else []
 
 
 def _values(epochs: Sequence[Epoch], name: str) -> list[tuple[float, float]]:

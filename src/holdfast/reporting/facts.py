@@ -7,9 +7,43 @@ from typing import Any
 
 from holdfast.claims import Claim, read_signature
 from holdfast.claims.suites import printed_name
+from holdfast.claims.wording import FEW
 from holdfast.reporting.spelling import count, duration, rate, spell
 
 Facts = tuple[tuple[str, str], ...]
+
+
+def opinion(document: Mapping[str, Any]) -> str:
+    """Return how far the number of a claim can be relied on, in one line."""
+    if reason := document["robust_accuracy"].get("withheld"):
+        return f"Withheld: {reason}."
+    statuses = [check["status"] for check in document["checks"]]
+    if "fail" in statuses:
+        return "Not to be relied on: a check failed."
+    if not statuses:
+        return "An upper bound that no check looked into."
+    if "warn" in statuses or document["data"]["n"] < FEW:
+        return "An upper bound, with warnings to read first."
+    return "An upper bound that no check speaks against."
+
+
+def tally(document: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return the checks by status in a few words, with the names of those that did not pass."""
+    found = [("warn", f"small sample: n < {FEW}")] if document["data"]["n"] < FEW else []
+    for status, words in (
+        ("fail", "failed"),
+        ("warn", "warned"),
+        ("pass", "passed"),
+        ("not-run", "not run"),
+    ):
+        ids = [check["id"] for check in document["checks"] if check["status"] == status]
+        names = ", ".join(name.replace("-", " ") for name in ids)
+        if ids:
+            said = f": {names}" if status in ("fail", "warn") else ""
+            found.append((status, f"{len(ids)} {words}{said}"))
+    if not document["checks"]:
+        found.append(("not-run", "no check was run"))
+    return tuple(sorted(found, key=lambda entry: entry[0] != "fail"))
 
 
 def cost(document: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:

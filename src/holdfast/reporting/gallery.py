@@ -30,6 +30,7 @@ class Pair:
     after: str
     before_confidence: float | None  # softmax probability of that class, in 0..1
     after_confidence: float | None
+    attack: str  # member of the suite that broke it first, as the author states
     clean: str
     adversarial: str
     difference: str
@@ -60,6 +61,7 @@ def load_gallery(claim: Claim) -> tuple[Pair, ...]:
     ids = found.get("ids", torch.arange(len(y)))
     before = _answers(found.get("logits"), len(y), names)
     after = _answers(found.get("logits_adv"), len(y), names)
+    broken_by = {row.id: row.broken_by or "" for row in claim.per_example}
     return tuple(
         Pair(
             id=int(ids[i]),
@@ -68,6 +70,7 @@ def load_gallery(claim: Claim) -> tuple[Pair, ...]:
             before_confidence=before[i][1],
             after=after[i][0],
             after_confidence=after[i][1],
+            attack=broken_by.get(int(ids[i]), ""),
             clean=_picture((x[i] - low) / (high - low)),
             adversarial=_picture((x_adv[i] - low) / (high - low)),
             difference=_picture(0.5 + magnified * (x_adv[i] - x[i]) / (high - low)),

@@ -13,43 +13,75 @@ from holdfast.reporting.spelling import count, percent
 from holdfast.reporting.view import (
     ABOUT_CHECKED,
     ABOUT_STATED,
+    ABOUT_WATERFALL,
     CHECKED,
     STATED,
     ClaimView,
+    Report,
+    nothing_left,
     view,
 )
 
 
 @checked
-def to_markdown(claims: Sequence[Claim]) -> str:
-    """Return the report of some claims as Markdown text; InputError if there is no claim."""
-    report = view(claims)
+def to_markdown(claims: Sequence[Claim], names: Sequence[str] | None = None) -> str:
+    """Return the report of some claims as Markdown text.
+
+    names: what to call the models, one for each claim; by default what their authors call them.
+    Raises InputError if there is no claim, or if the names are not one for each or repeat.
+    """
+    report = view(claims, names)
     parts = [f"# {_safe(report.title)}"]
-    if report.differences:
-        parts.append(f"**{_safe(report.differences)}**")
-    rows = [
-        (c.name, c.model, str(c.clean), _robust(c), c.within, count(c.n)) for c in report.claims
-    ]
-    head = (
-        "Model, as its author calls it",
-        "Digest",
-        "Clean accuracy",
-        "Not broken (upper bound)",
-        "Within",
-        "n",
-    )
-    parts.append(_table(head, rows))
-    parts += [_safe(sentence) for sentence in report.comparisons]
+    if report.conclusion:
+        parts.append(f"**{_safe(report.conclusion)}**")
+    parts += [_overview(report), *_differences(report)]
     for claim in report.claims:
         parts += _claim(claim)
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _claim(claim: ClaimView) -> list[str]:
-    stages = [
-        (s.name, count(s.entered), count(s.broken), count(s.left), s.passes, s.seconds)
-        for s in claim.waterfall
+def _overview(report: Report) -> str:
+    head = (
+        f"Model, {report.names_of}",
+        "Digest",
+        "Clean accuracy",
+        "Not broken (upper bound)",
+        "Checks",
+        "Within",
+        "n",
+    )
+    rows = [
+        (
+            f"{c.name} (its author calls it {c.author_name})" if c.author_name else c.name,
+            c.model,
+            str(c.clean),
+            _robust(c),
+            f"{c.opinion} {'; '.join(words for _, words in c.tally)}",
+            c.within,
+            count(c.n),
+        )
+        for c in report.claims
     ]
+    return _table(head, rows)
+
+
+def _differences(report: Report) -> list[str]:
+    rows = [
+        (
+            f"{c.names[0]} over {c.names[1]}",
+            str(c.robust),
+            c.verdict,
+            str(c.clean),
+        )
+        for c in report.comparisons
+    ]
+    if not rows:
+        return []
+    head = ("Pair", "Not broken", "Verdict", "Clean accuracy")
+    return ["## Differences", _table(head, rows), report.about_comparisons]
+
+
+def _claim(claim: ClaimView) -> list[str]:
     classes = [(r.name, count(r.n), str(r.clean), _or_withheld(r.robust)) for r in claim.classes]
     points = [(p.eps, str(p.robust)) for p in claim.curve]
     parts = [f"## {_safe(claim.name)}", f"> {_safe(claim.sentence)}"]
@@ -66,8 +98,7 @@ def _claim(claim: ClaimView) -> list[str]:
     parts += _titled("Digests", _facts(claim.digests))
     parts += ["#### Check it yourself", _code(claim.recheck.text), _safe(claim.recheck.note)]
     parts += [f"### {STATED}", ABOUT_STATED, _facts(claim.stated)]
-    head = ("Stage", "Entered", "Broke", "Left", "Passes", "Time")
-    parts += _titled("Attack waterfall", _table(head, stages))
+    parts += _titled("Attack waterfall", _waterfall(claim))
     words = [(c.id, c.message, c.remedy) for c in claim.checks]
     parts += _titled("What the checks say", _table(("Check", "Finding", "What to do"), words))
     parts += _titled("Cost", _table(("", "Total", "Per point"), claim.cost))
@@ -77,6 +108,16 @@ def _claim(claim: ClaimView) -> list[str]:
     return [part for part in parts if part]
 
 
+def _waterfall(claim: ClaimView) -> str:
+    rows = [
+        (s.name, count(s.entered), count(s.broken), count(s.left), s.passes, s.seconds)
+        for s in claim.waterfall
+    ]
+    table = _table(("Stage", "Entered", "Broke", "Left", "Passes", "Time"), rows)
+    idle = _safe(nothing_left(claim.idle))
+    return "\n\n".join(part for part in (ABOUT_WATERFALL, table, idle) if part)
+
+
 def _gallery(claim: ClaimView) -> str:
     rows = [
         (
@@ -84,11 +125,12 @@ def _gallery(claim: ClaimView) -> str:
             pair.label,
             _answer(pair.before, pair.before_confidence),
             _answer(pair.after, pair.after_confidence),
+            pair.attack,
             f"{pair.largest_change:.3g}",
         )
         for pair in claim.gallery
     ]
-    return _table(("Id", "Label", "Clean", "Adversarial", "Largest change"), rows)
+    return _table(("Id", "Label", "Clean", "Adversarial", "Broken by", "Largest change"), rows)
 
 
 def _training(claim: ClaimView) -> str:

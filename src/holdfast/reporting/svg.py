@@ -90,10 +90,11 @@ class Frame:
         parts.append(element("text", y_label, x=0, y=self.top - 15, class_="name"))
         return group(parts)
 
-    def line(self, points: Points, classes: str) -> Markup:
-        """Return a line through the points."""
+    def line(self, points: Points, classes: str, tips: Sequence[str] = ()) -> Markup:
+        """Return a line through the points; tips: the words for each point, without bars."""
         path = " ".join(f"{self.px(x):.1f},{self.py(y):.1f}" for x, y in points)
-        return element("polyline", points=path, class_=f"line {classes}")
+        words = {"data_tips": "|".join(tips)} if tips else {}
+        return element("polyline", points=path, class_=f"line {classes}", **words)
 
     def band(self, lower: Points, upper: Points, classes: str) -> Markup:
         """Return the area between two lines."""
@@ -111,11 +112,13 @@ class Frame:
         )
 
 
-def mark(x: float, y: float, shape: str, classes: str, size: float = 4) -> Markup:
-    """Return a mark of one of MARKS, centred at x, y in drawing units."""
-    classes = f"mark {classes}"
+def mark(
+    x: float, y: float, shape: str, classes: str, size: float = 4, *, tip: str | None = None
+) -> Markup:
+    """Return a mark of one of MARKS, centred at x, y in drawing units; tip: words for its value."""
+    words = {"class_": f"mark {classes}"} | ({} if tip is None else {"data_tip": tip})
     if shape == "circle":
-        return element("circle", cx=x, cy=y, r=size, class_=classes)
+        return element("circle", cx=x, cy=y, r=size, **words)
     corners = {
         "square": ((-1, -1), (1, -1), (1, 1), (-1, 1)),
         "triangle": ((0, -1.2), (1.2, 0.9), (-1.2, 0.9)),
@@ -127,7 +130,7 @@ def mark(x: float, y: float, shape: str, classes: str, size: float = 4) -> Marku
         ),
     }[shape]
     path = " ".join(f"{x + size * a:.1f},{y + size * b:.1f}" for a, b in corners)
-    return element("polygon", points=path, class_=classes)
+    return element("polygon", points=path, **words)
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:

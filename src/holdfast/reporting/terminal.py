@@ -19,46 +19,83 @@ from holdfast.reporting.spelling import count, percent
 from holdfast.reporting.view import (
     ABOUT_CHECKED,
     ABOUT_STATED,
+    ABOUT_WATERFALL,
     CHECKED,
     STATED,
     ClaimView,
+    Report,
+    nothing_left,
     view,
 )
 
 COLOURS = {"pass": "green", "warn": "yellow", "fail": "bold red", "not-run": "dim"}
 PART = "bold reverse"  # the headings of the two parts of a claim
 WIDTH = 24  # characters of a bar
+NARROW = 10  # of one in the table of all models
 
 
 @checked
-def print_terminal(claims: Sequence[Claim], console: Console | None = None) -> None:
-    """Print the report of some claims; InputError if there is none."""
+def print_terminal(
+    claims: Sequence[Claim], console: Console | None = None, names: Sequence[str] | None = None
+) -> None:
+    """Print the report of some claims.
+
+    names: what to call the models, one for each claim; by default what their authors call them.
+    Raises InputError if there is no claim, or if the names are not one for each or repeat.
+    """
     console = console or Console()
-    report = view(claims)
-    if len(report.claims) > 1:
-        console.print(Padding(Text(report.title, style="bold"), (1, 0, 0, 0)))
-        if report.differences:
-            console.print(Text(report.differences, style="yellow"))
-        console.print(_overview(report.claims))
-        for sentence in report.comparisons:
-            console.print(Text(sentence))
+    report = view(claims, names)
+    console.print(Padding(Text(report.title, style="bold"), (1, 0, 0, 0)))
+    if report.conclusion:
+        style = "yellow" if report.differences else "bold"
+        console.print(Padding(Text(report.conclusion, style=style), (1, 0, 0, 0)))
+    console.print(_overview(report))
+    for part in _differences(report):
+        console.print(part)
     for claim in report.claims:
         console.print(_claim(claim), crop=False)
 
 
-def _overview(claims: Sequence[ClaimView]) -> Table:
-    head = ("Model, as its author calls it", "Clean accuracy", "", "Not broken (upper bound)", "")
+def _overview(report: Report) -> Table:
+    head = (f"Model, {report.names_of}", "Clean accuracy", "Not broken (upper bound)", "", "Checks")
     rows = [
         (
-            Text(c.name, style="bold") + Text(f" ({c.model})", style="dim"),
+            Text(c.name, style="bold") + Text(f" ({_about_name(c)})", style="dim"),
             Text(str(c.clean)),
-            _bar(c.clean, "blue"),
             Text(str(c.robust) if c.robust else f"{c.verdict}: at most {c.most}"),
-            _bar(c.robust or c.most, "cyan" if c.robust else "yellow"),
+            _bar(c.robust or c.most, "cyan" if c.robust else "yellow", NARROW),
+            _checks(c),
         )
-        for c in claims
+        for c in report.claims
     ]
     return _table(head, rows)
+
+
+def _about_name(claim: ClaimView) -> str:
+    other = f"; its author calls it {claim.author_name}" if claim.author_name else ""
+    return f"{claim.model}{other}"
+
+
+def _checks(claim: ClaimView) -> Text:
+    """Return how far the number can be relied on, and the status of the checks."""
+    said = Text(claim.opinion)
+    for status, words in claim.tally:
+        said += Text("\n") + Text(words, style=COLOURS[status])
+    return said
+
+
+def _differences(report: Report) -> list[RenderableType]:
+    rows = [
+        (
+            Text(f"{c.names[0]} over {c.names[1]}"),
+            Text(str(c.robust)),
+            Text(c.verdict),
+            Text(str(c.clean)),
+        )
+        for c in report.comparisons
+    ]
+    found = _titled("Differences", ("Pair", "Not broken", "Verdict", "Clean accuracy"), rows)
+    return [*found, Text(report.about_comparisons, style="dim"), Text("")] if found else []
 
 
 def _claim(claim: ClaimView) -> RenderableType:
@@ -69,7 +106,8 @@ def _claim(claim: ClaimView) -> RenderableType:
     points = [(Text(p.eps), Text(str(p.robust)), _bar(p.robust, "cyan")) for p in claim.curve]
     parts += _titled("Security curve", ("eps", "Not broken", ""), points)
     parts += _titled("By class", ("Class", "n", "Clean", "Not broken", ""), _classes(claim))
-    parts += _titled("Counterexamples", ("Id", "Label", "Clean", "Adversarial"), _gallery(claim))
+    head = ("Id", "Label", "Clean", "Adversarial", "Broken by", "Largest change")
+    parts += _titled("Counterexamples", head, _gallery(claim))
     checks = [(Text(c.status, style=COLOURS.get(c.status, "")), Text(c.id)) for c in claim.checks]
     parts += _titled("Checks", ("", "Check"), checks)
     for title, facts in (
@@ -90,9 +128,11 @@ def _claim(claim: ClaimView) -> RenderableType:
 def _stated(claim: ClaimView) -> list[RenderableType]:
     parts: list[RenderableType] = [Text(STATED, style=PART), Text(ABOUT_STATED, style="dim")]
     parts.append(_table(("", ""), _facts(claim.stated)))
-    parts += _titled(
-        "Attack waterfall", ("Stage", "Broke", "Left", "", "Passes", "Time"), _stages(claim)
-    )
+    head = ("Stage", "Entered", "Broke", "Left", "", "Passes", "Time")
+    waterfall = _titled("Attack waterfall", head, _stages(claim))
+    parts += [*waterfall[:1], Text(ABOUT_WATERFALL, style="dim"), *waterfall[1:]]
+    if claim.idle:
+        parts.append(Padding(Text(nothing_left(claim.idle), style="dim"), (0, 0, 1, 0)))
     words = [(Text(c.id), Text(_advice(c.message, c.remedy))) for c in claim.checks]
     parts += _titled("What the checks say", ("Check", "Finding"), words)
     cost = [tuple(Text(cell) for cell in row) for row in claim.cost]
@@ -111,9 +151,10 @@ def _stages(claim: ClaimView) -> list[tuple[Text, ...]]:
     return [
         (
             Text(s.name),
+            Text(count(s.entered)),
             Text(count(s.broken)),
             Text(count(s.left)),
-            _blocks(s.left / claim.n, "cyan") + _blocks((s.entered - s.left) / claim.n, "red"),
+            _blocks(s.left / claim.n, "cyan") + _blocks(s.lost / claim.n, "red"),
             Text(s.passes),
             Text(s.seconds),
         )
@@ -144,6 +185,8 @@ def _gallery(claim: ClaimView) -> list[tuple[Text, ...]]:
             Text(pair.label),
             answer(pair.before, pair.before_confidence),
             answer(pair.after, pair.after_confidence),
+            Text(pair.attack),
+            Text(f"{pair.largest_change:.3g}"),
         )
         for pair in claim.gallery
     ]
@@ -173,13 +216,13 @@ def _advice(message: str, remedy: str) -> str:
     return f"{as_sentence(message)} {as_sentence(remedy)}".rstrip()
 
 
-def _bar(accuracy: Accuracy, colour: str) -> Text:
-    return _blocks(accuracy.value, colour)
+def _bar(accuracy: Accuracy, colour: str, width: int = WIDTH) -> Text:
+    return _blocks(accuracy.value, colour, width)
 
 
-def _blocks(share: float, colour: str) -> Text:
+def _blocks(share: float, colour: str, width: int = WIDTH) -> Text:
     """Return a bar; anything above nothing gets at least one cell."""
-    cells = max(round(WIDTH * share), 1 if share > 0 else 0)
+    cells = max(round(width * share), 1 if share > 0 else 0)
     return Text("█" * cells, style=colour)
 
 

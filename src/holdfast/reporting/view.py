@@ -10,13 +10,14 @@ from holdfast.arguments import checked
 from holdfast.claims import Accuracy, Claim, Withheld, read_accuracy
 from holdfast.claims.headline import ceiling
 from holdfast.claims.suites import printed_name
-from holdfast.claims.wording import FEW, failed_checks, statement, warnings, within
+from holdfast.claims.wording import failed_checks, statement, warnings, within
 from holdfast.errors import InputError
 from holdfast.reporting import facts
-from holdfast.reporting.comparison import compare
+from holdfast.reporting.comparison import Comparison, about, compare, conclude, obstacles
 from holdfast.reporting.facts import Facts
 from holdfast.reporting.gallery import Pair, load_gallery
 from holdfast.reporting.history import History, load_history
+from holdfast.reporting.naming import Name, name_claims
 from holdfast.reporting.recheck_command import Recheck, recheck
 from holdfast.reporting.spelling import count, duration, fit_to_show
 
@@ -29,6 +30,11 @@ STATED = "Stated by the author, not verified"
 ABOUT_STATED = (
     "The claim proves none of this: verify checks at most that figures agree with one another and "
     "are possible."
+)
+ABOUT_WATERFALL = (
+    "The attacks in the order in which they ran. Entered: points that a stage attacked. Broke: of "
+    "these, the ones that it was the first to break. Left: points that nothing had broken so far. "
+    "Passes: forward and backward passes of the network that it spent."
 )
 
 
@@ -43,11 +49,16 @@ class Point:
 
 @dataclass(frozen=True)
 class Stage:
-    """One row of the attack waterfall: of `entered` points it broke `broken`, `left` went on."""
+    """One row of the attack waterfall.
+
+    entered: points that it attacked. broken: those that no stage before it broke. lost: broken, or
+    tied and so no longer counted as held. left: points held after it.
+    """
 
     name: str
     entered: int
     broken: int
+    lost: int
     left: int
     alone: int | None  # points that it breaks by itself, known of exhaustive runs only
     marginal: int
@@ -81,12 +92,14 @@ class ClaimView:
     """All that a report says about one claim."""
 
     anchor: str
-    name: str  # of the model, as its author calls it
+    name: str  # of the model, in this report
+    author_name: str  # what the author calls it where that is another name, else ""
     model: str  # the beginning of its digest, which says which model it is
     sentence: str  # statement and warnings: what `print(claim)` says
     statement: str
     warnings: tuple[str, ...]
-    tags: tuple[str, ...]  # the warnings in two words each
+    opinion: str  # how far the number can be relied on, in one line
+    tally: tuple[tuple[str, str], ...]  # status and words: "9 passed", "1 warning: loss scale"
     within: str  # the allowed set, such as "Linf eps=8/255"
     eps: str
     suite: str
@@ -97,6 +110,7 @@ class ClaimView:
     verdict: str  # "", "withheld" or "unreliable"
     curve: tuple[Point, ...]
     waterfall: tuple[Stage, ...]
+    idle: tuple[str, ...]  # members that had nothing left to attack
     classes: tuple[ClassRow, ...]
     gallery: tuple[Pair, ...]
     training: History | None
@@ -118,39 +132,63 @@ class Report:
 
     title: str
     claims: tuple[ClaimView, ...]
+    names_of: str  # whose names the models bear
     differences: str  # why the claims must not be compared, "" when they may be
-    comparisons: tuple[str, ...]  # a sentence for each model and the next: is it ahead?
+    conclusion: str  # of several claims, "" of one
+    comparisons: tuple[Comparison, ...]  # of every two models, the best with the next first
+    about_comparisons: str
 
 
 @checked
-def view(claims: Sequence[Claim]) -> Report:
-    """Return the view of some claims, in their order; InputError if there are none."""
+def view(claims: Sequence[Claim], names: Sequence[str] | None = None) -> Report:
+    """Return the view of some claims, in their order.
+
+    names: what to call the models, one for each claim; by default what their authors call them.
+    Raises InputError if there is no claim, or if the names are not one for each or repeat.
+    """
     if not claims:
         raise InputError("a report needs at least one claim, got none: name a claim folder")
-    names = _names(claims)
-    views = tuple(_claim(c, name, i) for i, (c, name) in enumerate(zip(claims, names, strict=True)))
-    title = (
-        f"Robustness of {names[0]}" if len(claims) == 1 else f"Robustness of {len(claims)} models"
+    named = name_claims(claims, names)
+    called = [name.shown for name in named]
+    differences = obstacles(claims)
+    comparisons = () if differences else compare(claims, called)
+    several = len(claims) > 1
+    report = Report(
+        title=f"Robustness of {f'{len(claims)} models' if several else called[0]}",
+        claims=tuple(_claim(c, n, i) for i, (c, n) in enumerate(zip(claims, named, strict=True))),
+        names_of=named[0].origin,
+        differences=differences,
+        conclusion=(differences or conclude(claims, called, comparisons)) if several else "",
+        comparisons=comparisons,
+        about_comparisons=about(comparisons) if comparisons else "",
     )
-    differences = _differences(claims)
-    comparisons = () if differences else compare(claims, names)
-    report: Report = fit_to_show(Report(title, views, differences, comparisons))
-    return report
+    shown: Report = fit_to_show(report)
+    return shown
 
 
-def _claim(claim: Claim, name: str, index: int) -> ClaimView:
+def nothing_left(idle: Sequence[str]) -> str:
+    """Return the members that had no work in one line, "" if there are none."""
+    if not idle:
+        return ""
+    members = "1 member" if len(idle) == 1 else f"{len(idle)} members"
+    return f"{members} had nothing left to attack: {', '.join(idle)}."
+
+
+def _claim(claim: Claim, name: Name, index: int) -> ClaimView:
     document = claim.document
     bad = failed_checks(document)
     robust = claim.robust_accuracy
     verdict = "withheld" if isinstance(robust, Withheld) else "unreliable" if bad else ""
     return ClaimView(
         anchor=f"claim-{index + 1}",
-        name=name,
+        name=name.shown,
+        author_name=name.other,
         model=document["model"]["digest"][:12],
         sentence=str(claim),
         statement=statement(document),
         warnings=tuple(warnings(document)),
-        tags=_tags(document),
+        opinion=facts.opinion(document),
+        tally=facts.tally(document),
         within=within(document["threat_sentence"]),
         eps=str(document["threat"].get("space", {}).get("eps", "")),
         suite=printed_name(document["suite"]),
@@ -161,6 +199,7 @@ def _claim(claim: Claim, name: str, index: int) -> ClaimView:
         verdict=verdict,
         curve=_curve(claim),
         waterfall=_waterfall(document),
+        idle=tuple(str(stage["name"]) for stage in document["waterfall"] if not _worked(stage)),
         classes=_classes(document),
         gallery=load_gallery(claim),
         training=load_history(claim),
@@ -170,7 +209,7 @@ def _claim(claim: Claim, name: str, index: int) -> ClaimView:
         attacks=facts.attacks(document),
         subject=facts.subject(document),
         digests=facts.digests(document),
-        stated=facts.stated(claim),
+        stated=(*facts.stated(claim), *name.facts),
         environment=facts.environment(document),
         evaluated_with=document["command"],
         recheck=recheck(claim),
@@ -182,39 +221,6 @@ def _checks(claim: Claim) -> tuple[Check, ...]:
     found = [Check(**{key: str(c[key]) for key in Check.__annotations__}) for c in claim.checks]
     order = ("fail", "warn", "not-run", "pass")
     return tuple(sorted(found, key=lambda check: order.index(check.status)))
-
-
-def _tags(document: Mapping[str, Any]) -> tuple[str, ...]:
-    few = [f"n < {FEW}"] if document["data"]["n"] < FEW else []
-    found = [c["id"] for c in document["checks"] if c["status"] in ("warn", "fail")]
-    return (*few, *(name.replace("-", " ") for name in found))
-
-
-def _names(claims: Sequence[Claim]) -> list[str]:
-    """Return names that differ: of the models, else of the claim folders, else of their paths."""
-    for name in (
-        lambda claim: str(claim.document["model"]["name"]),
-        lambda claim: claim.folder.resolve().name,
-        lambda claim: "/".join(claim.folder.resolve().parts[-2:]),
-    ):
-        names = [name(claim) for claim in claims]
-        if len(set(names)) == len(names):
-            return names
-    return [f"{i}. {claim.folder}" for i, claim in enumerate(claims, start=1)]
-
-
-def _differences(claims: Sequence[Claim]) -> str:
-    """Say in what the claims differ that makes a comparison meaningless."""
-    asked: dict[str, set[Any]] = {"threat model": set(), "data": set(), "suite": set()}
-    for claim in claims:
-        document = claim.document
-        asked["threat model"].add(document["threat_digest"])
-        asked["data"].add(document["data"]["fingerprint"])
-        asked["suite"].add(document["suite"]["digest"])
-    different = [name for name, values in asked.items() if len(values) > 1]
-    if not different:
-        return ""
-    return f"These claims differ in {' and '.join(different)}: their numbers must not be ranked."
 
 
 def _curve(claim: Claim) -> tuple[Point, ...]:
@@ -230,16 +236,15 @@ def _curve(claim: Claim) -> tuple[Point, ...]:
 
 
 def _waterfall(document: Mapping[str, Any]) -> tuple[Stage, ...]:
-    stages = document["waterfall"]
-    end = ceiling(
-        document["counts"]
-    ).k  # failed points went on to the end, though they do not count
-    left = [*(stage["entered"] for stage in stages[1:]), end]
+    """Return the stages that had something to attack."""
+    stages = [stage for stage in document["waterfall"] if _worked(stage)]
+    left = _left(stages, document["data"]["n"], ceiling(document["counts"]).k)
     return tuple(
         Stage(
             name=str(stage["name"]),
             entered=stage["entered"],
             broken=stage["broken"],
+            lost=before - after,
             left=after,
             alone=stage["alone"],
             marginal=stage["marginal"],
@@ -247,8 +252,28 @@ def _waterfall(document: Mapping[str, Any]) -> tuple[Stage, ...]:
             passes=count(stage["forward"] + stage["backward"]),
             seconds=duration(stage["seconds"]),
         )
-        for stage, after in zip(stages, left, strict=True)
+        for stage, before, after in zip(stages, left, left[1:], strict=False)
     )
+
+
+def _worked(stage: Mapping[str, Any]) -> bool:
+    return bool(stage["entered"] or stage["forward"] or stage["backward"])
+
+
+def _left(stages: Sequence[Mapping[str, Any]], n: int, end: int) -> list[int]:
+    """Return the points held before the first stage, and after each.
+
+    What one stage leaves enters the next, and failed points go on to the end, though they do not
+    count; in an exhaustive run all points enter every stage.
+    """
+    exhaustive = any(stage["alone"] is not None for stage in stages)
+    left = [n]
+    for here, following in zip(stages, [*stages[1:], None], strict=True):
+        if following is None:
+            left.append(end)
+        else:
+            left.append(left[-1] - here["broken"] if exhaustive else following["entered"])
+    return left
 
 
 def _classes(document: Mapping[str, Any]) -> tuple[ClassRow, ...]:
