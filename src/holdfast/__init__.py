@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         SGD,
         TRADES,
         Adam,
+        AdamW,
         Cosine,
         Cyclic,
         FastAT,
@@ -84,8 +85,8 @@ _HOMES = {
     "spaces": "Circle Corrupted Flow Frame L0 L1 L2 Linf Masked Patch PixelL0 Recolor Rectangle "
     "RotationTranslation",
     "threat": "Knowledge Targeted ThreatModel Undetected Untargeted",
-    "training": "MTLIBP NFGSM SGD TRADES Adam Cosine Cyclic FastAT Madry NoiseAugmented OneCycle "
-    "Piecewise Standard TrainPlan TrainResult",
+    "training": "MTLIBP NFGSM SGD TRADES Adam AdamW Cosine Cyclic FastAT Madry NoiseAugmented "
+    "OneCycle Piecewise Standard TrainPlan TrainResult",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 _ROOMS = ("attacks", "data", "losses", "models")
@@ -100,6 +101,7 @@ __all__ = [
     "TRADES",
     "Accuracy",
     "Adam",
+    "AdamW",
     "Circle",
     "Claim",
     "ConfigError",

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from holdfast.errors import ConfigError
-from holdfast.training import SGD, Adam
+from holdfast.training import SGD, Adam, AdamW, TrainPlan
 from holdfast.training.optimizers import weight_decay_groups
 
 
@@ -24,7 +24,9 @@ class Custom(nn.Module):
         self.fixed = nn.Parameter(torch.ones(2, 2), requires_grad=False)
 
 
-@pytest.mark.parametrize("optimizer", [SGD(weight_decay=0.1), Adam(weight_decay=0.1)])
+@pytest.mark.parametrize(
+    "optimizer", [SGD(weight_decay=0.1), Adam(weight_decay=0.1), AdamW(weight_decay=0.1)]
+)
 def test_weight_decay_spares_norms_biases_and_vectors(optimizer):
     net = Custom()
     names = {id(parameter): name for name, parameter in net.named_parameters()}
@@ -53,11 +55,29 @@ def test_one_step_of_sgd_is_the_textbooks():
     assert torch.allclose(net.weight, before - 0.5 * (1 + 0.1 * before))
 
 
+def test_adamw_decays_apart_from_the_step_and_adam_within_it():
+    decayed = {}
+    for optimizer in (Adam(lr=0.1, weight_decay=0.5), AdamW(lr=0.1, weight_decay=0.5)):
+        net = nn.Linear(2, 1)
+        nn.init.constant_(net.weight, 2.0)
+        made = optimizer.build(net)
+        net(torch.ones(1, 2)).sum().backward()
+        made.step()
+        decayed[type(optimizer)] = net.weight.detach()
+    step = torch.full((1, 2), 2.0 - 0.1)  # the first step of Adam is lr x the sign, decay or not
+    assert torch.allclose(decayed[Adam], step)
+    assert torch.allclose(decayed[AdamW], step - 0.1 * 0.5 * 2.0)
+    with pytest.raises(ConfigError, match=r"write AdamW\(lr=0.2\)"):
+        TrainPlan(optimizer=torch.optim.AdamW(net.parameters(), lr=0.2))
+    assert AdamW().weight_decay == torch.optim.AdamW(net.parameters()).defaults["weight_decay"]
+
+
 @pytest.mark.parametrize(
     "make",
     [
         lambda: SGD(lr=0.0),
         lambda: Adam(lr=-1.0),
+        lambda: AdamW(lr=0.0),
         lambda: SGD(weight_decay=-1e-4),
         lambda: SGD(momentum=0.0, nesterov=True),
     ],

@@ -13,7 +13,7 @@ from holdfast.training.methods import (
     NoiseAugmented,
     Standard,
 )
-from holdfast.training.optimizers import SGD, Adam, Optimizer
+from holdfast.training.optimizers import SGD, Adam, AdamW, Optimizer
 from holdfast.training.plan import TrainPlan
 from holdfast.training.run import Snapshot, TrainResult, load_run, train
 from holdfast.training.schedules import Constant, Cosine, Cyclic, OneCycle, Piecewise, Schedule
@@ -26,6 +26,7 @@ __all__ = [
     "SGD",
     "TRADES",
     "Adam",
+    "AdamW",
     "Average",
     "Constant",
     "Cosine",

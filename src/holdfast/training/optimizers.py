@@ -32,7 +32,7 @@ class Optimizer:
     def slip(cls, value: Any) -> str | None:
         """Return what to write instead of an optimizer of PyTorch's, which has its parameters."""
         lr = getattr(value, "defaults", {}).get("lr", 0.1)
-        names = {"sgd": f"SGD(lr={lr})", "adam": f"Adam(lr={lr})", "adamw": f"Adam(lr={lr})"}
+        names = {"sgd": f"SGD(lr={lr})", "adam": f"Adam(lr={lr})", "adamw": f"AdamW(lr={lr})"}
         return foreign(value, names)
 
     def build(self, module: nn.Module) -> torch.optim.Optimizer:
@@ -76,6 +76,27 @@ class Adam(Optimizer):
     def build(self, module: nn.Module) -> torch.optim.Optimizer:
         groups = weight_decay_groups(module, self.weight_decay)
         return torch.optim.Adam(groups, lr=self.lr, betas=(self.beta1, self.beta2))
+
+
+@register("optimizer", name="adamw")
+@dataclass(frozen=True, kw_only=True)
+class AdamW(Optimizer):
+    """Adam whose weight decay is a step of its own (Loshchilov and Hutter, 2019, arXiv:1711.05101).
+
+    The usual optimizer of transformers.
+    """
+
+    lr: Rate = 1e-3  # at the peak of the schedule
+    beta1: Decay = 0.9
+    beta2: Decay = 0.999
+    weight_decay: Rate = 0.01  # times the learning rate; on weights alone, not on norms and biases
+
+    def __post_init__(self) -> None:
+        _check(self.lr, self.weight_decay)
+
+    def build(self, module: nn.Module) -> torch.optim.Optimizer:
+        groups = weight_decay_groups(module, self.weight_decay)
+        return torch.optim.AdamW(groups, lr=self.lr, betas=(self.beta1, self.beta2))
 
 
 def weight_decay_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
