@@ -1,7 +1,8 @@
 """What mkdocs runs while it builds these pages: tables from the registry, equations as MathML.
 
 A page asks with an HTML comment: `attacks`, `capabilities`, `suites`, `results`,
-`components: loss`, `fields: attack/pgd`, `help: train` or `result: training/kills`.
+`components: loss`, `fields: attack/pgd`, `help: train`, `result: training/kills` or
+`translations: foolbox`.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import families  # these lie beside this file, which mkdocs loads by path
 import generate
+import translations
 
-_TABLES = "attacks|capabilities|suites|results?|components|fields|help"
+_TABLES = "attacks|capabilities|suites|results?|components|fields|help|translations"
 _ASK = re.compile(rf"<!-- ({_TABLES})(?:: ([\w/-]+))? -->")
 _MATH = re.compile(r'<(div|span) class="arithmatex">\\[\[(](.*?)\\[\])]</\1>', re.DOTALL)
 
@@ -53,6 +55,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         "fields": lambda component: generate.fields(*component.split("/")),
         "help": generate.command_help,
         "result": generate.result,
+        "translations": lambda library: translations.table(library, source),
     }
     return _ASK.sub(lambda found: answers[found[1]](*filter(None, found.groups()[1:])), markdown)
 

@@ -48,7 +48,8 @@ def run(page: Path) -> Iterator[Snippet]:
     text, threads = page.read_text("utf-8"), torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        folder = tempfile.TemporaryDirectory()
+        with torch.random.fork_rng(), folder as name, contextlib.chdir(name):
             for found in _BLOCK.finditer(text):
                 yield Snippet(found["code"], found["shown"], _printed(found["code"], names, page))
     finally:

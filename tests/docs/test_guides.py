@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-GUIDES = ("too-high", "wrong-numbers")
+GUIDES = ("coming-from", "too-high", "wrong-numbers")
 PAGES = ("evaluation", "models", "too-high")
 
 
-def _load():
-    spec = importlib.util.spec_from_file_location("docs_run", DOCS / "run.py")
+def _load(name):
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", DOCS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
 
 
-run = _load()
+run = _load("run")
 
 
 @pytest.mark.parametrize("name", GUIDES)
@@ -43,6 +43,18 @@ def test_every_check_has_a_row_that_says_what_to_do():
     ids = re.findall(r"^\| `([a-z-]+)` \|", guides["evaluation"] + guides["models"], re.MULTILINE)
     assert len(ids) > 12
     assert [name for name in ids if name.upper().replace("-", " ") not in listed] == []
+
+
+def test_every_name_of_another_library_has_a_row_that_leads_to_a_page(monkeypatch):
+    monkeypatch.syspath_prepend(str(DOCS))  # it imports what lies beside it
+    translations = _load("translations")
+    text = (DOCS / "guides" / "coming-from.md").read_text("utf-8")
+    asked = re.findall(r"<!-- translations: (\S+) -->", text)
+    tables = "\n".join(translations.table(name, "guides/coming-from.md") for name in asked)
+    for row in translations.rows():
+        assert f"| `{row.theirs}` |" in tables, row
+    for page in set(re.findall(r"\]\(([^)]+)\)", tables)):
+        assert (DOCS / "guides" / page).is_file(), page
 
 
 def test_outputs_are_compared_by_words_and_near_numbers():
