@@ -18,11 +18,41 @@ def test_good_examples_pass():
     check_input(X * 2 - 1, Y.to(torch.uint8), (-1.0, 1.0), 3)
 
 
+SIXTEEN = torch.arange(17.0).repeat(2, 2).reshape(2, 34)
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        (SIXTEEN, "divide by 16, or state the range: .*range=.0, 16"),
+        (SIXTEEN.long(), r"x\.float\(\) / 16$"),
+        (SIXTEEN.byte(), r"x\.float\(\) / 16$"),
+        (SIXTEEN / 16 * 255, "divide by 255, or state the range: "),
+        (SIXTEEN / 16 * 254.7, "divide by 255, or state the range: "),
+        ((SIXTEEN / 16 * 255).int(), r"x\.float\(\) / 255$"),
+        (SIXTEEN / 16 * 100, "divide by 100, or state the range: "),
+        (SIXTEEN / 16 * 4095, "divide by 4095, or state the range: "),
+        (SIXTEEN / 16 * 65535, "divide by 65535, or state the range: "),
+        (SIXTEEN / 16 * 1.2, "rescale or clamp x, or state the range"),
+        (SIXTEEN / 16 * 7.3, "divide by the largest value that can occur$"),
+        (SIXTEEN / 16 * 52, r"largest value that can occur \(255 of bytes\)$"),
+        (SIXTEEN / 8 - 1, r"undo the normalization .*, or state the range: .*\(-1, 1\)"),
+        (SIXTEEN - 8, r"undo the normalization .* wrap\(model, normalize=\(mean, std\)\)$"),
+        (SIXTEEN - 30, "rescale or clamp x, or state the range"),
+    ],
+)  # fmt: skip
+def test_the_divisor_is_the_one_of_the_values_seen(x, words):
+    with pytest.raises(InputError, match=words) as caught:
+        check_input(x, torch.zeros(2, dtype=torch.long))
+    assert "\n" not in str(caught.value)
+    assert "255" in words or "255" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("x", "y", "words"),
     [
         (X * 255, Y, r"x must be in \[0, 1\], got values up to 25[\d.]+: divide by 255"),
-        (X * 2 - 1, Y, "undo the normalisation"),
+        (X * 2 - 1, Y, "undo the normalization"),
         (X * 1e6, Y, "rescale or clamp"),
         (X + torch.tensor([0.0, 0, 0, torch.nan]), Y, "NaN or infinite values in 6 of 6"),
         (torch.where(X.max() == X, torch.inf, X), Y, "in 1 of 6"),

@@ -14,6 +14,8 @@ from holdfast.arguments import checked
 from holdfast.errors import InputError
 from holdfast.units import Bounds, Count
 
+UNIT = (0.0, 1.0)
+_WHITES = (15, 16, 100, 255, 1023, 4095, 65535)  # of so many bits, in per cent, and in digits
 INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 _WIDENED = (torch.uint16, torch.uint32, torch.uint64)  # which PyTorch stores but computes little on
 
@@ -183,15 +185,34 @@ def _scaled(x: Tensor) -> str:
     """Return the expression that makes floats of x as it would be in 0..1."""
     if x.dtype in (torch.bool, torch.complex64, torch.complex128):
         return "x.float()" if x.dtype is torch.bool else "x.real or x.abs()"
-    most = int(x.max())
-    if x.dtype is torch.uint8 or 1 < most <= 255:
-        return "x.float() / 255"
-    return "x.float() / 65535" if 255 < most <= 65535 else "x.float()"
+    least, most = int(x.min()), int(x.max())
+    if least >= 0 and most > 1:
+        white = brightest(most) or "the largest value that can occur"
+        return f"x.float() / {white}"
+    return "x.float()"
+
+
+def brightest(most: float) -> int | None:
+    """Return which value stands for 1 in data up to `most`; None where that cannot be told."""
+    if most in _WHITES:
+        return int(most)
+    return 255 if 128 < most < 255 else None
 
 
 def _fix(least: float, most: float, range: tuple[float, float]) -> str:
-    if range == (0.0, 1.0) and least >= 0 and 1.5 < most <= 255:
-        return "divide by 255"
-    if range == (0.0, 1.0) and -10 < least < 0 and most < 10:
-        return "undo the normalisation and give it to wrap(model, normalize=(mean, std))"
-    return "rescale or clamp x, or state the range that the model accepts in wrap(model, range=...)"
+    """Return what to do about values of x that go from `least` to `most`."""
+    if range == UNIT and -10 < least < 0 and most < 10:
+        symmetric = least >= -1 and most <= 1
+        own = f", or state the range: {_stated('(-1, 1)')}" if symmetric else ""
+        return f"undo the normalization and give it to wrap(model, normalize=(mean, std)){own}"
+    if range == UNIT and least >= 0:
+        if white := brightest(most):
+            return f"divide by {white}, or state the range: {_stated(f'(0, {white})')}"
+        if 1.5 < most < 65535:
+            of_bytes = " (255 of bytes)" if 16 < most < 255 else ""
+            return f"divide by the largest value that can occur{of_bytes}"
+    return "rescale or clamp x, or state the range that it has: " + _stated("(low, high)")
+
+
+def _stated(bounds: str) -> str:
+    return f"wrap(model, range={bounds}) and Linf(eps=..., range={bounds})"

@@ -253,8 +253,9 @@ def test_an_item_that_cannot_be_read_is_one_line(data, words):
     assert "\n" not in str(caught.value)
 
 
-def test_bytes_of_zero_and_one_are_refused_whatever_brings_them():
-    binary = (X > 0.5).byte()
+@pytest.mark.parametrize(("most", "held"), [(1, "of 0 and 1"), (16, "up to 16")])
+def test_bytes_that_255_does_not_scale_are_refused_whatever_brings_them(most, held):
+    binary = (X > 0.5).byte() * most
     for data in (
         (binary, Y),
         (binary.numpy(), Y.numpy()),
@@ -262,12 +263,12 @@ def test_bytes_of_zero_and_one_are_refused_whatever_brings_them():
         Items(x=binary, targets=Y),
         [(binary[:90], Y[:90]), (binary[90:], Y[90:])],
     ):
-        with pytest.raises(InputError, match="bytes of 0 and 1 alone"):
+        with pytest.raises(InputError, match=f"bytes {held} alone.* divided by {most},"):
             as_examples(data)
-    late = torch.where(torch.arange(N)[:, None, None, None] == 151, binary * 255, binary)
+    late = torch.where(torch.arange(N)[:, None, None, None] == 151, (X > 0.5).byte() * 255, binary)
     for data in ((late, Y), Items(x=late), [(late[:90], Y[:90]), (late[90:], Y[90:])]):
         assert as_examples(data).batch(torch.tensor([151])).x.max() == 1
-    assert as_examples((binary, Y), range=(0.0, 255.0)).batch(torch.arange(3)).x.max() == 1
+    assert as_examples((binary, Y), range=(0.0, 255.0)).batch(torch.arange(3)).x.max() == most
 
 
 def test_the_ends_of_a_range_are_within_it_in_every_precision():

@@ -36,15 +36,6 @@ def examples_of(data: Any, part: str, range: tuple[float, float] = (0.0, 1.0)) -
     return as_examples(data, part=part, range=range)
 
 
-def check_ranges(model: Model, threat: ThreatModel) -> None:
-    """Raise InputError unless model and set speak of the same range of inputs."""
-    if tuple(model.range) != tuple(threat.space.range):
-        raise InputError(
-            f"the model takes inputs in {tuple(model.range)} and the threat model's set in "
-            f"{tuple(threat.space.range)}: give both the same range"
-        )
-
-
 def check_target(model: Model, threat: ThreatModel) -> None:
     """Raise InputError for a target class that could mean a label or the number of a column."""
     if (

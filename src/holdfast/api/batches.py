@@ -12,7 +12,6 @@ from torch import Tensor
 
 from holdfast.api.arguments import (
     as_tensor,
-    check_ranges,
     check_target,
     device_of,
     dtype_of,
@@ -32,6 +31,7 @@ from holdfast.plain import build
 from holdfast.rng import Rng, fresh_seed
 from holdfast.runtime import deterministic
 from holdfast.threat import Targeted, ThreatModel
+from holdfast.threat.space import check_ranges
 from holdfast.training.methods import Madry
 from holdfast.training.methods.base import search as search_end
 from holdfast.units import Seed
@@ -113,7 +113,7 @@ def perturb(
 def _batch(model: Any, x: Any, y: Any, ids: Any, threat: ThreatModel) -> tuple[Model, Batch]:
     """Return what was passed as a model and a batch on its device, which fit the threat model."""
     model = wrap(model)
-    check_ranges(model, threat)
+    check_ranges(model.range, threat.space)
     check_target(model, threat)
     device = device_of(model)
     x, y = as_tensor(x, "x", device), as_tensor(y, "y", device)

@@ -25,6 +25,7 @@ from holdfast.rng import Rng
 from holdfast.spaces.catalog import works_in
 from holdfast.storage import read_card, user_path
 from holdfast.threat import Knowledge, Normed, Placed, ThreatModel
+from holdfast.threat.space import check_ranges
 from holdfast.units import BatchSize, Seed
 
 PROBE = 32  # examples on which a model's outputs are checked before a fit
@@ -151,11 +152,7 @@ def fit(
     folder that holds another perturbation.
     """
     wrapped = wrap(model)
-    if not tuple(wrapped.range) == tuple(threat.space.range) == tuple(data.range):
-        raise InputError(
-            f"model, set and data must have one range, got {tuple(wrapped.range)}, "
-            f"{tuple(threat.space.range)} and {tuple(data.range)}"
-        )
+    check_ranges(wrapped.range, threat.space, data.range)
     out = user_path(out, "out")
     fitting = Fitting(
         model=wrapped,

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from holdfast.arguments import checked
-from holdfast.data.examples import UNIT, Examples, from_tensors
+from holdfast.data.examples import Examples, from_tensors
 from holdfast.data.fields import Fields
 from holdfast.data.load import load
 from holdfast.data.loaders import from_loader
@@ -20,7 +20,7 @@ from holdfast.data.splits import Splits
 from holdfast.data.stream import Stream
 from holdfast.data.torch_data import from_dataset
 from holdfast.errors import InputError
-from holdfast.inputs import to_tensor
+from holdfast.inputs import UNIT, to_tensor
 from holdfast.units import Bounds, Count
 
 logger = logging.getLogger(__name__)

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from holdfast.arguments import checked
 from holdfast.errors import InputError
-from holdfast.inputs import INTEGERS, as_columns, check_labels, check_pair, check_values
+from holdfast.inputs import INTEGERS, UNIT, as_columns, check_labels, check_pair, check_values
 from holdfast.outline import outlined
 from holdfast.printable import printable
 from holdfast.rng import Rng
 from holdfast.units import Bounds, Count
 
-UNIT = (0.0, 1.0)
 BYTES = (0.0, 255.0)
+DARK = 16  # a whole set of bytes without a larger one is scaled otherwise
 _CHUNK = 1024  # examples that are hashed at once
 
 
@@ -223,14 +223,15 @@ def class_count(y: Tensor) -> int:
 
 
 def check_bytes(most: int, range: Bounds, name: str) -> None:
-    """Raise InputError if `most`, the largest byte of a whole set, is 1, and bytes are scaled.
+    """Raise InputError if `most`, the largest byte of a whole set, is small, and bytes are scaled.
 
-    The type says that 255 is white; the values of such a set say that 1 is.
+    The type says that 255 is white; the values of such a set say that 1 is, or 16.
     """
-    if most == 1 and tuple(range) != BYTES:
+    if 0 < most <= DARK and tuple(range) != BYTES:
+        held = "of 0 and 1 alone" if most == 1 else f"up to {most} alone"
         raise InputError(
-            f"{name} holds bytes of 0 and 1 alone, which would be divided by 255: "
-            "multiply them by 255, or pass floats"
+            f"{name} holds bytes {held}, which would be divided by 255: pass floats, divided by "
+            f"{most}, or bytes up to 255"
         )
 
 

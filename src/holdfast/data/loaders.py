@@ -24,11 +24,12 @@ from torch.utils.data import (
     default_convert,
 )
 
-from holdfast.data.examples import UNIT, Examples
+from holdfast.data.examples import Examples
 from holdfast.data.fields import BY_NAME, Fields, is_single, pair
 from holdfast.data.stream import Stream
 from holdfast.data.torch_data import Collate, FromDataset, collate_arrays, from_dataset
 from holdfast.errors import InputError
+from holdfast.inputs import UNIT
 from holdfast.rng import restored_states
 
 logger = logging.getLogger(__name__)

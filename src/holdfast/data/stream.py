@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from holdfast.data.examples import UNIT, Batch, Examples, as_float, check_bytes, from_tensors
+from holdfast.data.examples import Batch, Examples, as_float, check_bytes, from_tensors
 from holdfast.data.fields import BY_NAME, Fields, is_single, pair, together
 from holdfast.errors import HoldfastError, InputError, in_one_line
-from holdfast.inputs import check_input
+from holdfast.inputs import UNIT, check_input
 
 _TOGETHER = 128  # single examples that make a batch
 

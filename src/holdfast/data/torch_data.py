@@ -15,7 +15,6 @@ from torch.utils.data import TensorDataset, default_collate
 
 from holdfast.data.declared import class_names, listed_labels
 from holdfast.data.examples import (
-    UNIT,
     Examples,
     as_float,
     check_bytes,
@@ -24,7 +23,7 @@ from holdfast.data.examples import (
 )
 from holdfast.data.fields import BY_NAME, Fields, as_tensor, pair, together
 from holdfast.errors import HoldfastError, InputError, in_one_line
-from holdfast.inputs import check_input, check_labels, to_tensor
+from holdfast.inputs import UNIT, check_input, check_labels, to_tensor
 from holdfast.outline import outlined
 
 Collate = Callable[[list[Any]], Any]

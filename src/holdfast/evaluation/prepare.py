@@ -26,6 +26,7 @@ from holdfast.rng import Rng
 from holdfast.runtime import precision as precision_of
 from holdfast.runtime import resolve_device
 from holdfast.threat import Targeted, ThreatModel
+from holdfast.threat.space import check_ranges
 
 LOOKED_AT = 128  # examples, at most, on which the model's habits are inspected
 AT_ONCE = 4096  # examples whose values are checked at once
@@ -53,16 +54,7 @@ def prepare(
     """
     wrapped = wrap(model)
     data = data.in_columns(wrapped.labels)
-    if tuple(wrapped.range) != tuple(threat.space.range):
-        raise InputError(
-            f"the model takes inputs in {tuple(wrapped.range)} and the threat model's set in "
-            f"{tuple(threat.space.range)}: give both the same range"
-        )
-    if tuple(data.range) != tuple(wrapped.range):
-        raise InputError(
-            f"the data's range is {tuple(data.range)} and that of the model and the threat model's "
-            f"set {tuple(wrapped.range)}: state the same range in all of them"
-        )
+    check_ranges(wrapped.range, threat.space, data.range)
     where, chosen = resolve_device(device), precision_of(precision)
     in_training = frozenset(name for name, part in wrapped.named_modules() if part.training)
     judge = _own(wrapped, where)

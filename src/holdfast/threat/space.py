@@ -12,7 +12,7 @@ from holdfast.arguments import checked
 from holdfast.errors import HoldfastWarning, InputError, outside
 from holdfast.plain import describe, digest
 from holdfast.threat.region import Region
-from holdfast.units import Length, Number, number
+from holdfast.units import Bounds, Length, Number, number
 
 
 class Space:
@@ -85,6 +85,24 @@ def warn_if_tiny(space: Space) -> None:
     """Warn of an eps that is below a hundredth of a grey level."""
     if tiny := too_small(space):
         warnings.warn(tiny, HoldfastWarning, stacklevel=outside())
+
+
+def check_ranges(bounds: Bounds, space: Space, data: Bounds | None = None) -> None:
+    """Raise InputError unless the model's inputs (`bounds`), the set and the data have one range.
+
+    What needs restating is the model or the set where these differ, else the data.
+    """
+    model, mine = tuple(bounds), tuple(space.range)
+    if model != mine:
+        raise InputError(
+            f"the model takes inputs in {model} and the threat model's set in {mine}: give both "
+            f"the same range, by wrap(model, range={mine}) or {type(space).__name__}(range={model})"
+        )
+    if data is not None and tuple(data) != model:
+        raise InputError(
+            f"the data's range is {tuple(data)} and that of the model and the threat model's set "
+            f"{model}: give all the same range, of data by from_tensors(x, y, range={model})"
+        )
 
 
 @checked

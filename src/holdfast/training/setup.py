@@ -28,6 +28,7 @@ from holdfast.models.adapter import Channel
 from holdfast.plain import build, describe
 from holdfast.rng import Rng, own_randomness
 from holdfast.threat import Targeted, ThreatModel
+from holdfast.threat.space import check_ranges
 from holdfast.training.ema import Average
 from holdfast.training.feed import Feed, feed
 from holdfast.training.methods import Method
@@ -199,7 +200,7 @@ def prepare(
         group=join(home),
         test=data.test if isinstance(data, Splits) else None,
     )
-    _check_ranges(setup)
+    check_ranges(model.range, threat.space, held_out.range)
     _check_parts(setup)
     _check_labels(setup)
     _check_goal(setup)
@@ -211,16 +212,6 @@ def prepare(
         x = held_out.batch(torch.arange(setup.feed.least) % len(held_out)).x
         rehearse(model, x.to(_device(model)), seed)
     return setup
-
-
-def _check_ranges(setup: Setup) -> None:
-    wanted = tuple(setup.threat.space.range)
-    for name, bounds in (("model", setup.model.range), ("data", setup.held_out.range)):
-        if tuple(bounds) != wanted:
-            raise InputError(
-                f"the {name}'s range is {tuple(bounds)} and the threat model's {wanted}: "
-                "state the same range in both"
-            )
 
 
 def _check_parts(setup: Setup) -> None:
