@@ -130,8 +130,9 @@ def sixteen(path: Path) -> None:
         (sixteen, "16 bits a channel"),
         (saver(Image.fromarray(RAMP.astype(np.float32) * 300), ".tif"), "floats from 0 to 300"),
         (saver(Image.fromarray(DEEP.astype(np.int32)), ".tif"), "32 bits without a stated range"),
-        (saver(Image.fromarray((RAMP > 0.5).astype(np.uint8))), "above 1/255 of white"),
-        (saver(Image.fromarray(BYTES.astype(np.uint16))), "above 1/255 of white"),
+        (saver(Image.fromarray((RAMP > 0.5).astype(np.uint8))), "above 16/255 of white"),
+        (saver(Image.fromarray((RAMP * 16).astype(np.uint8))), "above 16/255 of white"),
+        (saver(Image.fromarray(BYTES.astype(np.uint16))), "above 16/255 of white"),
         (
             saver(image("L"), ".gif", save_all=True, append_images=[Image.fromarray(255 - BYTES)]),
             "has 2 frames",

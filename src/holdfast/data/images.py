@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from holdfast.data.examples import DARK
 from holdfast.errors import InputError
 from holdfast.outline import outlined
 from holdfast.storage import open_file
@@ -26,7 +27,7 @@ _COLORED = {"P", "RGB", "RGBX", "CMYK", "YCbCr"}
 _WITH_ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
 
 _BITS, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # tags of TIFF, and a value of the second
-_DIM = 1.5 / 255  # a whole set without a brighter value is scaled wrongly
+_DIM = (DARK + 0.5) / 255  # a whole set without a brighter value is scaled wrongly
 
 
 @outlined
@@ -58,7 +59,7 @@ class ImageFiles:
 def image_files(paths: Iterable[Path]) -> ImageFiles:
     """Return image files as one source: in color if one of them is, and of the first one's size.
 
-    Raises InputError if none of them has a value above 1/255: bytes of 0 and 1, for example.
+    Raises InputError if none of them has a value above 16/255: bytes of 0 and 1, for example.
     """
     paths = tuple(paths)
     mode = "L" if all(is_grey(path) for path in paths) else "RGB"
@@ -69,8 +70,8 @@ def image_files(paths: Iterable[Path]) -> ImageFiles:
             break
     if 0 < brightest <= _DIM:
         raise InputError(
-            f"no pixel of {paths[0]} and the other images is above 1/255 of white: scale them to "
-            "the whole range of their type (bytes of 0 and 1 by 255)"
+            f"no pixel of {paths[0]} and the other images is above {DARK}/255 of white: scale them "
+            "to the whole range of their type (bytes of 0 and 1 by 255)"
         )
     return ImageFiles(paths, mode, tuple(read_image(paths[0], mode).shape))
 

@@ -15,6 +15,7 @@ from torch.utils.data import TensorDataset, default_collate
 
 from holdfast.data.declared import class_names, listed_labels
 from holdfast.data.examples import (
+    DARK,
     Examples,
     as_float,
     check_bytes,
@@ -237,7 +238,7 @@ def _labeled(source: FromDataset) -> FromDataset:
     if listed is not None:
         rows = torch.linspace(0, count - 1, min(count, _SAMPLE), dtype=torch.float64).long()
         found, brightest = _read(source, rows.split(_PROBE))
-        if torch.equal(listed[rows], found) and brightest > 1:
+        if torch.equal(listed[rows], found) and brightest > DARK:
             return replace(source, labels=listed, listed=True)
     labels, brightest = _read(source, torch.arange(count).split(_CHUNK))
     check_bytes(brightest, source.range, source.name)
