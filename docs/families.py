@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from typing import Any
 
-import torch
 import yaml
 from generate import BENCHMARKS, DOCS, cell, example, page_of, relative, summary
 
 from holdfast.registry import known
+from holdfast.spaces.catalog import sets_with
 from holdfast.threat import region
 
 OPTIMALITY = BENCHMARKS / "attacks" / "optimality.json"
@@ -86,20 +85,11 @@ def _facts(name: str, measured: dict[str, str]) -> dict[str, str]:
 
 def works_in(needs: tuple[Any, ...]) -> str:
     """Return the sets that can do what an attack needs, or the few that cannot."""
-    sets = _sets()
-    fit = [name for name, one in sets.items() if all(isinstance(one, need) for need in needs)]
-    rest = [name for name in sets if name not in fit]
+    fit = sets_with(needs)
+    rest = [name for name in sets_with(()) if name not in fit]
     if not rest:
         return "any set"
     return f"all but {', '.join(rest)}" if len(rest) <= FEW else ", ".join(fit)
-
-
-@functools.cache
-def _sets() -> dict[str, Any]:
-    """Return the name of each space and a set of it, in the order of the navigation's norms."""
-    x = torch.zeros(1, 3, 8, 8)
-    spaces = sorted(known("space").values(), key=lambda cls: (len(cls.__name__), cls.__name__))
-    return {cls.__name__: example(cls).around(x) for cls in spaces}
 
 
 def capabilities() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import json
 import re
 import sys
@@ -15,7 +16,12 @@ from _pytest.mark import ParameterSet
 
 import holdfast
 from holdfast import threat
+from holdfast.attacks import Result
+from holdfast.claims.metric import Metric
+from holdfast.losses import Loss
+from holdfast.objective import Objective
 from holdfast.registry import known
+from holdfast.training import Method, TrainState
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -99,7 +105,7 @@ def test_the_tables_of_attacks_say_where_each_works_and_how_it_fared(tmp_path, m
     table = {line.split("`")[1]: line.strip("| ").split(" | ") for line in lines}
     assert set(table) == set(known("attack"))
     assert len(lines) == len(table)
-    assert table["fmn"][2] == "L0, L1, L2, Linf, PixelL0"
+    assert table["fmn"][2] == "Linf, L2, L1, L0, PixelL0"
     assert table["fmn"][-1] == "L1 0.50 (200), L2 0.91 (600)"
     assert table["ddn"][2] == "L2"
     assert table["ddn"][-1] == "-"
@@ -118,6 +124,37 @@ def test_the_table_of_capabilities_has_all_of_them():
     assert all(getattr(threat, name) for name in offered)
     assert offered["Vector"] == "all but Corrupted"
     assert offered["Finite"] == "Corrupted"
+
+
+@pytest.mark.parametrize(
+    ("page", "cls"),
+    [
+        ("space", threat.Region),
+        ("loss", Loss),
+        ("method", Method),
+        ("metric", Metric),
+        ("result", Result),
+        ("objective", Objective),
+        ("train-state", TrainState),
+    ],
+)
+def test_the_parts_of_a_noun_are_those_of_its_class(page, cls):
+    text = (DOCS / "concepts" / f"{page}.md").read_text("utf-8")
+    cells = re.findall(r"^\| (`.+?`) \|", text, re.MULTILINE)
+    parts = {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+    own = {*vars(cls), *cls.__annotations__}
+    named = {part.split("(")[0] for part in parts} & own
+    for part in parts:
+        name, _, arguments = part.partition("(")
+        if name in own and arguments:
+            expected = list(inspect.signature(getattr(cls, name)).parameters)
+            written = [word.split("=")[0] for word in arguments.rstrip(")").split(", ") if word]
+            assert len(written) == len(expected) - 1, f"{page}: {part}, not {expected}"
+    # Of a class that others fill in, all parts are said; of one that is only used, the main ones.
+    if cls in (threat.Region, Loss, Method, Metric):
+        public = {name for name in own if not name.startswith("_")}
+        assert public - named <= {"kind", "x", "radius", "needs_reference", "slip"}
+    assert len(named) >= 3
 
 
 @pytest.mark.parametrize(("page", "code"), _snippets("python"))
@@ -161,6 +198,14 @@ def test_the_quickstart_runs(tmp_path, monkeypatch, capsys):
     shown = capsys.readouterr().out
     assert "This is an UPPER bound" in shown
     assert "Verified:" in shown
+
+
+def test_readme_and_home_page_show_the_quickstart_s_lines():
+    first = {}
+    for snippet in _snippets("python"):
+        page, code = snippet.values
+        first.setdefault(page, code.splitlines()[:6])
+    assert first["README.md"] == first["docs/index.md"] == first["docs/quickstart.md"]
 
 
 def test_commands_are_verbs_of_the_command_line():
