@@ -54,7 +54,7 @@ def asked(monkeypatch):
 
     What the evaluator asks for itself (the forecast's timing, verdicts) is not the attacker's.
     """
-    monkeypatch.setattr("holdfast.evaluation.forecast._seconds_a_pass", lambda *arguments: 1.0)
+    monkeypatch.setattr("holdfast.evaluation.forecast._timed", lambda *arguments: (1.0, 0.0))
     found: Counter[bytes] = Counter()
     ask = Objective._ask
 

@@ -13,8 +13,8 @@ from holdfast.attacks import APGD, Square
 from holdfast.data import from_tensors
 from holdfast.evaluation import Member, Suite, stage
 from holdfast.evaluation import forecast as forecast_module
-from holdfast.evaluation.display import duration
 from holdfast.models import build_network
+from holdfast.progress import duration
 from holdfast.spaces import Linf
 from holdfast.threat import ThreatModel
 
@@ -28,7 +28,7 @@ SUITE = Suite(
 SQUARE = Suite(name="square", members=SUITE.members[1:])
 
 
-def test_forecast_is_within_a_factor_of_three(run, capsys, monkeypatch):
+def test_forecast_is_within_a_factor_of_one_and_a_half(run, capsys, monkeypatch):
     """In processor seconds, which do not depend on who else is at work."""
     for module in (forecast_module, stage):
         monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=time.process_time))
@@ -40,13 +40,13 @@ def test_forecast_is_within_a_factor_of_three(run, capsys, monkeypatch):
     claim = run(net, data, threat=threat, suite=SUITE, batch_size=50, quiet=False)
     assert claim.document["counts"]["unbroken"] == 100
     spoken = capsys.readouterr().err
-    assert "long on 100 points, Linf eps=0.0001, inputs in 0..1: at most" in spoken
-    assert 1 / 3 < claim.document["forecast_seconds"] / claim.cost.seconds < 3
+    assert "long on 100 points, Linf eps=0.0001, inputs in 0..1: about" in spoken
+    assert 2 / 3 < claim.document["forecast_seconds"] / claim.cost.seconds < 3 / 2
 
 
 def test_forecast_knows_of_passes_radii_and_budgets(run, tmp_path, monkeypatch):
     """At a second a pass, six batches of 16: 90 examples."""
-    monkeypatch.setattr(forecast_module, "_seconds_a_pass", lambda *arguments: 1.0)
+    monkeypatch.setattr(forecast_module, "_timed", lambda *arguments: (1.0, 0.0))
     cases = (
         ({"suite": SUITE}, 6 * (41 + 40 + 150)),
         ({"suite": SUITE, "n": 33}, 3 * (41 + 40 + 150)),

@@ -19,6 +19,7 @@ from holdfast.claims.contents import SHOWN
 from holdfast.evaluation.setting import Setting, member_key
 from holdfast.evaluation.stage import CLEAN, run_clean, run_member
 from holdfast.evaluation.suites import Member
+from holdfast.evaluation.watch import UNWATCHED, Watch
 from holdfast.plain import digest
 from holdfast.threat import Knowledge, Status
 
@@ -113,20 +114,13 @@ class Stage:
     seconds: float = 0.0
 
 
-Tick = Callable[[str, int], None]  # member, examples done
-
-
-def silent(member: str, examples: int) -> None:
-    """Show nothing."""
-
-
 class Cascade:
     """Runs a setting's stages on chunks of examples, through a ledger."""
 
-    def __init__(self, setting: Setting, ledger: Ledger, tick: Tick) -> None:
+    def __init__(self, setting: Setting, ledger: Ledger, watch: Watch = UNWATCHED) -> None:
         self.setting = setting
         self.ledger = ledger
-        self.tick = tick
+        self.watch = watch
         seen = [member.attack.demands().knowledge for member in setting.members]
         self._most_informed = min(seen, key=list(Knowledge).index)
 
@@ -156,11 +150,14 @@ class Cascade:
 
     def _clean(self, positions: Tensor) -> tuple[list[Example], Stage]:
         key = self._key(self.setting, {"name": CLEAN}, positions)
-        segment = self._segment(key, lambda: run_clean(self.setting, positions))
+        self.watch.begins(len(positions))
+        segment = self._segment(key, lambda: run_clean(self.setting, positions, self.watch))
         examples = [
             Example(row["id"], row["label"], Status(row["status"]), row["attacked"], row["tied"])
             for row in segment.rows
         ]
+        wrong = sum(example.status is Status.CLEAN_WRONG for example in examples)
+        self.watch.ends(CLEAN, len(examples), wrong, _open(examples))
         return examples, Stage(name=CLEAN, **segment.notes)
 
     def _member(
@@ -175,10 +172,10 @@ class Cascade:
 
         One that looks for the nearest counterexample is not run again at a larger radius.
         """
-        self.tick(member.name, len(examples))
         lasts = member.attack.demands().nearest and setting is self.setting
         fresh = [i for i in chosen if not lasts or member.name not in examples[i].nearest]
-        entering = positions[torch.tensor(fresh, dtype=torch.int64)]
+        entering, before = positions[torch.tensor(fresh, dtype=torch.int64)], _open(examples)
+        self.watch.begins(len(fresh))
         stage, found = self._found(setting, member, entering)
         sightings = dict(zip(fresh, found, strict=True))
         leads = member.attack.demands().knowledge is self._most_informed
@@ -188,6 +185,8 @@ class Cascade:
                 examples[i].nearest[member.name] = sighting
                 sighting = sighting.within(setting.threat.space.radius)
             examples[i].note(member.name, sighting, leads)
+        left = _open(examples)
+        self.watch.ends(member.name, len(chosen), before - left, left)
         return stage
 
     def _found(
@@ -197,7 +196,7 @@ class Cascade:
         if not len(entering):
             return Stage(name=member.name), []
         key = self._key(setting, member_key(setting, member), entering)
-        segment = self._segment(key, lambda: run_member(setting, member, entering))
+        segment = self._segment(key, lambda: run_member(setting, member, entering, self.watch))
         shown = segment.evidence
         ids = shown["ids"].tolist() if shown else []
         points = shown["z"] if "z" in shown else [None] * len(ids)
@@ -219,3 +218,8 @@ class Cascade:
         if not self.ledger.has(key):
             self.ledger.write(key, compute())
         return self.ledger.read(key)
+
+
+def _open(examples: Sequence[Example]) -> int:
+    """Return how many an attack could still break."""
+    return sum(example.open for example in examples)

@@ -8,22 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from holdfast.arguments import checked
 from holdfast.attacks.travel import warn_of_short_steps
 from holdfast.claims import Claim, Ledger, write_claim
 from holdfast.data import Examples
-from holdfast.evaluation.cascade import Cascade, Example, Stage, Tick, silent
-from holdfast.evaluation.display import Display
+from holdfast.evaluation.cascade import Cascade, Example, Stage
 from holdfast.evaluation.document import Outcome, document
-from holdfast.evaluation.forecast import forecast
+from holdfast.evaluation.forecast import forecast, whole
 from holdfast.evaluation.given import given_by
 from holdfast.evaluation.prepare import look_at, prepare
+from holdfast.evaluation.progress import Progress
 from holdfast.evaluation.proof import proofs
 from holdfast.evaluation.provenance import Provenance
 from holdfast.evaluation.record import check_writable, finished_claim
 from holdfast.evaluation.setting import Setting
 from holdfast.evaluation.suites import Suite, get_suite
+from holdfast.evaluation.watch import UNWATCHED
 from holdfast.interruption import interruptible
 from holdfast.models import Finding, frozen, wrap
 from holdfast.runtime import deterministic, resolve_device
@@ -143,31 +145,43 @@ class Run:
     def claim(self, *, quiet: bool) -> Claim:
         """Run what the ledger does not hold yet, then write the claim."""
         group = self.group
-        expected = forecast(self.setting)
-        if expected is not None:
-            expected = round(expected * len(self.threats) / group.size, 1)
-        ledger = Ledger(self.out / "ledger")
-        with Display(
-            self.setting, len(self.threats), expected, quiet=quiet or not group.first
-        ) as display:
-            outcomes = self._outcomes(ledger, display.tick, group)
+        each, expected = forecast(self.setting), None
+        if each is not None:
+            expected = round(whole(self.setting, each) * len(self.threats) / group.size, 1)
+        ledger, chunks = Ledger(self.out / "ledger"), self._chunks(group)
+        with Progress(
+            self.setting,
+            self.threats,
+            [len(chunk) for chunk in chunks],
+            each,
+            processes=group.size,
+            quiet=quiet or not group.first,
+        ) as progress:
+            outcomes = self._outcomes(ledger, chunks, progress)
         if group.size == 1:
             return self._write(outcomes, expected)
         group.wait()
         if group.first:  # every segment is there now: reading them in order is the merge
-            self._write(self._outcomes(ledger, silent, Group()), expected)
+            self._write(self._outcomes(ledger, self._chunks(Group())), expected)
         group.wait()
         return Claim.load(self.out)
 
-    def _outcomes(self, ledger: Ledger, tick: Tick, group: Group) -> list[Outcome]:
-        """Run every radius, smallest first, on this process's share of the chunks."""
-        chunks = self.setting.chunks()[group.rank :: group.size]
+    def _chunks(self, group: Group) -> list[Tensor]:
+        """Return this process's share of the chunks."""
+        return self.setting.chunks()[group.rank :: group.size]
+
+    def _outcomes(
+        self, ledger: Ledger, chunks: Sequence[Tensor], progress: Progress | None = None
+    ) -> list[Outcome]:
+        """Run every radius, smallest first, on some chunks."""
         known: list[list[Example]] = [[] for _ in chunks]
         outcomes = []
-        for threat in self.threats:
-            cascade = Cascade(self.setting.within(threat), ledger, tick)
+        for radius, threat in enumerate(self.threats):
+            cascade = Cascade(self.setting.within(threat), ledger, progress or UNWATCHED)
             stages: list[Stage] = []
             for i, chunk in enumerate(chunks):
+                if progress is not None:
+                    progress.starts(radius, i)
                 known[i], done = cascade.run(chunk, known[i] if self.setting.carries else ())
                 stages += done
             outcomes.append(Outcome(threat, [e for chunk in known for e in chunk], stages))

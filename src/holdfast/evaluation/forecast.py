@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
 
+from holdfast.attacks import Attack
+from holdfast.attacks.base import keeper, scored, walk_of
 from holdfast.errors import HoldfastError
 from holdfast.evaluation.setting import Padded, Setting
+from holdfast.evaluation.stage import CLEAN, confirm
 from holdfast.evaluation.suites import Member
 from holdfast.objective import Objective
+from holdfast.plain import describe
 from holdfast.rng import own_randomness
-from holdfast.threat import Knowledge
 
-TIMED = 2  # points of a search that are timed, after one that warms up
+TIMED = 2  # points of a search that are timed at least, after one that warms up
+ENOUGH = 0.02  # seconds of timing at least, where a search has so many points
 
 
-def forecast(setting: Setting) -> float | None:
-    """Return the seconds that the suite needs if every example stays unbroken: an upper estimate.
+def forecast(setting: Setting) -> dict[str, float] | None:
+    """Return the seconds that each stage needs for one batch of which nothing breaks.
 
-    Times the first points of one attack of each knowledge and multiplies with the passes that
-    every member states. None where the model raises under attack: the cascade confines that to the
-    examples which cause it.
+    Times the first points of one attack of each kind, with all that an evaluation does with them,
+    and multiplies with the passes that every member states. None where the model raises under
+    attack: the cascade confines that to the examples which cause it.
     """
-    batches = -(-len(setting.positions) // setting.batch_size)
-    each = seconds_a_batch(setting)
-    return None if each is None else batches * each
-
-
-def seconds_a_batch(setting: Setting) -> float | None:
-    """Return the seconds that the suite needs for one batch of which nothing breaks."""
     try:
         return _estimate(setting)
     except HoldfastError:
@@ -38,36 +35,81 @@ def seconds_a_batch(setting: Setting) -> float | None:
         return None
 
 
-def _estimate(setting: Setting) -> float:
+def whole(setting: Setting, each: dict[str, float]) -> float:
+    """Return the seconds of all batches if every example stays unbroken."""
+    return -(-len(setting.positions) // setting.batch_size) * sum(each.values())
+
+
+def _estimate(setting: Setting) -> dict[str, float]:
     batch = setting.pad(setting.positions[: setting.batch_size])
-    pace: dict[Knowledge, float] = {}
-    total = 0.0
+    paces: dict[str, tuple[float, float]] = {}
+    found = {CLEAN: 0.0}
     for member in setting.answered():
-        attack = member.attack
-        knowledge = attack.demands().knowledge
-        if knowledge not in pace:
-            pace[knowledge] = _seconds_a_pass(setting, member, batch)
-        passes = sum(attack.passes())
-        if member.name in setting.granted:
-            passes = min(passes, 2 * setting.granted[member.name])
-        total += passes * pace[knowledge]
-    return total
+        seconds = 0.0
+        for attack in _searches(member.attack):
+            kind = _kind(setting, attack)
+            if kind not in paces:
+                paces[kind] = _timed(setting, replace(member, attack=attack), batch)
+            each, end = paces[kind]
+            seconds += _passes_of(setting, member, attack) * each + end
+            found[CLEAN] = end
+        found[member.name] = seconds
+    return found
 
 
-def _seconds_a_pass(setting: Setting, member: Member, batch: Padded) -> float:
-    """Return what one pass, forward or backward, of a search takes with all that goes with it."""
+def _searches(attack: Attack) -> Iterator[Attack]:
+    """Yield the searches that an attack runs one after the other: its own, or those it is made of.
+
+    A wrapper around one search is timed as a whole.
+    """
+    inner = [value for value in vars(attack).values() if isinstance(value, Attack)]
+    if len(inner) < 2:
+        yield attack
+        return
+    for part in inner:
+        yield from _searches(part)
+
+
+def _kind(setting: Setting, attack: Attack) -> str:
+    """Return what is timed once: an attack, whatever its budget, its loss and what wraps it.
+
+    A black box may charge for its answers: of what it is asked, one search stands for all.
+    """
+    if setting.judge.box is not None:
+        return attack.demands().knowledge.value
+    inner = [value for value in vars(attack).values() if isinstance(value, Attack)]
+    return _kind(setting, inner[0]) if inner else str(describe(attack)["type"])
+
+
+def _passes_of(setting: Setting, member: Member, attack: Attack) -> int:
+    passes = sum(attack.passes())
+    share = setting.granted.get(member.name)
+    return passes if share is None else min(passes, 2 * share)
+
+
+def _timed(setting: Setting, member: Member, batch: Padded) -> tuple[float, float]:
+    """Return what one pass, forward or backward, of a search takes, and what its end does."""
     threat = replace(setting.threat, queries=None)
     unlimited = replace(setting.within(threat), granted={})
     objective = unlimited.objective(batch, member)
     region = setting.threat.space.around(batch.x)
+    walk = walk_of(member.attack, region)
+    kept = keeper(member.attack, objective, region, settle=True)
     with own_randomness(setting.device, setting.seed, "forecast"):
-        search = member.attack.iterate(objective, region, setting.rng(batch.ids))
-        next(search, None)
-        before, began = _passes(objective), time.perf_counter()
-        for _ in islice(search, TIMED):
-            pass
-        seconds = time.perf_counter() - began
-    return seconds / max(_passes(objective) - before, 1)
+        search = member.attack.iterate(objective, walk, setting.rng(batch.ids))
+        before, began = 0, time.perf_counter()
+        for k, point in enumerate(scored(search, objective, walk, setting.rng(batch.ids))):
+            kept.see(point)
+            kept.done()
+            if k == 0:  # the first one warms up
+                before, began = _passes(objective), time.perf_counter()
+            elif k >= TIMED and time.perf_counter() - began >= ENOUGH:
+                break
+        passes = _passes(objective) - before  # waits for the device
+        seconds, began = time.perf_counter() - began, time.perf_counter()
+        confirm(objective, region, kept.result())
+        end = time.perf_counter() - began
+    return seconds / max(passes, 1), end
 
 
 def _passes(objective: Objective) -> int:

@@ -29,8 +29,8 @@ from holdfast.claims import Claim, Ledger
 from holdfast.claims.chance import at_least
 from holdfast.deadline import OutOfTime, at_most
 from holdfast.errors import VerificationError
-from holdfast.evaluation.cascade import Cascade, Example, silent
-from holdfast.evaluation.forecast import seconds_a_batch
+from holdfast.evaluation.cascade import Cascade, Example
+from holdfast.evaluation.forecast import forecast
 from holdfast.evaluation.recheck.hidden import most_hidden
 from holdfast.evaluation.recheck.stages import concerned
 from holdfast.evaluation.setting import Setting
@@ -174,7 +174,7 @@ def _expected(setting: Setting) -> float:
     """Return the seconds of one batch; infinite where the first few passes take too long."""
     try:
         with at_most(LONGEST / 10):
-            return seconds_a_batch(setting) or 0.0
+            return sum((forecast(setting) or {}).values())
     except OutOfTime:
         return math.inf
 
@@ -182,7 +182,7 @@ def _expected(setting: Setting) -> float:
 def _attack(setting: Setting, positions: Tensor) -> list[Example]:
     """Run the whole suite on the examples at `positions`."""
     with TemporaryDirectory() as folder:
-        cascade = Cascade(replace(setting, exhaustive=False), Ledger(Path(folder)), silent)
+        cascade = Cascade(replace(setting, exhaustive=False), Ledger(Path(folder)))
         return cascade.run(positions)[0]
 
 

@@ -18,6 +18,7 @@ from holdfast.claims.contents import SHOWN
 from holdfast.errors import HoldfastError, InputError
 from holdfast.evaluation.setting import Padded, Setting
 from holdfast.evaluation.suites import Member
+from holdfast.evaluation.watch import UNWATCHED, Watch
 from holdfast.logits import unmasked
 from holdfast.objective import Objective, Score, refusal
 from holdfast.rng import own_randomness
@@ -43,7 +44,7 @@ class Found:
     raised: bool = False
 
 
-def run_clean(setting: Setting, positions: Tensor) -> Segment:
+def run_clean(setting: Setting, positions: Tensor, watch: Watch = UNWATCHED) -> Segment:
     """Classify the unchanged examples; a tie is not correct."""
     began = time.perf_counter()
     rows: list[dict[str, Any]] = []
@@ -56,6 +57,7 @@ def run_clean(setting: Setting, positions: Tensor) -> Segment:
             status = Status.UNBROKEN if correct[i] else Status.CLEAN_WRONG
             row = {"id": ids[i], "label": labels[i], "status": status.value}
             rows.append({**row, "attacked": attacked[i], "tied": tied[i]})
+        watch.batch_ends(batch.real, batch.real - sum(correct[: batch.real]))
     notes = {"forward": len(rows), "backward": 0, "queries": 0}
     return Segment(rows=tuple(rows), notes={**notes, "seconds": time.perf_counter() - began})
 
@@ -78,7 +80,9 @@ def clean_scores(setting: Setting, positions: Tensor) -> Iterator[tuple[Padded, 
     return confined(setting, positions, CLEAN, judged, lost)
 
 
-def run_member(setting: Setting, member: Member, positions: Tensor) -> Segment:
+def run_member(
+    setting: Setting, member: Member, positions: Tensor, watch: Watch = UNWATCHED
+) -> Segment:
     """Attack the examples at `positions`; keep the inputs that break or tie as evidence."""
     began = time.perf_counter()
     rows: list[dict[str, Any]] = []
@@ -95,6 +99,7 @@ def run_member(setting: Setting, member: Member, positions: Tensor) -> Segment:
             parts.setdefault("z", []).append(found.result.z[keep].cpu())
         rows += fresh
         totals += torch.stack([part[: found.batch.real].sum() for part in found.result.cost]).cpu()
+        watch.batch_ends(len(fresh), sum(row["status"] == Status.BROKEN for row in fresh))
     evidence = {name: torch.cat(pieces) for name, pieces in parts.items()}
     notes = dict(zip(("forward", "backward", "queries"), totals.tolist(), strict=True))
     return Segment(

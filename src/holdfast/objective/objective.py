@@ -23,6 +23,7 @@ from holdfast.models.gradients import input_gradient, is_checkpointed
 from holdfast.objective.meter import BACKWARD, FORWARD, QUERIES, BudgetSpent, Cost, Meter
 from holdfast.objective.offer import offered, refusal
 from holdfast.objective.score import Score, harm_and_tie
+from holdfast.progress import beat
 from holdfast.rng import Rng
 from holdfast.tensors import either
 from holdfast.threat import DEFAULT_LOSS, Aim, Knowledge, ThreatModel
@@ -314,6 +315,7 @@ class Objective:
 
     def _forward(self, model: nn.Module, x_adv: Tensor) -> Tensor:
         check_deadline()
+        beat()
         draws = self._draws
         logits: Tensor = draws.mean(model, x_adv) if draws else answer(model, x_adv)
         self._count(FORWARD)

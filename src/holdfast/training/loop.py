@@ -16,7 +16,7 @@ from holdfast.training import state as checkpoints
 from holdfast.training import watch
 from holdfast.training.feed import Feed
 from holdfast.training.folder import write_metrics
-from holdfast.training.progress import Display
+from holdfast.training.progress import Progress
 from holdfast.training.state import Record, TrainState
 from holdfast.training.step import (
     CLEAN_RIGHT,
@@ -47,7 +47,7 @@ class Job:
     export: Export
     folder: Path
     environment: Mapping[str, Any]
-    display: Display
+    progress: Progress
 
 
 def fit(state: TrainState, job: Job) -> None:
@@ -57,7 +57,7 @@ def fit(state: TrainState, job: Job) -> None:
     loss is not finite and there is nothing to go back to.
     """
     _write_metrics(state, job)
-    with deferred() as interruption, job.display:
+    with deferred() as interruption, job.progress:
         while state.finished is None:
             _run_epoch(state, job, interruption)
             _end_epoch(state, job, interruption)
@@ -72,7 +72,7 @@ def _run_epoch(state: TrainState, job: Job, interruption: Interruption) -> None:
         stop = job.step(state, batch, stop=interruption.requested)
         now = time.monotonic()
         state.seconds, clock = state.seconds + now - clock, now
-        job.display.tick(state)
+        job.progress.tick(state)
         if stop or (minutes is not None and now - saved >= 60 * minutes):
             if job.feed.seekable:
                 _checkpoint(state, job)
@@ -85,6 +85,7 @@ def _run_epoch(state: TrainState, job: Job, interruption: Interruption) -> None:
 def _end_epoch(state: TrainState, job: Job, interruption: Interruption) -> None:
     """Validate, record, export and save: after this, a kill loses nothing of the epoch."""
     model = _validated(state)
+    job.progress.validates()
     began = time.monotonic()
     scores = job.step.group.agree(_scores(model, state, job, interruption))
     record = _record(state, job.step, scores, time.monotonic() - began)
@@ -98,15 +99,15 @@ def _end_epoch(state: TrainState, job: Job, interruption: Interruption) -> None:
     state.epoch, state.position, state.seconds = state.epoch + 1, 0, 0.0
     state.totals.zero_()
     state.finished = _ending(state, job.step.plan.epochs)
-    job.display.epoch(record)
     if job.step.group.first:
         job.export("last", model, record)
         if record["best"]:
             job.export("best", model, record)
     _checkpoint(state, job)
     _write_metrics(state, job)
+    job.progress.epoch(state, record)
     if record["event"] is not None and state.best is not None:
-        job.display.say(watch.explain(record["event"], record, state.best))
+        job.progress.say(watch.explain(record["event"], record, state.best))
 
 
 def _scores(

@@ -28,7 +28,7 @@ from holdfast.training.folder import metrics_facts, open_run, read_run, write_ru
 from holdfast.training.loop import Export, Job, fit
 from holdfast.training.methods import Madry, Method
 from holdfast.training.plan import TrainPlan
-from holdfast.training.progress import Display
+from holdfast.training.progress import Progress
 from holdfast.training.setup import NetworkLike, Parts, Setup, prepare
 from holdfast.training.state import Record, TrainState
 from holdfast.training.validation import Validate
@@ -119,20 +119,22 @@ def train(
         device=device,
     )
     with ExitStack() as stack:
-        display = Display(setup.plan.epochs, setup.feed.steps, quiet=quiet or not setup.group.first)
+        hidden = quiet or not setup.group.first
+        progress = Progress(setup.plan.epochs, setup.feed.steps, quiet=hidden)
         stack.enter_context(interruptible())
         stack.enter_context(setup.group.locked(out, "a training run"))
         threads = open_run(out, setup.settings, setup.environment, resume=resume)
         stack.enter_context(runtime.threads(threads))
         stack.enter_context(runtime.deterministic())
-        stack.enter_context(_farewell(display, command or _again(out)))
+        stack.enter_context(_farewell(progress, command or _again(out)))
         state = setup.state()
         setup.group.wait()  # until every process has looked at the folder
         if threads is None:
             _begin(state, setup, out, command)
         setup.group.wait()
         if threads is not None:
-            _continue(state, out, display)
+            _continue(state, out, progress)
+        progress.say(_opening(setup))
         job = Job(
             feed=setup.feed,
             step=setup.step,
@@ -141,13 +143,13 @@ def train(
             export=_exporter(state, setup, out),
             folder=out,
             environment={**setup.environment, "threads": torch.get_num_threads()},
-            display=display,
+            progress=progress,
         )
         fit(state, job)
         setup.group.wait()
         result = _result(state, setup, out)
         if validate is None and (doubt := _chance(result.best, setup.held_out)):
-            display.say(doubt)
+            progress.say(doubt)
     return result
 
 
@@ -181,11 +183,20 @@ def _begin(state: TrainState, setup: Setup, out: Path, command: str | None) -> N
         checkpoints.save(state, out / "checkpoints", setup.environment)
 
 
-def _continue(state: TrainState, out: Path, display: Display) -> None:
+def _continue(state: TrainState, out: Path, progress: Progress) -> None:
     checkpoint = checkpoints.newest(out / "checkpoints")
     if checkpoint is not None:  # none: killed before the first one, which holds no training yet
         checkpoints.load(state, checkpoint)
-        display.say(f"{out}: resumed after epoch {state.epoch}, step {state.step}")
+        progress.say(f"{out}: resumed after epoch {state.epoch}, step {state.step}")
+
+
+def _opening(setup: Setup) -> str:
+    examples, plan = int(setup.feed.label_counts.sum()), setup.plan
+    name = setup.spec["type"] if setup.spec else setup.model.title
+    return (
+        f"training {name} on {examples:,} examples, {setup.threat.space.sentence()}: "
+        f"{plan.epochs:,} epochs of {setup.feed.steps:,} steps"
+    )
 
 
 def _exporter(state: TrainState, setup: Setup, out: Path) -> Export:
@@ -236,12 +247,12 @@ def _chance(best: Snapshot, held_out: Examples) -> str:
 
 
 @contextmanager
-def _farewell(display: Display, command: str) -> Iterator[None]:
+def _farewell(progress: Progress, command: str) -> Iterator[None]:
     """Print how to go on, at whatever moment a signal ends the run."""
     try:
         yield
     except KeyboardInterrupt:
-        display.say(f"interrupted; continue with: {command}")
+        progress.say(f"interrupted; continue with: {command}")
         raise
 
 
