@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from holdfast.data import Examples, load
+from holdfast.data import Batch, Examples, load
 from holdfast.models import build_network
+
+SMALL = {"type": "small_cnn", "width": 8, "hidden": 64}
 
 
 def targets_folder(given: Path | None = None) -> Path | None:
@@ -51,19 +54,21 @@ def first_images(data: str, n: int) -> Examples:
     return load(data).test.take(torch.arange(n))
 
 
-def trained_on_digits(steps: int = 150, eps: float = 0.1) -> tuple[nn.Module, Tensor, Tensor]:
+def trained_on_digits(
+    steps: int = 150, eps: float = 0.1, network: Any = SMALL, size: int = 8
+) -> tuple[nn.Module, Tensor, Tensor]:
     """Train a small CNN on the digits against one-step attacks (seconds); return it and test data.
 
-    Its robust accuracy lies well between nothing and all, so that a weak attack shows.
+    Its robust accuracy lies well between nothing and all, so that a weak attack shows. network:
+    another one; size: what the digits of 8 x 8 are enlarged to.
     """
     parts = load("digits")
-    train = parts.train.batch(torch.arange(len(parts.train)))
-    test = parts.test.batch(torch.arange(len(parts.test)))
-    net = build_network({"type": "small_cnn", "width": 8, "hidden": 64}, parts.train.shape, 10)
+    train, test = (_enlarged(part, size) for part in (parts.train, parts.test))
+    net = build_network(network, tuple(train.x.shape[1:]), 10)
     optimizer = torch.optim.Adam(net.parameters(), lr=2e-3)
     draws = torch.Generator().manual_seed(0)
     for _ in range(steps):
-        rows = torch.randint(len(train), (128,), generator=draws)
+        rows = torch.randint(len(train.y), (128,), generator=draws)
         x, y = train.x[rows], train.y[rows]
         start = (x + eps * (2 * torch.rand(x.shape, generator=draws) - 1)).requires_grad_(True)
         (grad,) = torch.autograd.grad(F.cross_entropy(net(start), y), start)
@@ -73,3 +78,8 @@ def trained_on_digits(steps: int = 150, eps: float = 0.1) -> tuple[nn.Module, Te
         F.cross_entropy(net(x), y).backward()
         optimizer.step()
     return net.eval(), test.x, test.y
+
+
+def _enlarged(part: Examples, size: int) -> Batch:
+    batch = part.batch(torch.arange(len(part)))
+    return replace(batch, x=F.interpolate(batch.x, size=(size, size)))

@@ -59,6 +59,18 @@ def test_pgd_against_peers(tmp_path):
 
 
 @pytest.mark.slow
+def test_duration(tmp_path):
+    result = run("evaluation/duration.py", tmp_path)
+    (row,) = result["suites"]
+    assert row["suite"] == "quick"
+    assert row["passes_if_nothing_breaks"] == 388  # 21 + 41 + 3 x 42 + 200
+    assert 0 < row["passes"] <= row["passes_if_nothing_breaks"] + 10  # and verdicts
+    assert row["seconds_per_1000_if_nothing_breaks"] > 0
+    ratios = {each["method"]: each["times_standard"] for each in result["training"]}
+    assert ratios["madry"] > ratios["standard"] == 1
+
+
+@pytest.mark.slow
 def test_low_precision(tmp_path):
     result = run("speed/low_precision.py", tmp_path)
     assert result["speed"][0]["times_faster"] > 0

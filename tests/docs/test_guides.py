@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.evaluation import get_suite
+
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-GUIDES = ("coming-from", "too-high", "wrong-numbers")
+GUIDES = {"coming-from": 2, "duration": 0, "too-high": 5, "wrong-numbers": 12}  # outputs shown
 PAGES = ("evaluation", "models", "too-high")
 
 
@@ -34,7 +36,13 @@ def test_a_guide_shows_what_its_snippets_print(name):
         if snippet.shown is not None:
             quoted += 1
             assert run.same(snippet.shown, snippet.printed), f"{again}:\n{snippet.printed}"
-    assert quoted > 1
+    assert quoted == GUIDES[name]
+
+
+def test_the_passes_of_a_suite_are_those_that_the_guide_multiplies_with():
+    members = get_suite("standard").parts(10)
+    passes = sum(sum(member.attack.passes()) for member in members)
+    assert f"1000 * {passes} * " in (DOCS / "guides" / "duration.md").read_text("utf-8")
 
 
 def test_every_check_has_a_row_that_says_what_to_do():
