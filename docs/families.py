@@ -6,8 +6,9 @@ import json
 from typing import Any
 
 import yaml
-from generate import BENCHMARKS, DOCS, cell, example, page_of, relative, summary
+from generate import BENCHMARKS, DOCS, cell, page_of, relative
 
+from holdfast.reference import example, summary
 from holdfast.registry import known
 from holdfast.spaces.catalog import sets_with
 from holdfast.threat import region

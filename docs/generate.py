@@ -5,20 +5,17 @@ Run as a program it prints the table of one kind: `python docs/generate.py attac
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
-import inspect
 import pkgutil
 import posixpath
-import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import holdfast
-from holdfast.attacks import Attack
-from holdfast.plain import describe
+from holdfast import reference
+from holdfast.reference import summary
 from holdfast.registry import known
 
 DOCS = Path(__file__).resolve().parent
@@ -32,8 +29,6 @@ PARTS = {
     ("attack", "to_rank"): "each_target",
     ("attack", "to_nearest"): "malt",
 }
-
-_COMMENT = re.compile(r"^\s*(?P<name>\w+)\s*:[^#]*#\s*(?P<text>.+?)\s*$")
 
 
 def load_all() -> None:
@@ -66,24 +61,10 @@ def suites() -> str:
     for name, suite in known("suite").items():
         parts += [f"**`{name}`**", "", "| member | attack | passes per example |", "|---|---|---|"]
         for member in suite.members:
-            plain = _short(member.attack, numbers=True)
+            plain = reference.short(member.attack, budgets=True)
             parts.append(f"| `{member.name}` | `{plain}` | {member.attack.cost()} |")
         parts.append("")
     return "\n".join(parts)
-
-
-def example(cls: Any) -> Any:
-    """Build a component with its defaults; an attack that wraps another gets PGD."""
-    fill = {
-        "attack": known("attack")["pgd"](),
-        "eps": 1,
-        "first": 0.1,
-        "images": known("images")["noise_images"](),
-        "index": 0,
-        "rank": 1,
-    }
-    needed = [field.name for field in dataclasses.fields(cls) if _required(field)]
-    return cls(**{name: fill[name] for name in needed})
 
 
 def relative(page: str, source: str) -> str:
@@ -92,23 +73,15 @@ def relative(page: str, source: str) -> str:
 
 
 def fields(kind: str, name: str) -> str:
-    """Return the table of one component's fields: name, type, default, meaning."""
-    cls = known(kind)[name]
-    comments = _comments(cls)
+    """Return the table of one component's fields: name, type, range, default, meaning."""
     rows = ["| field | type | default | meaning |", "|---|---|---|---|"]
-    for field in dataclasses.fields(cls):
-        default = "required" if _required(field) else f"`{_short(_default(field))}`"
-        meaning = comments.get(field.name, "")
-        kind_of_value = _plain_type(str(field.type))
-        rows.append(f"| `{field.name}` | `{kind_of_value}` | {default} | {meaning} |")
+    for field in reference.fields(known(kind)[name]):
+        given = "required" if field.default is None else f"`{field.default}`"
+        bounds = f", {field.range}" if field.range not in field.meaning else ""
+        rows.append(
+            f"| `{field.name}` | `{field.type}`{bounds} | {given} | {cell(field.meaning)} |"
+        )
     return "\n".join(rows) if len(rows) > 2 else "It has no fields."
-
-
-def _plain_type(annotation: str) -> str:
-    """Return an annotation without its bounds and its unit, which its comment says."""
-    annotation = re.sub(r"\bOf[A-Z][a-z]+\b|\b(Length|Rate|Decay)\b", "float", annotation)
-    annotation = re.sub(r"\b(Seed|Count|BatchSize|Width|Depth|Pixels)\b", "int", annotation)
-    return annotation.replace(" | ", " or ")
 
 
 def result(name: str) -> str:
@@ -147,64 +120,12 @@ def _plain_terminal() -> dict[str, str]:
     return {**os.environ, "COLUMNS": "92", "TERM": "dumb", "NO_COLOR": "1"}
 
 
-def summary(cls: Any) -> str:
-    """Return the first paragraph of a docstring on one line."""
-    text = inspect.getdoc(cls) or ""
-    return " ".join(text.split("\n\n")[0].split())
-
-
 def _defaults(cls: Any) -> str:
-    if not dataclasses.is_dataclass(cls):
-        return ""
-    parts = [
-        f"`{field.name}`" if _required(field) else f"`{field.name}={_short(_default(field))}`"
-        for field in dataclasses.fields(cls)
-    ]
+    parts = (
+        f"`{field.name}`" if field.default is None else f"`{field.name}={field.default}`"
+        for field in reference.fields(cls)
+    )
     return ", ".join(parts)
-
-
-def _required(field: dataclasses.Field[Any]) -> bool:
-    return field.default is field.default_factory is dataclasses.MISSING
-
-
-def _default(field: dataclasses.Field[Any]) -> Any:
-    if field.default_factory is not dataclasses.MISSING:
-        return field.default_factory()
-    return field.default
-
-
-def _short(value: Any, *, numbers: bool = False) -> str:
-    """Write a value as Python would: a component by its class and what is not default in it.
-
-    numbers: write numbers and attacks also where they are the default, for budgets.
-    """
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        pairs = [(field, getattr(value, field.name)) for field in dataclasses.fields(value)]
-        inner = ", ".join(
-            f"{field.name}={_short(item, numbers=numbers)}"
-            for field, item in pairs
-            if not _is_default(value, field) or (numbers and isinstance(item, int | float | Attack))
-        )
-        return f"{type(value).__name__}({inner})"
-    if isinstance(value, tuple) and any(dataclasses.is_dataclass(item) for item in value):
-        items = [_short(item, numbers=numbers) for item in value]
-        return f"({', '.join(items)}{',' * (len(items) == 1)})"
-    return repr(describe(value))
-
-
-def _is_default(value: Any, field: dataclasses.Field[Any]) -> bool:
-    return not _required(field) and bool(getattr(value, field.name) == _default(field))
-
-
-def _comments(cls: Any) -> dict[str, str]:
-    """Return the comment that stands behind each field in the source, also in base classes."""
-    found: dict[str, str] = {}
-    for base in reversed(cls.__mro__):
-        if dataclasses.is_dataclass(base):
-            lines = inspect.getsource(base).splitlines()
-            hits = (match for line in lines if (match := _COMMENT.match(line)))
-            found.update({hit["name"]: cell(hit["text"]) for hit in hits})
-    return found
 
 
 def cell(text: str) -> str:

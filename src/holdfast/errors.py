@@ -107,8 +107,7 @@ def did_you_mean(name: str, known: Iterable[str], more: str = "") -> str:
     stand in a line.
     """
     names = sorted(known)
-    near = get_close_matches(name, names, n=NEAREST, cutoff=CLOSE)
-    near = near or get_close_matches(name.lower(), names, n=NEAREST, cutoff=CLOSE)  # APGD, DLR
+    near = nearest(name, names)
     hint = f"; did you mean {near[0]!r}?" if near else ";"
     if len(names) <= FEW:
         return f"{hint} known: {', '.join(names) or 'none'}"
@@ -116,6 +115,13 @@ def did_you_mean(name: str, known: Iterable[str], more: str = "") -> str:
     if more or not near:
         rest.append(f"{more} names all {len(names)}" if more else _start_of(names))
     return f"{hint} {'; '.join(rest)}".rstrip()
+
+
+def nearest(name: str, known: Iterable[str]) -> list[str]:
+    """Return the few known names that are most like a name, the likest first."""
+    names = sorted(known)
+    near = get_close_matches(name, names, n=NEAREST, cutoff=CLOSE)
+    return near or get_close_matches(name.lower(), names, n=NEAREST, cutoff=CLOSE)  # APGD, DLR
 
 
 def _start_of(names: list[str]) -> str:

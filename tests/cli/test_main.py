@@ -95,4 +95,4 @@ def test_list_shows_what_there_is(holdfast, kind):
 def test_list_of_something_else(holdfast):
     ran = holdfast("list", "atack")
     assert ran.status == 2
-    assert "did you mean 'attack'" in ran.err
+    assert "did you mean attack (kind)" in ran.err

@@ -27,7 +27,7 @@ class Applied(Attack):
     needs: ClassVar[tuple[Capability, ...]] = (Normed,)
     knowledge: ClassVar[Knowledge] = Knowledge.TRANSFER
 
-    perturbation: Pattern = Waves()
+    perturbation: Pattern = Waves()  # what is added; `fit` makes one
 
     def iterate(
         self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None

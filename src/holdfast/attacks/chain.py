@@ -27,8 +27,8 @@ class Chain(Attack):
     point that it reached, a gradient attack goes on. The worst point of both is the result.
     """
 
-    first: Attack = Square(queries=2000)
-    then: Attack = APGD(loss=Margin())
+    first: Attack = Square(queries=2000)  # the attack that finds where to begin
+    then: Attack = APGD(loss=Margin())  # the attack that goes on from there
 
     def __post_init__(self) -> None:
         if self.first.demands().nearest != self.then.demands().nearest:

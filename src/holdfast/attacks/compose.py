@@ -21,7 +21,7 @@ class Restart(Attack):
     """One restart of an attack: the same search with draws of its own."""
 
     attack: Attack
-    index: int
+    index: int  # which of the restarts it is, from 0
 
     def __post_init__(self) -> None:
         at_least(self.index, 0, "index")
@@ -115,7 +115,7 @@ class EachTarget(Attack):
     """
 
     attack: Attack
-    top: int = 9
+    top: int = 9  # wrong classes that are tried, the likeliest first
 
     def __post_init__(self) -> None:
         at_least(self.top, 1, "top")

@@ -70,7 +70,7 @@ class Neighbours:
 
     kind: ClassVar[str] = "variance"
 
-    count: int = 20
+    count: int = 20  # points around it that are looked at
     reach: float = 1.5  # how far neighbours are drawn, as a multiple of the radius
 
     def __post_init__(self) -> None:
@@ -104,8 +104,8 @@ class Diverse(Attack):
     steps: int = 10
     step_size: OfRadius = 0.1  # fraction of the radius
     momentum: Momentum = Running()
-    views: tuple[View, ...] = ()
-    variance: Neighbours | None = None
+    views: tuple[View, ...] = ()  # copies of the input whose gradients are averaged
+    variance: Neighbours | None = None  # neighbours whose gradients correct the step
     loss: Loss | None = None  # None: the objective's own
 
     def __post_init__(self) -> None:

@@ -25,7 +25,7 @@ class Grid(Attack):
     needs: ClassVar[tuple[Capability, ...]] = (Lattice,)
     knowledge: ClassVar[Knowledge] = Knowledge.DECISION
 
-    angles: int = 31
+    angles: int = 31  # rotations of the grid
     shifts: int = 5  # along rows, and as many along columns
 
     def __post_init__(self) -> None:

@@ -31,7 +31,7 @@ class GenAttack(Attack):
     knowledge: ClassVar[Knowledge] = Knowledge.SCORE
 
     queries: int = 5000
-    population: int = 6
+    population: int = 6  # members of a generation
     rate: float = 0.05  # share of the coordinates that mutate in a child
     mutation: float = 1.0  # largest mutation, fraction of the largest cube in the set
     temperature: float = 0.3  # how evenly parents are chosen, in deviations of the fitness

@@ -67,7 +67,7 @@ class MALT(Attack):
     needs: ClassVar[tuple[Capability, ...]] = (Normed,)
 
     attack: Attack = APGD(loss=DLR())
-    top: int = 9
+    top: int = 9  # wrong classes that are tried, the nearest first
     among: int = 9  # likeliest wrong classes whose distance is looked at; 100 for many classes
 
     def __post_init__(self) -> None:

@@ -31,8 +31,8 @@ class Images:
 class NoiseImages(Images):
     """Uniform noise in place of images: what mixing does without any image in it."""
 
-    low: float = 0.0
-    high: float = 1.0
+    low: float = 0.0  # smallest value of the noise
+    high: float = 1.0  # largest value of the noise
 
     def pick(self, x: Tensor, y: Tensor, at: Rng) -> Tensor:
         return at.uniform(tuple(x.shape[1:]), self.low, self.high).to(x.dtype)
@@ -92,7 +92,7 @@ class Mix(View):
 
     images: Images
     strength: float = 0.2  # weight of the other image
-    mixed: int = 3
+    mixed: int = 3  # images that are mixed in, one after the other
 
     def __post_init__(self) -> None:
         positive(self.strength, "strength")

@@ -33,7 +33,7 @@ class OnePixel(Attack):
     knowledge: ClassVar[Knowledge] = Knowledge.SCORE
 
     queries: int = 40_400  # the first population and a hundred generations
-    population: int = 400
+    population: int = 400  # members of a generation
     scale: float = 0.5  # of the difference of two members that is added to a third
     loss: Loss | None = Margin()
 

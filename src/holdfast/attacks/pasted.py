@@ -30,7 +30,7 @@ class Pasted(Attack):
     needs: ClassVar[tuple[Capability, ...]] = (Placed,)
     knowledge: ClassVar[Knowledge] = Knowledge.TRANSFER
 
-    perturbation: Pattern = Waves()
+    perturbation: Pattern = Waves()  # the patch; `fit` makes one
     places: int = 1  # of each input, the worst of which counts
     transforms: tuple[Transform, ...] = ()  # of the patch, drawn anew at every place
 

@@ -79,7 +79,7 @@ class Shrink(View):
 class Scales(View):
     """Copies divided by 1, 2, 4, ... (SI; Lin et al., 2020, arXiv:1908.06281, sec. 3.2.2)."""
 
-    copies: int = 5
+    copies: int = 5  # each half as bright as the one before
 
     def __post_init__(self) -> None:
         at_least(self.copies, 1, "copies")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from holdfast import __version__
+from holdfast.cli.options import changes_of
 
 
 def _example(*commands: str) -> str:
@@ -73,6 +77,10 @@ Seed = Annotated[int | None, typer.Option("--seed", help="Seed of every draw.", 
 Device = Annotated[
     str | None, typer.Option("--device", help="cpu, cuda, cuda:1 ...", metavar="DEVICE")
 ]
+Examples = Annotated[
+    int | None,
+    typer.Option("--batch-size", help="Examples that are computed with at once.", metavar="N"),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result alone.")]
 
 
@@ -80,9 +88,29 @@ def _out(what: str) -> Any:
     return typer.Option("--out", help=what, metavar="FOLDER")
 
 
+def _print_versions(asked: bool) -> None:
+    """Print what a bug report should say, and end."""
+    if asked:
+        import platform
+        from importlib.metadata import version
+
+        python, torch = platform.python_version(), version("torch")
+        typer.echo(f"holdfast {__version__} (Python {python}, PyTorch {torch}, {sys.platform})")
+        raise typer.Exit
+
+
 @app.callback()
 def common(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            help="Print the versions of Holdfast, Python and PyTorch.",
+            callback=_print_versions,
+            is_eager=True,
+        ),
+    ] = False,
 ) -> None:
     """Adversarial training and honest robustness evaluation."""
 
@@ -101,7 +129,7 @@ def demo(
 @app.command(
     epilog=_example(
         "train digits_linf --out runs/a",
-        "train digits_linf --out runs/b --set method=trades --set plan.epochs=20",
+        "train digits_linf --out runs/b --method trades --epochs 20 --set method.beta=3",
     )
 )
 def train(
@@ -111,6 +139,18 @@ def train(
     weights: Weights = None,
     data: Data = None,
     threat: Threat = None,
+    method: Annotated[
+        str | None,
+        typer.Option("--method", help="A method's name (holdfast list method).", metavar="NAME"),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", help="Passes over the training set.", metavar="N")
+    ] = None,
+    batch_size: Examples = None,
+    lr: Annotated[
+        float | None,
+        typer.Option("--lr", help="Learning rate at the peak of its schedule.", metavar="RATE"),
+    ] = None,
     out: Annotated[str | None, _out("Folder of the run.")] = None,
     seed: Seed = None,
     device: Device = None,
@@ -126,10 +166,11 @@ def train(
 
     given: dict[str, Any] = {"model": model, "weights": weights, "data": data, "threat": threat}
     given |= {"out": out, "seed": seed, "device": device, "resume": resume}
-    verbs.train(recipe, given, changes or [], quiet=quiet)
+    short = {"method": method, "epochs": epochs, "batch_size": batch_size, "lr": lr}
+    verbs.train(recipe, given, changes_of("train", short, changes or []), quiet=quiet)
 
 
-@app.command(epilog=_example("attack --model runs/a --attack pgd --set attack.steps=100 --n 200"))
+@app.command(epilog=_example("attack --model runs/a --attack pgd --steps 100 --n 200"))
 def attack(
     *,
     recipe: Recipe = None,
@@ -142,6 +183,10 @@ def attack(
         str | None,
         typer.Option("--attack", help="An attack's name (holdfast list attack).", metavar="NAME"),
     ] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", help="Steps of the attack, if it has any.", metavar="N")
+    ] = None,
+    batch_size: Examples = None,
     n: Subset = None,
     out: Annotated[str | None, _out("Folder for the inputs that were found.")] = None,
     seed: Seed = None,
@@ -154,7 +199,8 @@ def attack(
     given: dict[str, Any] = {"model": model, "weights": weights, "data": data, "threat": threat}
     given |= {"attack": attack, "n": n, "out": out, "seed": seed, "device": device}
     given["outputs"] = outputs
-    verbs.attack(recipe, given, changes or [])
+    short = {"steps": steps, "batch_size": batch_size}
+    verbs.attack(recipe, given, changes_of("attack", short, changes or []))
 
 
 @app.command(
@@ -183,6 +229,7 @@ def evaluate(
         ),
     ] = None,
     n: Subset = None,
+    batch_size: Examples = None,
     out: Annotated[str | None, _out("Folder of the claim.")] = None,
     seed: Seed = None,
     device: Device = None,
@@ -206,7 +253,8 @@ def evaluate(
     given: dict[str, Any] = {"model": model, "weights": weights, "data": data, "threat": threat}
     given |= {"suite": suite, "eps": eps, "n": n, "out": out, "seed": seed, "device": device}
     given |= {"outputs": outputs, "exhaustive": exhaustive}
-    verbs.evaluate(recipe, given, changes or [], png=png, quiet=quiet)
+    changes = changes_of("evaluate", {"batch_size": batch_size}, changes or [])
+    verbs.evaluate(recipe, given, changes, png=png, quiet=quiet)
 
 
 @app.command(epilog=_example("verify claims/a --model runs/a --replay 20"))
@@ -285,13 +333,16 @@ def report(
     verbs.report(claims, out, name or None)
 
 
-@app.command("list", epilog=_example("list", "list attack"))
+@app.command("list", epilog=_example("list", "list attack", "list pgd"))
 def list_(
-    kind: Annotated[
-        str | None, typer.Argument(help="attack, loss, space, method ...", metavar="KIND")
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            help="A kind (attack, loss, space, method ...) or one component (pgd).", metavar="NAME"
+        ),
     ] = None,
 ) -> None:
-    """List attacks, methods, networks, recipes, data ..."""
+    """List attacks, methods, networks, recipes, data ...; or show one with its fields."""
     from holdfast.cli import verbs
 
-    verbs.list_components(kind)
+    verbs.list_components(name)

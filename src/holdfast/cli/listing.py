@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 
 from rich.console import Console
@@ -11,9 +10,9 @@ from rich.table import Table
 import holdfast.api  # noqa: F401  registers every component
 from holdfast import recipes
 from holdfast.data.load import HOME
-from holdfast.errors import ConfigError, did_you_mean
 from holdfast.printable import printable
-from holdfast.registry import known
+from holdfast.reference import summary
+from holdfast.registry import kinds, known
 from holdfast.storage import user_path
 
 KINDS = {
@@ -30,24 +29,34 @@ KINDS = {
     "data": "data",
 }
 
+READ = ("recipe", "data")  # what is no component: files that are read
+
 Row = tuple[str, str]
 
 
+def as_kind(name: str) -> str | None:
+    """Return the kind that a word names, in its plural too; None if it names none."""
+    every = (*KINDS, *kinds())
+    return next((each for each in (name, name.removesuffix("s")) if each in every), None)
+
+
 def show(kind: str | None, console: Console) -> None:
-    """Print the components of one kind, or of all."""
-    if kind is not None and kind.removesuffix("s") not in KINDS and kind not in KINDS:
-        raise ConfigError(f"unknown kind {kind!r}{did_you_mean(kind, KINDS)}")
-    wanted = KINDS if kind is None else [kind if kind in KINDS else kind.removesuffix("s")]
-    for name in wanted:
+    """Print the components of one kind, or of all that a user chooses from."""
+    for each in KINDS if kind is None else [kind]:
         table = Table(
-            title=KINDS[name], title_justify="left", title_style="bold", box=None, show_header=False
+            title=KINDS.get(each, each),
+            title_justify="left",
+            title_style="bold",
+            box=None,
+            show_header=False,
         )
         table.add_column(style="cyan", no_wrap=True, min_width=22)
         table.add_column(overflow="fold")
-        for row in rows(name):
+        for row in rows(each):
             table.add_row(*map(printable, row))
         console.print(table)
         console.print()
+    console.print("holdfast list NAME shows one: its fields, where it works, how it is written.")
 
 
 def rows(kind: str) -> list[Row]:
@@ -61,7 +70,7 @@ def rows(kind: str) -> list[Row]:
             (name, ", ".join(member.name for member in suite.members))
             for name, suite in known("suite").items()
         ]
-    return [(name, _summary(cls)) for name, cls in known(kind).items()]
+    return [(name, summary(cls)) for name, cls in known(kind).items()]
 
 
 def _data() -> list[Row]:
@@ -73,8 +82,3 @@ def _data() -> list[Row]:
         )
         return found + [(path.stem, str(path)) for path in paths]
     return [*found, ("NAME", f"an .npz file or image folder in the folder that {HOME} names")]
-
-
-def _summary(cls: type) -> str:
-    """Return the first sentence of a component's docstring, on one line."""
-    return " ".join((inspect.getdoc(cls) or "").split("\n\n", maxsplit=1)[0].split())

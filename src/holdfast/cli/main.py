@@ -10,6 +10,7 @@ from typing import Any, NoReturn, cast
 import typer
 
 from holdfast.cli.app import app
+from holdfast.cli.options import ELSEWHERE
 from holdfast.errors import HoldfastError, HoldfastWarning, InputError, VerificationError
 from holdfast.heap import hold_memory
 from holdfast.printable import printable
@@ -75,6 +76,10 @@ def _usage(error: Exception) -> int:
     message = getattr(error, "format_message", error.__str__)()
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "holdfast"
+    name = getattr(error, "option_name", None)
+    tip = ELSEWHERE.get(name, "") if isinstance(name, str) else ""
+    if tip:
+        message = f"no such option: {name}: {tip}"
     say(f"error: {message.rstrip('.')}; see {command} --help")
     return MISUSED
 

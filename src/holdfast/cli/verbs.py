@@ -16,7 +16,7 @@ from rich.console import Console
 
 from holdfast import api
 from holdfast.claims import Claim
-from holdfast.cli import batches, follow_up, listing, subject
+from holdfast.cli import batches, detail, follow_up, listing, subject
 from holdfast.errors import ConfigError, Interrupted
 from holdfast.evaluation import export_png
 from holdfast.locking import locked
@@ -179,9 +179,13 @@ def demo(out: str, *, quiet: bool) -> None:
         run(user_path(out, "out"), Console(quiet=quiet))
 
 
-def list_components(kind: str | None) -> None:
-    """Print what there is."""
-    listing.show(kind, Console())
+def list_components(name: str | None) -> None:
+    """Print what there is, of one kind or of all, or one component in full."""
+    kind = None if name is None else listing.as_kind(name)
+    if name is None or kind is not None:
+        listing.show(kind, Console())
+    else:
+        detail.show(name, Console())
 
 
 @contextmanager

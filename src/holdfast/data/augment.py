@@ -36,7 +36,7 @@ class FlipCrop(Augmentation):
     """Shift an image by up to `pad` pixels, black moving in, and mirror it half of the time."""
 
     pad: Pixels = 4  # pixels
-    flip: bool = True
+    flip: bool = True  # whether images are mirrored at random
 
     def __call__(self, x: Tensor, rng: Rng) -> Tensor:
         if x.dim() != 4:

@@ -13,6 +13,7 @@ from holdfast.registry import known
 from holdfast.threat import Region, Space
 
 _FIRST = ("linf", "l2", "l1", "l0")  # as the field lists them; the others follow by name
+_EVERY = "every set"
 _EVERY_BUT = 2  # sets at most that are named as the exceptions
 
 
@@ -31,13 +32,22 @@ def sets_with(needs: Iterable[Any]) -> tuple[str, ...]:
     )
 
 
-def works_in(label: str, needs: Iterable[Any], space: Space) -> str:
+def works_in(label: str, needs: tuple[Any, ...], space: Space) -> str:
     """Return in which sets something works, and that the user's is none of them."""
-    there, mine = sets_with(needs), type(space).__name__
+    mine, said = type(space).__name__, in_sets(needs)
+    if said.startswith(_EVERY) and mine in sets_with(()):
+        return f"{label} works in {said}"
+    return f"{label} works in {in_words(sets_with(needs)) or 'no registered set'}, not in {mine}"
+
+
+def in_sets(needs: Iterable[Any]) -> str:
+    """Return in which sets something works: by name, or all but a few."""
+    wanted = tuple(needs)
+    there = sets_with(wanted)
     others = [name for name in sets_with(()) if name not in there]
-    if mine in others and len(others) <= _EVERY_BUT:
-        return f"{label} works in every set but {in_words(others)}"
-    return f"{label} works in {in_words(there) or 'no registered set'}, not in {mine}"
+    if len(others) <= _EVERY_BUT:
+        return f"{_EVERY} but {in_words(others)}" if others else _EVERY
+    return in_words(there)
 
 
 def _of(names: Iterable[str]) -> list[tuple[str, Any]]:

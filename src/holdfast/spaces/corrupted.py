@@ -32,7 +32,7 @@ class Corrupted(Space):
     """
 
     eps: Number = 5
-    corruptions: tuple[Corruption, ...] = EVERY
+    corruptions: tuple[Corruption, ...] = EVERY  # those that may be chosen
     range: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self) -> None:

@@ -33,8 +33,8 @@ class Shape:
 class Rectangle(Shape):
     """A box with sides along those of the image."""
 
-    top: float = 0.0
-    left: float = 0.0
+    top: float = 0.0  # first row, as a share of the height
+    left: float = 0.0  # first column, as a share of the width
     height: float = 0.25
     width: float = 0.25
 
@@ -48,9 +48,9 @@ class Rectangle(Shape):
 class Circle(Shape):
     """A disc; an ellipse where the image is no square."""
 
-    row: float = 0.5
-    column: float = 0.5
-    radius: float = 0.2
+    row: float = 0.5  # of the center, as a share of the height
+    column: float = 0.5  # of the center, as a share of the width
+    radius: float = 0.2  # as a share of each side
 
     def covers(self, rows: Tensor, columns: Tensor) -> Tensor:
         return (rows - self.row).square() + (columns - self.column).square() <= self.radius**2
@@ -83,7 +83,7 @@ class Masked(Space):
     """
 
     eps: Number = 1
-    shapes: tuple[Shape, ...] = (Rectangle(),)
+    shapes: tuple[Shape, ...] = (Rectangle(),)  # where values may change
     range: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self) -> None:

@@ -35,7 +35,7 @@ class RotationTranslation(Space):
     """
 
     eps: Number = 1
-    degrees: float = 30.0
+    degrees: float = 30.0  # of rotation, either way
     shift: float = 3.0  # pixels, along rows and along columns
     range: tuple[float, float] = (0.0, 1.0)
 

@@ -47,7 +47,7 @@ class SGD(Optimizer):
 
     lr: Rate = 0.1  # at the peak of the schedule
     momentum: Decay = 0.9
-    nesterov: bool = False
+    nesterov: bool = False  # whether the gradient is taken where momentum leads
     weight_decay: Rate = 5e-4  # on weights alone, not on norm layers and biases
 
     def __post_init__(self) -> None:

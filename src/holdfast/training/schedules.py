@@ -106,7 +106,7 @@ class Piecewise(Schedule):
     """Constant, multiplied by `factor` at each of `drops` (Rice et al., 2020: at 0.5, 0.75)."""
 
     drops: tuple[float, ...] = (0.5, 0.75)  # progress of each drop, ascending
-    factor: float = 0.1
+    factor: float = 0.1  # of each drop
 
     def __post_init__(self) -> None:
         if list(self.drops) != sorted(self.drops) or not all(0 < d < 1 for d in self.drops):
