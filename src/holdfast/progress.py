@@ -136,10 +136,11 @@ class Display:
 class Count:
     """The progress of a job of so many equal parts, with the time that is left as learned so far.
 
-    passes: forward passes of a part, where they are known.
+    total: None where the time decides, or nobody counts. passes: forward passes of a part, where
+    they are known.
     """
 
-    def __init__(self, what: str, total: int, parts: str, passes: int | None = None) -> None:
+    def __init__(self, what: str, total: int | None, parts: str, passes: int | None = None) -> None:
         self.what = what
         self.total = total
         self.parts = parts
@@ -158,11 +159,14 @@ class Count:
 
     def view(self) -> View:
         """Return the state of the job."""
+        spent = self.display.clock() - self.display.began
+        if self.total is None:
+            done = f"{self.done:,} {self.parts} in " if self.done else ""
+            return View(self.what, None, f"{done}{duration(spent)} so far")
         inside = min(self._beats / self.passes, 0.99) if self.passes else 0.0
         share = (self.done + inside) / max(self.total, 1)
-        spent = self.display.clock() - self.display.began
         text = f"{self.done:,} of {self.total:,} {self.parts} in {duration(spent)}"
-        if share > 0:
+        if 0 < share < 1:
             text += f", {to_go(spent * (1 - share) / share)}"
         return View(self.what, share, text)
 
@@ -170,16 +174,17 @@ class Count:
 @contextmanager
 def counting(
     what: str,
-    total: int,
+    total: int | None,
     parts: str,
     *,
     passes: int | None = None,
     quiet: bool = False,
+    after: float = SHORT,
     clock: Clock = time.monotonic,
 ) -> Iterator[Callable[[int], None]]:
     """Show a job that is short as a rule, once it takes longer; yields what takes note of parts."""
     count = Count(what, total, parts, passes)
-    count.display = Display(count.view, quiet=quiet, after=SHORT, beats=count.beat, clock=clock)
+    count.display = Display(count.view, quiet=quiet, after=after, beats=count.beat, clock=clock)
     with count.display:
         yield count.step
 

@@ -121,3 +121,10 @@ def test_a_name_cannot_move_the_cursor(clock, monkeypatch, capsys):
             display.say(evil.label)
         assert "\x1b[2J" not in terminal.getvalue()
         assert terminal.getvalue().count("\\x1b[2Jmember [bold]") >= 2
+
+
+def test_work_that_nobody_counts_shows_that_it_goes_on(clock, capsys):
+    with counting("training", None, "", after=0.0, clock=clock):
+        clock.now += QUIET
+        beat()
+    assert capsys.readouterr().err == "training: 60 s so far\n"

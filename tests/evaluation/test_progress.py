@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import pytest
+import torch
 
 from evaluation_setup import essence, segments
+from holdfast.attacks import FGSM, Ascent, fit
+from holdfast.evaluation import export_png, transfer_matrix, verify
 from holdfast.evaluation import progress as progress_module
 from holdfast.evaluation.remaining import Remaining, Work
+from holdfast.progress import Display
 from terminal import Clock, Terminal
 
 STAGES = ["clean", "pgd", "apgd-ce", "apgd-t-1", "apgd-t-2", "square"]
@@ -156,3 +161,46 @@ def test_every_stage_of_a_suite_is_forecast(run, monkeypatch):
     assert names[: len(STAGES)] == STAGES
     assert all(work.seconds > 0 for work in seen[0].works[: len(STAGES)])
     assert [work.doubtful for work in seen[0].works] == [False] * 6 + [True] * 4
+
+
+def jobs(claim, net, data, threat, folder) -> dict:
+    """Every other job that may take long, by what its line begins with."""
+    batch = data.batch(torch.arange(32))
+    known = {"model": net, "data": data}
+    networks = {"a": net, "b": net}
+    return {
+        "re-checking the unchanged inputs": lambda **how: verify(
+            claim.folder, **known, replay=0, **how
+        ),
+        "re-checking counterexamples": lambda **how: verify(claim.folder, **known, replay=0, **how),
+        "attacking survivors again": lambda **how: verify(claim.folder, **known, replay=3, **how),
+        "writing PNG files": lambda **how: export_png(claim, **known, out=folder / "png", **how),
+        "transfer matrix": lambda **how: transfer_matrix(
+            FGSM(), threat, networks, batch.x, batch.y, batch_size=8, **how
+        ),
+        "fitting": lambda **how: fit(
+            Ascent(epochs=1), net, data, threat=threat, out=folder / str(how), batch_size=30, **how
+        ),
+    }
+
+
+JOBS = [
+    "re-checking the unchanged inputs", "re-checking counterexamples", "attacking survivors again",
+    "writing PNG files", "transfer matrix", "fitting",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_other_jobs_say_how_far_they_are_once_they_are_long(
+    name, claim, net, data, threat, tmp_path, monkeypatch, capsys
+):
+    job = jobs(claim, net, data, threat, tmp_path)[name]
+    job()
+    assert capsys.readouterr().err == ""  # it is short
+    monkeypatch.setattr(Display, "show", lambda self: self.say(self.view().line))
+    job(quiet=True)
+    assert capsys.readouterr().err == ""
+    shutil.rmtree(tmp_path / "{}", ignore_errors=True)
+    job()
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith(name)]
+    assert re.search(rf"{name}: 100% of all done, (\d+) of \1 \w+ in 1 s$", lines[-1])

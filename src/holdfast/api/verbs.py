@@ -163,6 +163,7 @@ def verify(
     search: Any = None,
     device: str | torch.device | None = None,
     key: str | Path | None = None,
+    quiet: bool = False,
 ) -> Verification:
     """Re-check a claim against a model and data; printing the result says what was proven.
 
@@ -171,7 +172,7 @@ def verify(
     draws the same points again; by default they come from the operating system's entropy. search:
     the claim's search model, where it had one; counterexamples are proven without it, nothing is
     replayed. key: a file with the public key of whoever must have signed the claim. What the claim
-    states and nothing at hand can prove is listed in `.trusted`.
+    states and nothing at hand can prove is listed in `.trusted`. quiet: print no progress.
 
     Raises VerificationError at the first thing that does not hold.
     """
@@ -188,6 +189,7 @@ def verify(
         device=device,
         key=key,
         provenance=provenance_of(model),
+        quiet=quiet,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from math import inf
+from math import ceil, inf
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,6 +21,7 @@ from holdfast.locking import locked
 from holdfast.models import Model, check_logits, frozen, wrap
 from holdfast.objective import Objective
 from holdfast.plain import describe
+from holdfast.progress import counting
 from holdfast.rng import Rng
 from holdfast.spaces.catalog import works_in
 from holdfast.storage import read_card, user_path
@@ -45,6 +46,7 @@ class Fitting:
     seed: int
     batch_size: int
     device: torch.device
+    quiet: bool = False
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Yield the split in an order that is a function of seed and epoch, on the device."""
@@ -107,15 +109,18 @@ def best_of_epochs(
     enough: the rate at which to stop.
     """
     best, most = delta, -1.0
-    for epoch in range(epochs):
-        for batch in fitting.batches(epoch):
-            delta = advance(delta, batch, epoch)
-        with torch.no_grad():
-            rate = fitting.fooled(delta)
-        if rate >= most:
-            best, most = delta, rate
-        if rate >= enough:
-            break
+    each = ceil(len(fitting.data) / fitting.batch_size)
+    with counting("fitting", epochs * each, "batches", quiet=fitting.quiet) as step:
+        for epoch in range(epochs):
+            for batch in fitting.batches(epoch):
+                delta = advance(delta, batch, epoch)
+                step(1)
+            with torch.no_grad():
+                rate = fitting.fooled(delta)
+            if rate >= most:
+                best, most = delta, rate
+            if rate >= enough:
+                break
     return best
 
 
@@ -140,6 +145,7 @@ def fit(
     by_class: bool = False,
     seed: Seed = 0,
     batch_size: BatchSize = 128,
+    quiet: bool = False,
 ) -> Perturbation:
     """Fit a universal change on `data` and store it in the folder `out`.
 
@@ -162,6 +168,7 @@ def fit(
         seed=seed,
         batch_size=batch_size,
         device=next((p.device for p in wrapped.parameters()), torch.device("cpu")),
+        quiet=quiet,
     )
     probe = fitting.data.batch(torch.arange(min(PROBE, len(data)))).to(fitting.device)
     check_logits(wrapped, probe.x, probe.y)

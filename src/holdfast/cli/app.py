@@ -192,6 +192,7 @@ def attack(
     seed: Seed = None,
     device: Device = None,
     changes: Set = None,
+    quiet: Quiet = False,
 ) -> None:
     """Run one attack and say what it breaks."""
     from holdfast.cli import verbs
@@ -200,7 +201,7 @@ def attack(
     given |= {"attack": attack, "n": n, "out": out, "seed": seed, "device": device}
     given["outputs"] = outputs
     short = {"steps": steps, "batch_size": batch_size}
-    verbs.attack(recipe, given, changes_of("attack", short, changes or []))
+    verbs.attack(recipe, given, changes_of("attack", short, changes or []), quiet=quiet)
 
 
 @app.command(
@@ -285,13 +286,14 @@ def verify(
         str | None,
         typer.Option("--key", help="The public key that must have signed it.", metavar="FILE"),
     ] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Re-check a claim, down to every counterexample."""
     from holdfast.cli import verbs
 
     given: dict[str, Any] = {"replay": replay, "replay_seed": replay_seed, "search": search}
     given |= {"outputs": outputs}
-    verbs.verify(claim, model, weights, data, **given, key=key)
+    verbs.verify(claim, model, weights, data, **given, key=key, quiet=quiet)
 
 
 @app.command(epilog=_example("sign claims/a --key ~/.ssh/id_ed25519 --signer 'Jane Doe'"))

@@ -21,6 +21,7 @@ from holdfast.errors import InputError
 from holdfast.inputs import as_columns
 from holdfast.models import Model, frozen
 from holdfast.plain import describe
+from holdfast.progress import counting
 from holdfast.rng import Rng, fresh_seed
 from holdfast.runtime import resolve_device
 from holdfast.storage import write_atomic
@@ -75,28 +76,33 @@ def check_folder(folder: Path) -> None:
             raise InputError(f"{folder} holds {what}: choose another folder")
 
 
-def attack_all(model: Model, examples: Examples, threat: ThreatModel, settings: Any) -> Found:
+def attack_all(
+    model: Model, examples: Examples, threat: ThreatModel, settings: Any, *, quiet: bool = False
+) -> Found:
     """Attack the set, or a random subset of it, as an AttackConfig says."""
     device = resolve_device(settings.device)
     model = model.to(device)
     seed = fresh_seed() if settings.seed is None else settings.seed
     positions = _positions(examples, settings.n, seed)
     done: list[tuple[Batch, Tensor, Result]] = []
-    for part in positions.split(settings.batch_size):
-        batch = examples.batch(part)
-        found = api.attack(
-            model,
-            batch.x,
-            batch.y,
-            threat=threat,
-            attack=settings.attack,
-            seed=seed,
-            ids=batch.ids,
-        )
-        with torch.no_grad(), frozen(model):
-            answer = model(batch.x.to(device)).argmax(1).cpu()
-            right = answer == as_columns(batch.y, model.labels)
-        done.append((batch, right, found))
+    parts, passes = positions.split(settings.batch_size), settings.attack.passes()[0]
+    with counting("attack", len(parts), "batches", passes=passes, quiet=quiet) as step:
+        for part in parts:
+            batch = examples.batch(part)
+            found = api.attack(
+                model,
+                batch.x,
+                batch.y,
+                threat=threat,
+                attack=settings.attack,
+                seed=seed,
+                ids=batch.ids,
+            )
+            with torch.no_grad(), frozen(model):
+                answer = model(batch.x.to(device)).argmax(1).cpu()
+                right = answer == as_columns(batch.y, model.labels)
+            done.append((batch, right, found))
+            step(1)
     return _joined(done, seed)
 
 

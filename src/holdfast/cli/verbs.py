@@ -66,7 +66,9 @@ def train(
         say(f"next: {follow_up.after_training(settings, out)}")
 
 
-def attack(recipe: str | None, given: Mapping[str, Any], changes: Sequence[str]) -> None:
+def attack(
+    recipe: str | None, given: Mapping[str, Any], changes: Sequence[str], *, quiet: bool
+) -> None:
     """Run one attack over the data and say what it broke."""
     settings = subject.configuration("attack", recipe, given, changes)
     model = subject.model_of(settings.model, settings.weights, settings.outputs)
@@ -74,15 +76,16 @@ def attack(recipe: str | None, given: Mapping[str, Any], changes: Sequence[str])
     data = subject.data_of(settings.data, settings.model, settings.weights)
     examples = api.examples_of(data, "test", model.range)
     if settings.out is None:
-        say(batches.attack_all(model, examples, threat, settings).sentence(threat, settings.attack))
+        found = batches.attack_all(model, examples, threat, settings, quiet=quiet)
+        say(found.sentence(threat, settings.attack))
     else:
         out = user_path(settings.out, "out")
         batches.check_folder(out)
         with locked(out, "an attack"):  # also finds out before the work whether it can be written
-            found = batches.attack_all(model, examples, threat, settings)
+            found = batches.attack_all(model, examples, threat, settings, quiet=quiet)
             say(found.sentence(threat, settings.attack))
             say(f"wrote {found.write(out)}")
-    if recipe is None:  # a file's section for evaluate need not say the same
+    if recipe is None and not quiet:  # a file's section for evaluate need not say the same
         say(f"next: {follow_up.after_attack(given, changes)}")
 
 
@@ -125,7 +128,7 @@ def evaluate(
     if not quiet:
         say(f"next: {follow_up.after_evaluation(claim)}")
     if png is not None:
-        say(export_png(claim, model=model, data=examples, out=png))
+        say(export_png(claim, model=model, data=examples, out=png, quiet=quiet))
 
 
 def verify(
@@ -139,6 +142,7 @@ def verify(
     replay_seed: int | None = None,
     search: str | None = None,
     key: str | None = None,
+    quiet: bool = False,
 ) -> None:
     """Re-check a claim; the run folder and the set that it names are the defaults.
 
@@ -155,7 +159,7 @@ def verify(
         loaded = subject.model_of(model, weights, outputs, default=default)
     twin = None if search is None else subject.model_of(search, None)
     options: dict[str, Any] = {"replay": replay, "replay_seed": replay_seed, "key": key}
-    say(api.verify(folder, model=loaded, data=data, search=twin, **options))
+    say(api.verify(folder, model=loaded, data=data, search=twin, quiet=quiet, **options))
 
 
 def sign(folder: Path, key: str, signer: str, passphrase: str | None) -> None:

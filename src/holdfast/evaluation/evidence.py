@@ -12,6 +12,7 @@ from holdfast.evaluation.proof import in_gallery
 from holdfast.evaluation.setting import Padded, Setting
 from holdfast.logits import disagreement, logit_range
 from holdfast.objective import Score
+from holdfast.progress import counting
 from holdfast.threat import Region, Status, Witnessed
 
 SLACK = 2.0  # ties: another thread count or machine may round each of two logits otherwise
@@ -20,7 +21,7 @@ PARTS = ("ids", "y", "x", "x_adv", "logits", "logits_adv")
 CLOSE = 1e-3  # of a set's radius, and of the range of all logits: a size, and logits, agree
 
 
-def check_evidence(claim: Claim, setting: Setting) -> int:
+def check_evidence(claim: Claim, setting: Setting, *, quiet: bool = False) -> int:
     """Return how many broken or tied examples have an input in the set that does what is said.
 
     Raises VerificationError at the first that has none, and for inputs that nothing refers to.
@@ -34,10 +35,13 @@ def check_evidence(claim: Claim, setting: Setting) -> int:
             f"there is evidence against example {strange[0]}, which the claim does not call broken"
         )
     order = [k for k, i in enumerate(claim.per_example["id"]) if i in rows]
-    for batch in setting.batches(setting.positions[torch.tensor(order, dtype=torch.int64)]):
-        x_adv = [evidence[i] for i in batch.ids.tolist()]
-        z = [points[i] for i in batch.ids.tolist()] if points else None
-        _check_batch(setting, batch, (x_adv, z), rows)
+    chosen = setting.positions[torch.tensor(order, dtype=torch.int64)]
+    with counting("re-checking counterexamples", len(order), "points", quiet=quiet) as step:
+        for batch in setting.batches(chosen):
+            x_adv = [evidence[i] for i in batch.ids.tolist()]
+            z = [points[i] for i in batch.ids.tolist()] if points else None
+            _check_batch(setting, batch, (x_adv, z), rows)
+            step(batch.real)
     return len(rows)
 
 

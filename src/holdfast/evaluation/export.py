@@ -20,6 +20,7 @@ from holdfast.evaluation.setting import Padded, Setting
 from holdfast.evaluation.verify import bind, check_subject
 from holdfast.locking import locked
 from holdfast.models import frozen
+from holdfast.progress import counting
 from holdfast.runtime import deterministic
 from holdfast.spaces.grid import LEVELS, toward
 from holdfast.storage import user_path, write_atomic
@@ -48,6 +49,7 @@ def export_png(
     data: Examples,
     out: Path | str,
     device: str | torch.device | None = None,
+    quiet: bool = False,
 ) -> Exported:
     """Write every counterexample of `claim` as a PNG; x must be images (1 or 3, H, W) in 0..1.
 
@@ -68,7 +70,8 @@ def export_png(
     with locked(out, "an export"), deterministic(), torch.random.fork_rng():
         setting = bind(claim, model, data, device)
         order = [k for k, i in enumerate(claim.per_example["id"]) if i in evidence]
-        with frozen(setting.judge):
+        count = counting("writing PNG files", len(order), "images", quiet=quiet)
+        with frozen(setting.judge), count as step:
             for batch in setting.batches(setting.positions[torch.tensor(order, dtype=torch.int64)]):
                 x_adv = torch.stack([evidence[i] for i in batch.ids.tolist()])
                 levels = round_toward(x_adv, batch.x.cpu())
@@ -79,6 +82,7 @@ def export_png(
                     write_atomic(out / name, png(levels[i]))
                 written += int(inside[: batch.real].sum())
                 holding += int(holds[: batch.real].sum())
+                step(batch.real)
     return Exported(written, holding, out)
 
 

@@ -11,18 +11,14 @@ from __future__ import annotations
 
 import math
 import secrets
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from torch import Tensor
 
 from holdfast.claims import Claim, Ledger
@@ -34,6 +30,7 @@ from holdfast.evaluation.forecast import forecast
 from holdfast.evaluation.recheck.hidden import most_hidden
 from holdfast.evaluation.recheck.stages import concerned
 from holdfast.evaluation.setting import Setting
+from holdfast.progress import counting
 from holdfast.rng import Rng
 from holdfast.runtime import environment, threads
 from holdfast.threat import Status
@@ -83,7 +80,12 @@ class Replay:
 
 
 def replay_some(
-    claim: Claim, setting: Setting, count: int | None = None, seed: int | None = None
+    claim: Claim,
+    setting: Setting,
+    count: int | None = None,
+    seed: int | None = None,
+    *,
+    quiet: bool = False,
 ) -> Replay | None:
     """Run the suite again on some random survivors; None where there are none.
 
@@ -110,7 +112,9 @@ def replay_some(
     try:
         with (
             threads(claim.document["threads"]),
-            _progress(count or len(drawn)) as show,
+            counting(
+                "attacking survivors again", count and min(count, len(drawn)), "points", quiet=quiet
+            ) as step,
             at_most(limit),
         ):
             shaped = setting if count is not None else _affordable(setting, len(drawn))
@@ -125,7 +129,7 @@ def replay_some(
                 stuck.update(n for e in examples for n, s in e.seen.items() if s == Status.FAILED)
                 if alike:
                     _check_stuck(claim, stuck)
-                show(found.again)
+                step(len(part))
     except OutOfTime:
         if found.again < LEAST:
             raise _too_long(limit) from None
@@ -224,19 +228,3 @@ def _too_high(example: Example) -> VerificationError:
         f"replaying the suite finds example {example.id} {example.status.value} ({by}), the claim "
         "calls it unbroken: the claim is too high"
     )
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """Show on standard error how many survivors were attacked; silent where nobody watches."""
-    with Progress(
-        TextColumn("attacking survivors again"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
-        transient=True,
-    ) as progress:
-        task = progress.add_task("", total=total)
-        yield lambda done: progress.update(task, completed=done)

@@ -16,6 +16,7 @@ from holdfast.inputs import as_columns, check_input
 from holdfast.models import Model
 from holdfast.models.adapter import differentiable
 from holdfast.objective import Objective, Score
+from holdfast.progress import counting
 from holdfast.rng import Rng
 from holdfast.threat import Knowledge, ThreatModel
 from holdfast.units import BatchSize, Seed
@@ -78,6 +79,7 @@ def transfer_matrix(
     judges: Mapping[str, nn.Module] | None = None,
     seed: Seed = 0,
     batch_size: BatchSize = 128,
+    quiet: bool = False,
 ) -> TransferMatrix:
     """Return what x_adv that `attack` makes on each source does to each judge.
 
@@ -93,15 +95,19 @@ def transfer_matrix(
     check_input(x, y, threat.space.range)
     threat = replace(threat, knowledge=Knowledge.GRADIENT, queries=None)  # of one's own source
     right, broken = [], []
-    for ids in torch.arange(len(x)).split(batch_size):
-        here = [Objective(threat, j, x[ids], _columns(j, y[ids])) for j in judges.values()]
-        seen = [_verdict(judge, x[ids]) for judge in here]
-        right.append(torch.stack([clean.harm < -clean.tie for clean in seen]))
-        for source in sources.values():
-            own = Objective(threat, source, x[ids], _columns(source, y[ids]))
-            x_adv = attack(own, threat.space.around(x[ids]), Rng(seed, ids)).x_adv
-            seen = [_verdict(judge, x_adv) for judge in here]
-            broken.append(torch.stack([moved.harm > moved.tie for moved in seen]))
+    batches = torch.arange(len(x)).split(batch_size)
+    runs, passes = len(batches) * len(sources), attack.passes()[0]
+    with counting("transfer matrix", runs, "batches", passes=passes, quiet=quiet) as step:
+        for ids in batches:
+            here = [Objective(threat, j, x[ids], _columns(j, y[ids])) for j in judges.values()]
+            seen = [_verdict(judge, x[ids]) for judge in here]
+            right.append(torch.stack([clean.harm < -clean.tie for clean in seen]))
+            for source in sources.values():
+                own = Objective(threat, source, x[ids], _columns(source, y[ids]))
+                x_adv = attack(own, threat.space.around(x[ids]), Rng(seed, ids)).x_adv
+                seen = [_verdict(judge, x_adv) for judge in here]
+                broken.append(torch.stack([moved.harm > moved.tie for moved in seen]))
+                step(1)
     rows = [torch.cat(broken[i :: len(sources)], 1) for i in range(len(sources))]
     return TransferMatrix(tuple(sources), tuple(judges), torch.cat(right, 1), torch.stack(rows))
 

@@ -40,6 +40,7 @@ from holdfast.evaluation.stage import clean_scores
 from holdfast.evaluation.suites import Suite
 from holdfast.models import Finding, Verdict, frozen, wrap
 from holdfast.plain import build, digest
+from holdfast.progress import counting
 from holdfast.runtime import deterministic
 from holdfast.threat import Status, ThreatModel
 
@@ -60,6 +61,7 @@ def verify(
     device: str | torch.device | None = None,
     key: Path | str | None = None,
     provenance: Provenance | None = None,
+    quiet: bool = False,
 ) -> Verification:
     """Re-check the claim in the folder `path` against `model` and `data`.
 
@@ -94,11 +96,13 @@ def verify(
             check_part(claim, setting)
             findings += check_training(claim, setting, provenance)
             findings = check_figures(claim, setting, findings)
-            _check_clean(claim, setting)
-            shown = check_evidence(claim, setting)
+            _check_clean(claim, setting, quiet)
+            shown = check_evidence(claim, setting, quiet=quiet)
             check_gallery(claim, setting)
             wanted = replay != 0 if replay is not None else _can_replay(setting)
-            again = replay_some(claim, setting, replay, replay_seed) if wanted else None
+            again = (
+                replay_some(claim, setting, replay, replay_seed, quiet=quiet) if wanted else None
+            )
     return Verification(
         claim,
         len(claim.per_example),
@@ -232,16 +236,18 @@ def _check_probes(claim: Claim, setting: Setting) -> None:
         )
 
 
-def _check_clean(claim: Claim, setting: Setting) -> None:
+def _check_clean(claim: Claim, setting: Setting, quiet: bool) -> None:
     """Check label and clean prediction of every example, and that ties are told of."""
     rows, tied, moved_over = iter(claim.per_example), 0, 0
-    for batch, score in clean_scores(setting, setting.positions):
-        columns = (batch.y, score.harm, score.tie, drift(score))
-        checked = zip(*(column.tolist() for column in columns), strict=True)
-        for label, harm, tie, moved in list(checked)[: batch.real]:
-            moved_over += _check_row(next(rows), label, harm, (tie, moved))
-            tied += abs(harm) <= tie / 2  # beyond doubt
     n = len(claim.per_example)
+    with counting("re-checking the unchanged inputs", n, "points", quiet=quiet) as step:
+        for batch, score in clean_scores(setting, setting.positions):
+            columns = (batch.y, score.harm, score.tie, drift(score))
+            checked = zip(*(column.tolist() for column in columns), strict=True)
+            for label, harm, tie, moved in list(checked)[: batch.real]:
+                moved_over += _check_row(next(rows), label, harm, (tie, moved))
+                tied += abs(harm) <= tie / 2  # beyond doubt
+            step(batch.real)
     if moved_over > max(1, MOVED_OVER * n):
         raise VerificationError(
             f"{moved_over:,} of {n:,} examples are classified otherwise than the claim says, more "

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from holdfast.errors import VerificationError
 from holdfast.evaluation import Verification
 from holdfast.locking import locked
 from holdfast.models import Model, SmallCNN
+from holdfast.progress import counting
 from holdfast.runtime import threads
 from holdfast.spaces import Linf
 from holdfast.storage import shell_path
@@ -133,17 +136,17 @@ def _outcome(entry: Entry, out: Path, console: Console) -> Outcome:
     began = time.monotonic()
     model = _trained(entry, out / "runs" / entry.name, console)
     folder = out / "claims" / entry.name
-    with console.status(f"{entry.name}: evaluating"):
+    with _showing(f"{entry.name}: evaluating", console):
         claim = api.evaluate(model, "digits", threat=THREAT, out=folder, seed=0, quiet=True)
-    with console.status(f"{entry.name}: verifying"):
-        proven = api.verify(folder, model=model, data="digits", replay=0)
+    with _showing(f"{entry.name}: verifying", console):
+        proven = api.verify(folder, model=model, data="digits", replay=0, quiet=True)
     seconds = time.monotonic() - began
     console.print(f"  {entry.name}: trained, evaluated and verified in {seconds:.0f} s")
     return Outcome(entry, claim, proven, seconds)
 
 
 def _trained(entry: Entry, folder: Path, console: Console) -> Model:
-    with console.status(f"{entry.name}: training for {entry.epochs} epochs"):
+    with _showing(f"{entry.name}: training for {entry.epochs} epochs", console):
         api.train(
             NETWORK,
             "digits",
@@ -158,6 +161,11 @@ def _trained(entry: Entry, folder: Path, console: Console) -> Model:
             quiet=True,
         )
     return api.load(folder)
+
+
+def _showing(what: str, console: Console) -> AbstractContextManager[Callable[[int], None]]:
+    """Show on standard error that a part goes on, whose own lines would be too many."""
+    return counting(what, None, "", quiet=console.quiet, after=0.0)
 
 
 def _summary(outcomes: list[Outcome]) -> Table:
