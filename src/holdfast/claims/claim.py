@@ -39,6 +39,7 @@ from holdfast.claims.shapes import in_short
 from holdfast.claims.table import Table
 from holdfast.claims.text import readable_bytes
 from holdfast.errors import StorageError, VerificationError
+from holdfast.folders import held_in, what_lies
 from holdfast.plain import digest
 from holdfast.printable import printable
 from holdfast.storage import (
@@ -186,14 +187,21 @@ def _withdraw(folder: Path, keep: set[str]) -> None:
             sync_folder(folder)
 
 
+def _no_claim(folder: Path) -> str:
+    """Return what an error says of a folder without a claim: what it is instead, and the fix."""
+    what, fix = what_lies(folder), "give the folder that an evaluation wrote"
+    if "not finished" in what:
+        fix = "run it again with the same folder to finish it"
+    elif held_in(folder):
+        fix = f"holdfast evaluate --model {folder} --out claims/a makes a claim of it"
+    return f"no finished claim in {folder}: it {what}; {fix}"
+
+
 def _read_document(path: Path) -> dict[str, Any]:
     with guarded(path, "read"):
         there = path.exists()
     if not there:
-        raise StorageError(
-            f"no finished claim in {path.parent}: claim.json is written last; "
-            "run the evaluation again with the same folder to finish it"
-        )
+        raise StorageError(_no_claim(path.parent))
     data = read_file(path, LARGEST_DOCUMENT)
     try:
         document = parse_json(data)

@@ -15,6 +15,7 @@ from holdfast import api, config, recipes
 from holdfast.data.load import BUILT_IN
 from holdfast.errors import ConfigError, InputError
 from holdfast.evaluation.given import note_given
+from holdfast.folders import what_lies
 from holdfast.models import Model, load_user_model, load_weights, wrap
 from holdfast.plain import build
 from holdfast.registry import known
@@ -92,7 +93,8 @@ def model_of(
         return wrap(name, outputs=outputs or default)
     if ":" not in name:
         raise InputError(
-            f"{name} is no run folder: give the folder that holdfast train wrote, an ONNX file, or "
+            f"{name} is no run folder: it {what_lies(user_path(name, 'model'))}; give the folder "
+            "that holdfast train wrote, an ONNX file, or "
             "package.module:function for a network of your own"
         )
     made = _users_own(name, weights)

@@ -44,9 +44,10 @@ def read_arrays(path: Path, wanted: tuple[str, ...]) -> tuple[Arrays, list[str]]
     except InputError:
         raise
     except Exception as error:
-        raise InputError(
-            f"cannot read {path} ({error}): it is truncated, or no .npz of plain arrays"
-        ) from error
+        broken = "is truncated, or no .npz of plain arrays"
+        if path.suffix != ".npz":
+            broken = "is no data that is read: give an .npz of plain arrays or a folder of images"
+        raise InputError(f"cannot read {path} ({error}): it {broken}") from error
 
 
 def _check_sizes(path: Path, members: dict[str, ZipInfo], whole: int) -> None:

@@ -13,6 +13,7 @@ from holdfast.data.examples import Examples
 from holdfast.data.images import SUFFIXES, image_files
 from holdfast.data.splits import Splits, split, three_parts
 from holdfast.errors import InputError
+from holdfast.folders import what_lies
 from holdfast.storage import check_text
 
 logger = logging.getLogger(__name__)
@@ -57,7 +58,9 @@ def _images(path: Path, name: str, classes: tuple[str, ...]) -> Examples:
         raise InputError(f"{path} has a class {min(strange)!r} that the training part lacks")
     found = [_files(path / folder) for folder in classes]
     if not any(found):
-        raise InputError(f"no images in {path}: put them into one folder per class")
+        raise InputError(
+            f"no images in {path}: it {what_lies(path)}; put them into one folder per class"
+        )
     for folder, files in zip(classes, found, strict=True):
         if not files and (path / folder).is_dir():
             raise InputError(f"class folder {path / folder} has no images: fill or remove it")

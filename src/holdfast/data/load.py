@@ -12,6 +12,7 @@ from holdfast.data.folder import load_folder
 from holdfast.data.npz import load_npz
 from holdfast.data.splits import Splits, three_parts
 from holdfast.errors import InputError, did_you_mean
+from holdfast.folders import held_in
 from holdfast.storage import user_path
 from holdfast.units import Seed
 
@@ -31,6 +32,8 @@ def load(name: str | Path, validation: float = 0.1, seed: Seed = 0) -> Splits:
     if str(name) == BUILT_IN:
         return _found_by(name, three_parts(digits(), validation, seed), (validation, seed))
     path = _find(user_path(name, "data"))
+    if what := held_in(path):
+        raise InputError(f"{path} holds {what}, no data: give the set's own name or path")
     read = load_folder if path.is_dir() else load_npz
     return _found_by(name, read(path, validation, seed), (validation, seed))
 
@@ -55,7 +58,8 @@ def _find(name: Path) -> Path:
             return path
     known = {"digits"} | {path.stem for path in home.iterdir()} if home else {"digits"}
     where = "" if home else f"; set {HOME} to the folder that holds {name}.npz"
-    raise InputError(f"unknown data set {str(name)!r}{did_you_mean(str(name), known)}{where}")
+    hint = did_you_mean(str(name), known)
+    raise InputError(f"unknown data set {str(name)!r}, and no such path is here{hint}{where}")
 
 
 def _existing(path: Path) -> Path:

@@ -6,6 +6,7 @@ from importlib import resources
 from typing import Any
 
 from holdfast.errors import ConfigError, StorageError, did_you_mean
+from holdfast.folders import what_lies
 from holdfast.safe_yaml import parse_yaml
 from holdfast.storage import read_file, user_path
 
@@ -39,5 +40,8 @@ def read(name: str) -> tuple[str, str]:
         except UnicodeDecodeError as error:
             raise ConfigError(f"{path} is no text in UTF-8 ({error}): save it as that") from None
     if name not in names():
-        raise ConfigError(f"unknown recipe {name!r}{did_you_mean(name, names())}")
+        there = (
+            f" (it {what_lies(path)}; a file of your own ends in .yaml)" if path.exists() else ""
+        )
+        raise ConfigError(f"unknown recipe {name!r}{there}{did_you_mean(name, names())}")
     return resources.files(__name__).joinpath(f"{name}{SUFFIX}").read_text("utf-8"), name

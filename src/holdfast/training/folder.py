@@ -16,6 +16,7 @@ from typing import Any
 from holdfast.credentials import masked_command
 from holdfast.data import Examples, Stream
 from holdfast.errors import ConfigError, InputError, StorageError
+from holdfast.folders import what_lies
 from holdfast.plain import canonical
 from holdfast.printable import shortened
 from holdfast.storage import parse_json, read_card, read_file, write_atomic, write_card
@@ -115,7 +116,9 @@ def _given(parts: Mapping[str, Examples]) -> str | None:
 def read_run(out: Path) -> dict[str, Any]:
     """Return run.json; InputError if the folder holds no run, StorageError if it was altered."""
     if not (out / "run.json").exists():
-        raise InputError(f"{out} holds no training run: give the folder that training wrote")
+        raise InputError(
+            f"{out} holds no training run: it {what_lies(out)}; give the folder that training wrote"
+        )
     return read_card(out / "run.json", SCHEMA)
 
 
