@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil
@@ -128,10 +129,14 @@ class Remaining:
         total = self._present()
         standing = self._standing_after()
         total += self._stages(self.stage + self._running, standing, again=self.radius > 0)
-        for size in self.chunks[self.chunk + 1 :]:
-            total += self._chunk(size, again=self.radius > 0)
-        later = sum(self._chunk(size, again=True) for size in self.chunks)
-        return total + later * (self.radii - 1 - self.radius)
+        total += self._several(self.chunks[self.chunk + 1 :], again=self.radius > 0)
+        later = self.radii - 1 - self.radius
+        return total + (later * self._several(self.chunks, again=True) if later else 0.0)
+
+    def _several(self, chunks: Sequence[int], *, again: bool) -> float:
+        """Return the seconds of whole chunks; those of one size, all but the last, take the same."""
+        sizes = Counter(chunks)
+        return sum(count * self._chunk(size, again=again) for size, count in sizes.items())
 
     def _present(self) -> float:
         """Return the seconds that the present stage still needs."""
