@@ -134,7 +134,7 @@ class Remaining:
         return total + (later * self._several(self.chunks, again=True) if later else 0.0)
 
     def _several(self, chunks: Sequence[int], *, again: bool) -> float:
-        """Return the seconds of whole chunks; those of one size, all but the last, take the same."""
+        """Return the seconds of whole chunks; all of one size, as most are, take the same."""
         sizes = Counter(chunks)
         return sum(count * self._chunk(size, again=again) for size, count in sizes.items())
 
