@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from holdfast.cli.main import run
@@ -40,3 +42,28 @@ def few_digits(n: int = 60) -> dict[str, NDArray[np.float32]]:
     x, y = load_digits(return_X_y=True)
     x = (x[: n + 12].reshape(-1, 8, 8) / 16).astype(np.float32)
     return {"x_train": x[:n], "y_train": y[:n], "x_test": x[n:], "y_test": y[n : n + 12]}
+
+
+def make_key(path: Path) -> None:
+    """Write an Ed25519 key and its public half, as ssh-keygen does."""
+    ed25519 = pytest.importorskip("cryptography.hazmat.primitives.asymmetric.ed25519")
+    formats = pytest.importorskip("cryptography.hazmat.primitives.serialization")
+    key = ed25519.Ed25519PrivateKey.generate()
+    private = (formats.Encoding.PEM, formats.PrivateFormat.OpenSSH, formats.NoEncryption())
+    path.write_bytes(key.private_bytes(*private))
+    public = (formats.Encoding.OpenSSH, formats.PublicFormat.OpenSSH)
+    path.with_suffix(".pub").write_bytes(key.public_key().public_bytes(*public))
+
+
+def make_onnx(path: Path) -> None:
+    """Write a linear classifier of the digits' size."""
+    onnx = pytest.importorskip("onnx", reason="the extra `onnx` is not installed")
+    pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
+    helper, numbers = onnx.helper, onnx.TensorProto.FLOAT
+    weight = np.random.default_rng(0).normal(size=(64, 10)).astype(np.float32)
+    infos = [helper.make_tensor_value_info(n, numbers, ("N", k)) for n, k in (("x", 64), ("z", 10))]
+    node = helper.make_node("MatMul", ["x", "w"], ["z"])
+    stored = [onnx.numpy_helper.from_array(weight, "w")]
+    graph = helper.make_graph([node], "net", infos[:1], infos[1:], stored)
+    made = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
+    onnx.save(made, path)

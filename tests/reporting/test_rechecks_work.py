@@ -16,7 +16,7 @@ import holdfast as hf
 from holdfast.evaluation import Member
 from holdfast.reporting import print_terminal, to_html, to_markdown, view
 from holdfast.reporting.recheck_command import FUNCTION, Recheck
-from printed import few_digits, next_line, run_line, run_python
+from printed import few_digits, make_onnx, next_line, run_line, run_python
 from tiny import own_network
 
 THREAT = hf.ThreatModel(hf.Linf(eps=0.1))
@@ -165,16 +165,7 @@ def test_a_classifier_of_scikit_learn():
 
 
 def test_an_onnx_file(capsys):
-    pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
-    onnx = pytest.importorskip("onnx", reason="the extra `onnx` is not installed")
-    helper, numbers = onnx.helper, onnx.TensorProto.FLOAT
-    weight = np.random.default_rng(0).normal(size=(64, 10)).astype(np.float32)
-    infos = [helper.make_tensor_value_info(n, numbers, ("N", k)) for n, k in (("x", 64), ("z", 10))]
-    node = helper.make_node("MatMul", ["x", "w"], ["z"])
-    stored = [onnx.numpy_helper.from_array(weight, "w")]
-    graph = helper.make_graph([node], "net", infos[:1], infos[1:], stored)
-    made = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
-    onnx.save(made, "net.onnx")
+    make_onnx(Path("net.onnx"))
     score = hf.ThreatModel(hf.Linf(eps=0.1), knowledge="score")
     found = evaluated(hf.wrap("net.onnx", outputs="logits"), suite=BLIND, threat=score)
     assert found.shell.endswith("--model net.onnx --data some.npz")

@@ -317,7 +317,7 @@ def sign(
     verbs.sign(claim, key, signer, secret)
 
 
-@app.command(epilog=_example("report claims/a claims/b -o report.html"))
+@app.command(epilog=_example("report claims/a claims/mynet -o report.html"))
 def report(
     claims: Annotated[list[Path], typer.Argument(help="Folders of claims.", metavar="CLAIM...")],
     out: Annotated[
