@@ -237,12 +237,12 @@ def test_models_on_the_same_points_are_compared_by_a_paired_test(tmp_path: Path)
     assert near.sentence.startswith("a and b are not told apart: 60.0 % and 60.0 %, a difference")
     assert far.sentence.startswith("a keeps 60.0 %, 30.0 points more than c [2")
     assert (farther.names, farther.paired) == (("b", "c"), True)
-    assert report.conclusion == near.sentence
+    assert report.conclusion == (near.sentence,)
     assert view([claims[0]]).comparisons == ()
     other = make_claim(tmp_path / "d", name="d", n=1000, eps="0.1")
     apart = view([claims[0], other])  # within another set
     assert apart.comparisons == ()
-    assert apart.conclusion == apart.differences != ""
+    assert apart.conclusion == (apart.differences,)
 
 
 def test_a_claim_without_a_number_is_named_and_not_ranked(tmp_path: Path) -> None:
@@ -252,8 +252,8 @@ def test_a_claim_without_a_number_is_named_and_not_ranked(tmp_path: Path) -> Non
     report = view([good, bad, none])
     assert report.comparisons == ()
     assert report.conclusion == (
-        "b is not ranked: its number is not to be relied on (black box stronger). "
-        "c is not ranked: its number is withheld."
+        "b is not ranked: its number is not to be relied on (black box stronger).",
+        "c is not ranked: its number is withheld.",
     )
 
 

@@ -107,13 +107,15 @@ def compare(claims: Sequence[Claim], names: Sequence[str]) -> tuple[Comparison, 
     )
 
 
-def conclude(claims: Sequence[Claim], names: Sequence[str], found: Sequence[Comparison]) -> str:
-    """Return what several claims on the same data say together."""
+def conclude(
+    claims: Sequence[Claim], names: Sequence[str], found: Sequence[Comparison]
+) -> tuple[str, ...]:
+    """Return what several claims on the same data say together, in sentences."""
     parts = [found[0].sentence] if found else []
     for claim, name in zip(claims, names, strict=True):
         if _number(claim) is None:
             parts.append(f"{shortened(name, LONGEST)} is not ranked: {_why(claim)}.")
-    return " ".join(parts)
+    return tuple(parts)
 
 
 def about(found: Sequence[Comparison]) -> str:

@@ -15,8 +15,8 @@ Facts = tuple[tuple[str, str], ...]
 
 def opinion(document: Mapping[str, Any]) -> str:
     """Return how far the number of a claim can be relied on, in one line."""
-    if reason := document["robust_accuracy"].get("withheld"):
-        return f"Withheld: {reason}."
+    if "withheld" in document["robust_accuracy"]:
+        return "Withheld: the attacks could not work on too many of the points."
     statuses = [check["status"] for check in document["checks"]]
     if "fail" in statuses:
         return "Not to be relied on: a check failed."

@@ -33,7 +33,7 @@ def to_markdown(claims: Sequence[Claim], names: Sequence[str] | None = None) -> 
     report = view(claims, names)
     parts = [f"# {_safe(report.title)}"]
     if report.conclusion:
-        parts.append(f"**{_safe(report.conclusion)}**")
+        parts.append(f"**{_safe(' '.join(report.conclusion))}**")
     parts += [_overview(report), *_differences(report)]
     for claim in report.claims:
         parts += _claim(claim)

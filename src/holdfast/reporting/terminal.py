@@ -48,7 +48,7 @@ def print_terminal(
     console.print(Padding(Text(report.title, style="bold"), (1, 0, 0, 0)))
     if report.conclusion:
         style = "yellow" if report.differences else "bold"
-        console.print(Padding(Text(report.conclusion, style=style), (1, 0, 0, 0)))
+        console.print(Padding(Text(" ".join(report.conclusion), style=style), (1, 0, 0, 0)))
     console.print(_overview(report))
     for part in _differences(report):
         console.print(part)

@@ -134,7 +134,7 @@ class Report:
     claims: tuple[ClaimView, ...]
     names_of: str  # whose names the models bear
     differences: str  # why the claims must not be compared, "" when they may be
-    conclusion: str  # of several claims, "" of one
+    conclusion: tuple[str, ...]  # of several claims, in sentences, the most important first
     comparisons: tuple[Comparison, ...]  # of every two models, the best with the next first
     about_comparisons: str
 
@@ -152,18 +152,25 @@ def view(claims: Sequence[Claim], names: Sequence[str] | None = None) -> Report:
     called = [name.shown for name in named]
     differences = obstacles(claims)
     comparisons = () if differences else compare(claims, called)
-    several = len(claims) > 1
     report = Report(
-        title=f"Robustness of {f'{len(claims)} models' if several else called[0]}",
+        title=f"Robustness of {f'{len(claims)} models' if len(claims) > 1 else called[0]}",
         claims=tuple(_claim(c, n, i) for i, (c, n) in enumerate(zip(claims, named, strict=True))),
         names_of=named[0].origin,
         differences=differences,
-        conclusion=(differences or conclude(claims, called, comparisons)) if several else "",
+        conclusion=_conclusion(claims, called, differences, comparisons),
         comparisons=comparisons,
         about_comparisons=about(comparisons) if comparisons else "",
     )
     shown: Report = fit_to_show(report)
     return shown
+
+
+def _conclusion(
+    claims: Sequence[Claim], names: Sequence[str], differences: str, found: Sequence[Comparison]
+) -> tuple[str, ...]:
+    if len(claims) == 1:
+        return ()
+    return (differences,) if differences else conclude(claims, names, found)
 
 
 def nothing_left(idle: Sequence[str]) -> str:
