@@ -44,7 +44,7 @@ def test_an_untouched_claim_holds(claim, net, data):
     assert "at most 12.2 %" in str(proven)
     assert "cannot prove" in str(proven)
     assert "Taken on trust: " in str(proven)
-    assert "the words of the checks, names, dates, versions, machine and command" in str(proven)
+    assert "the words of the checks, names, dates, versions, machine, command" in str(proven)
 
 
 def test_a_rewritten_claim_without_changes_holds(forger, net, data):

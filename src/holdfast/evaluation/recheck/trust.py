@@ -60,7 +60,7 @@ def taken_on_trust(
         "which attack broke which point, and what it cost, within what the attacks can cost",
         *_about_checks(claim, findings),
         *_about_training(document, known),
-        "the words of the checks, names, dates, versions, machine and command",
+        "the words of the checks, names, dates, versions, machine, command, how things were given",
     )
 
 
