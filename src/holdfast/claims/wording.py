@@ -38,7 +38,7 @@ def warnings(document: Mapping[str, Any]) -> list[str]:
         reach = 50 * max(a.interval.high - a.interval.low for a in (clean, most))
         notes.append(
             f"SMALL SAMPLE: on {n:,} points each figure is uncertain by about {reach:.0f} points "
-            "either way: models that lie closer than that are not told apart."
+            "either way: models that lie closer than that need a comparison on the same points."
         )
     if other := document.get("search"):
         notes.append(
