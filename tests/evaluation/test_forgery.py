@@ -125,7 +125,7 @@ def test_the_table_is_not_read_again_for_each_of_very_many_stages(forger, net, d
 
 def test_no_batch_takes_longer_than_the_verifier_waits(claim, net, data, monkeypatch):
     """Also where the forecast is wrong, because the model answers more slowly later on."""
-    monkeypatch.setattr(replays, "seconds_a_batch", lambda setting: 0.0)
+    monkeypatch.setattr(replays, "forecast", lambda setting: {})
     monkeypatch.setattr(replays, "LONGEST", 0.0)
     with pytest.raises(VerificationError, match=r"5 survivors again, .* takes "):
         verify(claim.folder, model=net, data=data)
