@@ -126,5 +126,5 @@ def test_what_a_model_raises_later_is_its_own_error_and_no_hook_stays(call):
 def test_an_attack_that_does_not_fit_the_set_is_refused_in_training_too():
     batch = Batch(X, Y, torch.arange(len(Y)))
     method = hf.Madry(attack=hf.attacks.StAdv(steps=2))
-    with pytest.raises(Unsupported, match="needs a set that is Penalised"):
+    with pytest.raises(Unsupported, match="stadv works in Flow and Recolor, not in Linf"):
         method.perturb(wrap(own_network()), batch, THREAT, Rng(0, batch.ids))

@@ -53,6 +53,16 @@ def a_tenth_of_them(data):
     return from_tensors(x, torch.zeros(100, dtype=torch.int64))
 
 
+def test_every_model_of_a_run_knows_what_it_has_seen(seen, tmp_path):
+    data = seen.take(torch.arange(64))
+    result = hf.train("mlp", data, threat=THREAT, epochs=1, out=tmp_path / "run", quiet=True)
+    for model in (result.model, result.best.model, result.last.model):
+        assert provenance_of(model).check(data).status.value == "fail"
+    with torch.no_grad():
+        next(result.last.model.parameters()).add_(1)
+    assert provenance_of(result.last.model) is None  # it is no longer what the run kept
+
+
 @pytest.mark.parametrize("disguise", [other_ids, other_name, tensors, a_tenth_of_them])
 def test_training_points_are_known_by_their_contents(run, seen, disguise):
     assert status(run, disguise(seen)) == "fail"

@@ -25,7 +25,7 @@ from holdfast.claims import Claim, Signature
 from holdfast.claims import sign as sign_claim
 from holdfast.errors import InputError
 from holdfast.evaluation import Suite, Verification
-from holdfast.evaluation.provenance import provenance_of, remember
+from holdfast.evaluation.provenance import provenance_of
 from holdfast.fitting import fit
 from holdfast.models import Model, wrap
 from holdfast.models.adapter import Channel
@@ -68,7 +68,7 @@ def train(
     """
     method = None if method is None else build("method", method)
     plan = plan or TrainPlan()
-    result = training.train(
+    return training.train(
         model,
         training_parts(train_data, validation, threat.space.range),
         threat=threat,
@@ -82,8 +82,6 @@ def train(
         quiet=quiet,
         command=command,
     )
-    remember(result.model, result.out)
-    return result
 
 
 @checked
@@ -96,9 +94,7 @@ def load(path: str | Path, network: nn.Module | None = None) -> Model:
     run, which = user_path(path), "best"
     if run.name in ("best", "last") and (run / "model.json").exists():
         run, which = run.parent, run.name
-    model = training.load_run(run, which, network)
-    remember(model, run, which)
-    return model
+    return training.load_run(run, which, network)
 
 
 @checked

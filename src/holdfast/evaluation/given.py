@@ -9,6 +9,8 @@ from holdfast.claims import model_digest
 from holdfast.models import Model, Onnx
 from holdfast.models.adapter import UNIT
 from holdfast.models.targets.outputs import Logarithm
+from holdfast.training.folder import read_run
+from holdfast.training.origins import origin_of
 
 # The words for a model, and its digest then: they are no longer those of one that was changed.
 _words: WeakKeyDictionary[Model, tuple[dict[str, Any], str]] = WeakKeyDictionary()
@@ -21,6 +23,11 @@ def note_given(model: Model, **words: Any) -> None:
 
 def given_by(model: Model) -> dict[str, Any]:
     """Return the words that give a model, and what has to be said of one that lives in Python."""
+    origin = origin_of(model)
+    if origin is not None and (origin.run / "run.json").exists():
+        network = read_run(origin.run)["network"]
+        built = {"network": network["type"]} if network else {}
+        return {"run": str(origin.run), "which": origin.which, **built}
     words, digest = _words.get(model, ({}, ""))
     if words and model_digest(model) == digest:
         return words

@@ -7,27 +7,22 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
-from holdfast.claims import model_digest
 from holdfast.claims.contents import METRICS
 from holdfast.data import Examples
-from holdfast.evaluation.given import note_given
 from holdfast.models import Finding, Model
 from holdfast.models.finding import failed, passed, warned
 from holdfast.training.folder import CONTENTS, read_metrics, read_run, read_splits, read_vouched
+from holdfast.training.origins import origin_of
 from holdfast.training.weights import card_of
 
 TRAINING_DATA = "training-data"  # the id of the check
 ALIKE = 0.01  # share of the examples that may look like training examples in an honest set
-
-# Which run a model came from, and its digest then: one that was changed since has no history.
-_origins: WeakKeyDictionary[Model, tuple[Path, str]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,19 +140,12 @@ def _record(run: Path, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dic
     return read_splits(run, settings), hashes
 
 
-def remember(model: Model, run: Path, which: str = "best") -> None:
-    """Take note that `model`, as it is now, is the best or the last one of the run folder `run`."""
-    _origins[model] = (run, model_digest(model))
-    network = read_run(run)["network"]
-    built = {"network": network["type"]} if network else {}
-    note_given(model, run=str(run), which=which, **built)
-
-
 def provenance_of(model: Model) -> Provenance | None:
     """Return the run behind a model, None if there is none or the model was changed since."""
-    run, digest = _origins.get(model, (None, None))
-    if run is None or model_digest(model) != digest or not (run / "run.json").exists():
+    origin = origin_of(model)
+    if origin is None or not (origin.run / "run.json").exists():
         return None
+    run = origin.run
     settings = read_run(run)
     network = settings["network"]
     return Provenance(

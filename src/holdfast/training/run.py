@@ -27,6 +27,7 @@ from holdfast.training import state as checkpoints
 from holdfast.training.folder import metrics_facts, open_run, read_run, write_run
 from holdfast.training.loop import Export, Job, fit
 from holdfast.training.methods import Madry, Method
+from holdfast.training.origins import note_origin
 from holdfast.training.plan import TrainPlan
 from holdfast.training.progress import Progress
 from holdfast.training.setup import NetworkLike, Parts, Setup, prepare
@@ -51,7 +52,9 @@ class Snapshot:
     def model(self) -> Model:
         """Return the model, loaded from its folder when first asked for, in eval mode."""
         network = self.architecture
-        return read_model(self.path, None if network is None else copied(network))
+        model = read_model(self.path, None if network is None else copied(network))
+        note_origin(model, self.path.parent, self.name)
+        return model
 
 
 @dataclass(frozen=True, repr=False)
@@ -166,7 +169,9 @@ def load_run(path: str | Path, which: str = "best", network: nn.Module | None = 
     read_run(path)
     if not (path / which / "model.json").exists():
         raise InputError(f"{path} has no {which} model yet: finish its first epoch with --resume")
-    return read_model(path / which, network)
+    model = read_model(path / which, network)
+    note_origin(model, path, which)
+    return model
 
 
 def _begin(state: TrainState, setup: Setup, out: Path, command: str | None) -> None:
@@ -213,6 +218,7 @@ def _exporter(state: TrainState, setup: Setup, out: Path) -> Export:
 def _result(state: TrainState, setup: Setup, out: Path) -> TrainResult:
     """Put the best weights into the trained network and gather what was kept."""
     read_model(out / "best", setup.model)
+    note_origin(setup.model, out, "best")
     architecture = setup.model.module if setup.spec is None else None
     kept = {
         name: Snapshot(
