@@ -52,7 +52,7 @@ class Rng:
 
     def at(self, step: int, of: int | None = None) -> Rng:
         """Return the source for one step of a search of `of` steps."""
-        return replace(self, step=step, of=of)
+        return Rng(self.seed, self.ids, self.path, step, of)
 
     def take(self, idx: Tensor) -> Rng:
         """Return the source of the examples at positions `idx`; their draws stay what they were."""
@@ -60,7 +60,8 @@ class Rng:
 
     def uniform(self, shape: tuple[int, ...] = (), low: float = 0.0, high: float = 1.0) -> Tensor:
         """Draw (B, *shape) float32 uniformly from [low, high)."""
-        unit = _shift(self._bits(shape, "uniform"), 40)
+        bits = self._bits(shape, "uniform")
+        unit = _shift(bits, 40, out=bits)
         return unit.to(torch.float32).mul_((high - low) / 2**24).add_(low)
 
     def normal(self, shape: tuple[int, ...] = ()) -> Tensor:
@@ -72,18 +73,20 @@ class Rng:
 
     def sign(self, shape: tuple[int, ...] = ()) -> Tensor:
         """Draw (B, *shape) float32 from {-1, +1}."""
-        return _shift(self._bits(shape, "sign"), 63).to(torch.float32).mul_(2).sub_(1)
+        bits = self._bits(shape, "sign")
+        return _shift(bits, 63, out=bits).to(torch.float32).mul_(2).sub_(1)
 
     def integers(self, low: int, high: int, shape: tuple[int, ...] = ()) -> Tensor:
         """Draw (B, *shape) int64 from {low, ..., high - 1}."""
-        return _shift(self._bits(shape, "integers"), 1) % (high - low) + low
+        bits = self._bits(shape, "integers")
+        return _shift(bits, 1, out=bits).remainder_(high - low).add_(low)
 
     def _bits(self, shape: tuple[int, ...], purpose: str) -> Tensor:
         """Return (B, *shape) int64 of 64 random bits each."""
         key = _signed(_word(f"{self.seed}|{self.path}|{self.step}|{purpose}"))
-        start = _mix(_mix(self.ids * _signed(_GOLDEN)) ^ key)  # (B,)
+        start = _mix(_mix(self.ids * _signed(_GOLDEN)).bitwise_xor_(key))  # (B,)
         count = torch.arange(1, math.prod(shape) + 1, device=self.ids.device)
-        bits = _mix(start[:, None] + count * _signed(_GOLDEN))
+        bits = _mix(start[:, None] + count.mul_(_signed(_GOLDEN)))
         return bits.reshape(len(self.ids), *shape)
 
 
@@ -136,12 +139,14 @@ def _signed(word: int) -> int:
     return word - 2**64 if word >= 2**63 else word
 
 
-def _shift(bits: Tensor, by: int) -> Tensor:
+def _shift(bits: Tensor, by: int, out: Tensor | None = None) -> Tensor:
     """Return the bits shifted right without dragging the sign bit along, in memory of their own."""
-    return bits.bitwise_right_shift(by).bitwise_and_((1 << (64 - by)) - 1)
+    return torch.bitwise_right_shift(bits, by, out=out).bitwise_and_((1 << (64 - by)) - 1)
 
 
 def _mix(bits: Tensor) -> Tensor:
-    bits = _shift(bits, 30).bitwise_xor_(bits).mul_(_signed(_MIX_1))
-    bits = _shift(bits, 27).bitwise_xor_(bits).mul_(_signed(_MIX_2))
-    return _shift(bits, 31).bitwise_xor_(bits)
+    """Return the bits mixed, in the memory in which they lie: fresh memory would cost more."""
+    aside = torch.empty_like(bits)
+    bits.bitwise_xor_(_shift(bits, 30, out=aside)).mul_(_signed(_MIX_1))
+    bits.bitwise_xor_(_shift(bits, 27, out=aside)).mul_(_signed(_MIX_2))
+    return bits.bitwise_xor_(_shift(bits, 31, out=aside))

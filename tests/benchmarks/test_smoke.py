@@ -6,47 +6,69 @@ import importlib
 import importlib.util
 import json
 import os
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from holdfast.runtime import threads
+
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = ("torchattacks", "foolbox", "art", "cleverhans")
 
 
-def run(script: str, tmp_path: Path, *arguments: str) -> dict[str, Any]:
-    """Run a benchmark as a user would; return its result file."""
-    out = tmp_path / "result.json"
-    command = [sys.executable, str(ROOT / "benchmarks" / script), "--smoke", "--out", str(out)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    done = subprocess.run(
-        [*command, *arguments],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    result: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
-    assert out.with_suffix(".md").read_text(encoding="utf-8") in done.stdout
-    assert result["environment"]["torch"]
-    assert result["environment"]["threads"] >= 1
-    return result
+def as_main(script: Path) -> None:
+    """Run a script to its end, which is no error."""
+    try:
+        runpy.run_path(str(script), run_name="__main__")
+    except SystemExit as end:
+        if end.code:
+            pytest.fail(f"{script.name} ended with {end.code}")
 
 
-def test_attack_step(tmp_path):
-    result = run("speed/attack_step.py", tmp_path)
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Run a benchmark in its smallest setting, in this process; return its result file."""
+    folder, modules = ROOT / "benchmarks", set(sys.modules)
+    monkeypatch.setattr(sys, "path", [*sys.path])  # scripts put folders there
+    monkeypatch.setattr("holdfast.heap.hold_memory", lambda: False)  # of the process, for good
+    monkeypatch.chdir(tmp_path)
+
+    def run_one(script: str, *arguments: str) -> dict[str, Any]:
+        out = tmp_path / "result.json"
+        monkeypatch.setattr(sys, "path", [str((folder / script).parent), *sys.path])
+        monkeypatch.setattr(sys, "argv", [script, "--smoke", "--out", str(out), *arguments])
+        with threads(None):
+            as_main(folder / script)
+        result: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+        assert out.with_suffix(".md").read_text(encoding="utf-8") in capsys.readouterr().out
+        assert result["environment"]["torch"]
+        assert result["environment"]["threads"] >= 1
+        return result
+
+    yield run_one
+    for name in set(sys.modules) - modules:  # helpers beside a script: others are called alike
+        if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+def test_attack_step(run):
+    result = run("speed/attack_step.py")
     assert {row["kind"] for row in result["rows"]} == {"training", "evaluation"}
     assert all(row["ratio"] > 0 for row in result["rows"])
 
 
-def test_pgd_against_peers(tmp_path):
-    result = run("speed/pgd_vs_peers.py", tmp_path)
+def test_own_loop(run):
+    rows = run("speed/own_loop.py")["rows"]
+    works = {"by hand", "hf.perturb", "by hand, last point scored", "hf.attack"}
+    assert {row["work"] for row in rows} == works
+    assert all(row["ratio"] > 0 for row in rows)
+
+
+def test_pgd_against_peers(run):
+    result = run("speed/pgd_vs_peers.py")
     rows = {row["library"]: row for row in result["rows"]}
     ours = rows["holdfast"]
     assert ours["backward_per_example"] == 2  # as many as steps
@@ -59,8 +81,8 @@ def test_pgd_against_peers(tmp_path):
 
 
 @pytest.mark.slow
-def test_duration(tmp_path):
-    result = run("evaluation/duration.py", tmp_path)
+def test_duration(run):
+    result = run("evaluation/duration.py")
     (row,) = result["suites"]
     assert row["suite"] == "quick"
     assert row["passes_if_nothing_breaks"] == 388  # 21 + 41 + 3 x 42 + 200
@@ -71,46 +93,44 @@ def test_duration(tmp_path):
 
 
 @pytest.mark.slow
-def test_low_precision(tmp_path):
-    result = run("speed/low_precision.py", tmp_path)
+def test_low_precision(run):
+    result = run("speed/low_precision.py")
     assert result["speed"][0]["times_faster"] > 0
     assert abs(result["accuracy"]["difference"]) <= 1 / result["accuracy"]["n"]
 
 
 @pytest.mark.shared
-def test_targets(tmp_path):
+def test_targets(run):
     shared = Path(os.environ.get("HOLDFAST_SHARED", ROOT.parent / "shared"))
     if not (shared / "targets" / "reference.json").is_file():
         pytest.skip("no published networks: set HOLDFAST_SHARED")
     if not os.environ.get("HOLDFAST_DATA"):
         pytest.skip("no MNIST: set HOLDFAST_DATA")
     targets = ("--targets", str(shared / "targets"))
-    result = run("targets/standard_vs_autoattack.py", tmp_path, *targets)
+    result = run("targets/standard_vs_autoattack.py", *targets)
     (row,) = result["rows"]
     assert row["n"] == len(row["bits"]) == 16
     assert row["clean"] == row["reference_clean"]
 
 
-def test_targets_without_networks(tmp_path, monkeypatch):
+def test_targets_without_networks(monkeypatch, capsys):
     monkeypatch.delenv("HOLDFAST_SHARED", raising=False)
-    script = str(ROOT / "benchmarks" / "targets" / "standard_vs_autoattack.py")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    done = subprocess.run(
-        [sys.executable, script], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0
-    assert "nothing compared" in done.stdout
+    script = ROOT / "benchmarks" / "targets" / "standard_vs_autoattack.py"
+    monkeypatch.setattr(sys, "path", [str(script.parent), *sys.path])
+    monkeypatch.setattr(sys, "argv", [str(script)])
+    as_main(script)
+    assert "nothing compared" in capsys.readouterr().out
 
 
 @pytest.mark.shared
-def test_optimality(tmp_path):
+def test_optimality(run, tmp_path):
     shared = Path(os.environ.get("HOLDFAST_SHARED", ROOT.parent / "shared"))
     if not (shared / "targets" / "reference.json").is_file():
         pytest.skip("no published networks: set HOLDFAST_SHARED")
     if not os.environ.get("HOLDFAST_DATA"):
         pytest.skip("no MNIST: set HOLDFAST_DATA")
     work = ("--work", str(tmp_path / "work"), "--targets", str(shared / "targets"))
-    result = run("attacks/optimality.py", tmp_path, *work)
+    result = run("attacks/optimality.py", *work)
     columns = result["rows_columns"].split("|")
     rows = [dict(zip(columns, row.split("|"), strict=True)) for row in result["rows"]]
     rows = [row for row in rows if row["pool"] == "holdfast"]
@@ -118,15 +138,15 @@ def test_optimality(tmp_path):
     assert all(float(row["forward"]) + float(row["backward"]) <= 40 for row in rows)
     assert all(0 <= float(row["xi"]) <= 1 and not row["error"] for row in rows)
     made = sorted((tmp_path / "work").rglob("*.json"))
-    again = run("attacks/optimality.py", tmp_path, *work)  # nothing is run again
+    again = run("attacks/optimality.py", *work)  # nothing is run again
     assert again["rows"] == result["rows"]
     assert sorted((tmp_path / "work").rglob("*.json")) == made
 
 
 @pytest.mark.slow
-def test_speed_of_attacks(tmp_path):
+def test_speed_of_attacks(run, tmp_path):
     work = ("--work", str(tmp_path / "work"))
-    result = run("attacks/speed.py", tmp_path, *work)
+    result = run("attacks/speed.py", *work)
     rows = [row for row in result["rows"] if not row.get("error")]
     assert {row["attack"] for row in rows} == {"pgd Linf", "fmn L2", "square Linf", "boundary L2"}
     for row in rows:
@@ -140,7 +160,7 @@ def test_speed_of_attacks(tmp_path):
             assert row["per_pass"] > 0
     made = sorted((tmp_path / "work").rglob("*.json"))
     assert len(made) == 4
-    again = run("attacks/speed.py", tmp_path, *work)  # nothing is run again
+    again = run("attacks/speed.py", *work)  # nothing is run again
     assert again["rows"] == result["rows"]
 
 

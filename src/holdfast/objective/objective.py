@@ -72,6 +72,7 @@ class Objective:
         self.loss = loss or DEFAULT_LOSS
         self._steer: Tensor | None = None
         self._reference: list[Tensor] = []  # one tensor once it is known, shared by all views
+        self._offered = offered(model)
         self._known: dict[str, Tensor] = {}  # what attacks found out before their search, by name
         self._meter = Meter(len(y), y.device)
         self._rows: Tensor | None = None  # rows of the meter that this view counts in; None: all
@@ -282,7 +283,7 @@ class Objective:
 
     def offers(self, needed: Knowledge) -> bool:
         """Say whether the model that is asked can answer an attack that needs `needed`."""
-        return offered(self.search).grants(needed)
+        return self._offered.grants(needed)
 
     def _allow(self, needed: Knowledge, what: str) -> None:
         if not self.permits(needed):

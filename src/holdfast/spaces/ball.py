@@ -68,11 +68,12 @@ class Ball(ABC):
     def contains(self, x_adv: Tensor) -> Tensor:
         """Audit in float64, (B,) bool: finite, within radius and range, but for rounding."""
         low, high = self.range
-        changed = x_adv.double()
-        inside = (changed >= low) & (changed <= high)  # NaN is in no range
+        flat = x_adv.flatten(1)
+        least, most = flat.amin(1).double(), flat.amax(1).double()
+        inside = (least >= low) & (most <= high)  # NaN is in no range
         slack = 1e-6 * self.radius.double() + 2.0**-24 * max(abs(low), abs(high))
-        near = self.norms(changed - self.x.double()) <= self.radius.double() + slack
-        return inside.flatten(1).all(1) & near
+        near = self.norms(x_adv.double() - self.x) <= self.radius.double() + slack
+        return inside & near
 
     def take(self, idx: Tensor) -> Self:
         """Return the balls around the examples at positions `idx`."""

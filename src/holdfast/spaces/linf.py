@@ -50,12 +50,12 @@ class LinfRegion(Ball):
     def __init__(self, x: Tensor, radius: Tensor, range: tuple[float, float]) -> None:
         Ball.__init__(self, x, radius, range)
         reach = spread(radius, x)
-        self.lowest = (x - reach).clamp_min(range[0])
-        self.highest = (x + reach).clamp_max(range[1])
+        self.lowest = (x - reach).clamp_min_(range[0])
+        self.highest = (x + reach).clamp_max_(range[1])
 
     def scatter(self, at: Rng) -> Tensor:
         noise = at.uniform(tuple(self.x.shape[1:]), -1.0, 1.0).to(self.x.dtype)
-        return self.x + spread(self.radius, self.x) * noise
+        return noise.mul_(spread(self.radius, self.x)).add_(self.x)
 
     def box(self) -> tuple[Tensor, Tensor]:
         """Return the bounds of every coordinate, (B, ...) each."""
