@@ -35,7 +35,7 @@ _TAG = (
     re.compile("<td>"),
 )
 _TAG = re.compile(r"<[^>]+>")
-MANY, LONG = 5, 40  # columns of a table, and characters of a cell
+MANY, FIGURES, LONG = 4, 8, 24  # columns from here, but not from there on; characters of a cell
 
 
 def on_pre_build(**_: Any) -> None:
@@ -79,7 +79,8 @@ def _labelled(found: re.Match[str]) -> str:
     """
     heads = [_TAG.sub("", head).replace('"', "&quot;") for head in _HEAD.findall(found[0])]
     cells = _CELL.findall(found[0])
-    if len(heads) < MANY or max(map(len, (_TAG.sub("", cell) for cell in cells)), default=0) < LONG:
+    longest = max((len(_TAG.sub("", cell)) for cell in cells), default=0)
+    if not MANY <= len(heads) < FIGURES or longest < LONG:
         return found[0]
     labels = itertools.cycle(heads)
     table = re.sub("<td>", lambda _: f'<td data-label="{next(labels)}">', found[0])
