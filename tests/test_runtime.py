@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 import torch
 from torch import nn
 
 from holdfast import runtime
-from holdfast.errors import ConfigError, InputError
+from holdfast.errors import ConfigError, HoldfastWarning, InputError
 
 
 def test_the_cpu_is_found_and_a_missing_device_is_one_error():
@@ -97,6 +98,41 @@ def test_deterministic_copes_with_the_new_settings_of_float32():
         assert (matmul.fp32_precision, conv.fp32_precision) == ("tf32", "ieee")
     finally:
         matmul.fp32_precision, conv.fp32_precision = before
+
+
+@pytest.mark.parametrize("mode", ["default", "warn", "error"])
+def test_deterministic_imports_no_compiler_for_networks_that_are_not_compiled(mode, monkeypatch):
+    """Triton comes with the compiler, and its import ends a process that has TensorFlow."""
+    monkeypatch.delitem(sys.modules, "torch._inductor.config", raising=False)
+    before = torch.get_deterministic_debug_mode()
+    torch.set_deterministic_debug_mode(mode)
+    try:
+        with runtime.deterministic():
+            assert torch.get_deterministic_debug_mode() == 1
+        assert torch.get_deterministic_debug_mode() == ["default", "warn", "error"].index(mode)
+    finally:
+        torch.set_deterministic_debug_mode(before)
+    assert "torch._inductor.config" not in sys.modules
+
+
+def test_what_may_end_the_process_is_said_before(monkeypatch):
+    monkeypatch.setattr(runtime, "find_spec", lambda name: name)
+    monkeypatch.delitem(sys.modules, "triton", raising=False)
+    runtime.warn_of_tensorflow()
+    monkeypatch.setitem(sys.modules, "tensorflow", torch)
+    with pytest.warns(HoldfastWarning, match="import triton before TensorFlow"):
+        runtime.warn_of_tensorflow()
+    monkeypatch.setitem(sys.modules, "triton", torch)
+    runtime.warn_of_tensorflow()
+
+
+def test_deterministic_tells_the_compiler_that_is_there():
+    config = pytest.importorskip("torch._inductor.config")
+    if not hasattr(config, "deterministic"):
+        pytest.skip("needs PyTorch 2.9")
+    with runtime.deterministic():
+        assert config.deterministic
+    assert not config.deterministic
 
 
 def test_deterministic_switches_autocast_off():

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from holdfast.copying import copied
-from holdfast.errors import ConfigError, InputError, did_you_mean
+from holdfast.errors import ConfigError, HoldfastWarning, InputError, did_you_mean, outside
+
+_WARN = 1  # PyTorch's deterministic mode that warns where it has to do without
 
 Setting = tuple[Any, str, Any]
 """A setting of PyTorch: the object that holds it, its name, a value."""
@@ -110,8 +115,7 @@ def deterministic() -> Iterator[None]:
     """
     # cuBLAS reads this when its first handle is made; it costs some device memory, hence not global
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    enabled = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    mode = torch.get_deterministic_debug_mode()
     exact = [
         *_float32_settings(),
         (torch.backends.cudnn, "benchmark", False),
@@ -121,15 +125,39 @@ def deterministic() -> Iterator[None]:
     before = _read(exact)
     try:
         _assign(exact)
-        torch.use_deterministic_algorithms(True, warn_only=True)
+        _set_deterministic(_WARN)
         with ExitStack() as stack:
             for kind in ("cpu", "cuda"):
                 if torch.is_autocast_enabled(kind):
                     stack.enter_context(torch.autocast(kind, enabled=False))
             yield
     finally:
-        torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
+        _set_deterministic(mode)
         _assign(before)
+
+
+def _set_deterministic(mode: int) -> None:
+    """Set PyTorch's mode: 0 off, 1 with a warning, 2 with an error where there is no such form.
+
+    `use_deterministic_algorithms` also tells the compiler, and imports it for that: with Triton,
+    whose import ends the process once TensorFlow was imported, since both bring an LLVM. Without
+    compiled networks there is no compiler to tell.
+    """
+    if "torch._inductor.config" in sys.modules:
+        torch.use_deterministic_algorithms(mode > 0, warn_only=mode == _WARN)
+    else:
+        torch.set_deterministic_debug_mode(mode)
+
+
+def warn_of_tensorflow() -> None:
+    """Warn where PyTorch's optimizers are about to import Triton after TensorFlow was imported."""
+    if "tensorflow" in sys.modules and "triton" not in sys.modules and find_spec("triton"):
+        warnings.warn(
+            "TensorFlow was imported, and PyTorch's optimizers import Triton: with TensorFlow 2.20 "
+            "and later that ends the process; if it does, import triton before TensorFlow",
+            HoldfastWarning,
+            stacklevel=outside(),
+        )
 
 
 def _float32_settings() -> list[Setting]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from collections import UserDict
 from types import SimpleNamespace
 
 import numpy as np
@@ -43,12 +44,42 @@ def test_one_logit_becomes_the_pair_zero_and_z(shape):
 
 @pytest.mark.parametrize(
     "pack",
-    [lambda x: SimpleNamespace(logits=x), lambda x: {"logits": x, "loss": None}],
-    ids=["object", "dict"],
+    [
+        lambda x: SimpleNamespace(logits=x),
+        lambda x: {"logits": x, "loss": None},
+        lambda x: UserDict(logits=x),
+    ],
+    ids=["object", "dict", "mapping"],
 )
 def test_logits_are_unwrapped(pack):
     x = torch.rand(5, 4)
     assert torch.equal(wrap(Returns(pack))(x), x)
+
+
+class Second(nn.Module):
+    def forward(self, input_ids=None, pixel_values=None):
+        return 2 * pixel_values
+
+
+class Alone(nn.Module):
+    def forward(self, *, pixel_values, labels=None):
+        return 2 * pixel_values
+
+
+class First(nn.Module):
+    def forward(self, pixel_values, labels=None):
+        return 2 * pixel_values
+
+
+@pytest.mark.parametrize("kind", [Second, Alone, First])
+def test_pixel_values_are_given_by_name_where_they_do_not_come_first(kind):
+    x, net = torch.rand(5, 4), kind()
+    model = wrap(net)
+    assert torch.equal(model(x), 2 * x)
+    assert model.title == kind.__name__
+    assert model.network is net
+    assert (model.module is net) == (kind is First)
+    assert torch.equal(wrap(net, outputs="probabilities")(x[:0]), x[:0].log())
 
 
 @pytest.mark.parametrize(

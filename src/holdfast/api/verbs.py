@@ -28,7 +28,7 @@ from holdfast.evaluation import Suite, Verification
 from holdfast.evaluation.provenance import provenance_of
 from holdfast.fitting import fit
 from holdfast.models import Model, wrap
-from holdfast.models.adapter import Channel
+from holdfast.models.normalization import Channel
 from holdfast.plain import build
 from holdfast.storage import user_path, write_atomic
 from holdfast.threat import ThreatModel

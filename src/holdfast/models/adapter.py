@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,8 @@ from holdfast.arguments import checked
 from holdfast.context import ask
 from holdfast.copying import copied
 from holdfast.errors import InputError
-from holdfast.inputs import to_tensor
+from holdfast.models.normalization import Channel, per_channel, statistics
+from holdfast.models.pixel_values import ByName, by_name
 from holdfast.models.targets.base import BlackBox
 from holdfast.models.targets.choice import target_of
 from holdfast.models.targets.keras import KerasNetwork, is_keras
@@ -22,9 +23,6 @@ from holdfast.models.targets.outputs import Logarithm, checked_outputs
 from holdfast.outline import LONG
 from holdfast.printable import printable, shortened
 from holdfast.units import Bounds, Count
-
-Channel = float | Sequence[float] | Tensor
-"""One number, or one per channel."""
 
 UNIT = (0.0, 1.0)
 _LONG_NUMBER = re.compile(r"\d+\.\d{7,}(e-?\d+)?")
@@ -69,7 +67,7 @@ class Model(nn.Module):
     def normalised(self, x: Tensor) -> Tensor:
         """Return what the network itself is given for x (N, ...)."""
         if self.mean is not None and self.std is not None:
-            x = (x - _per_channel(self.mean, x)) / _per_channel(self.std, x)
+            x = (x - per_channel(self.mean, x)) / per_channel(self.std, x)
         weights = next(self.module.parameters(), None)
         if weights is not None and weights.dtype in _CAST:
             x = x.to(weights.dtype)
@@ -100,7 +98,8 @@ class Model(nn.Module):
     def title(self) -> str:
         """Return what claims call the network."""
         inner = self.module
-        inner = inner.module if isinstance(inner, Logarithm) else inner
+        while isinstance(inner, Logarithm | ByName):
+            inner = inner.module
         if isinstance(inner, BlackBox | KerasNetwork):
             return inner.title
         return type(inner).__name__
@@ -109,7 +108,7 @@ class Model(nn.Module):
     def network(self) -> nn.Module:
         """Return the user's own network, without what `wrap` put around it."""
         inner = self.module
-        while isinstance(inner, Logarithm | KerasNetwork):
+        while isinstance(inner, Logarithm | KerasNetwork | ByName):
             inner = inner.module
         return inner
 
@@ -147,8 +146,9 @@ def wrap(
 
     `normalize=(mean, std)` is applied inside, in the units of `range`; each is one number, one per
     channel, or shaped like one example. The network may return logits (N, K), one logit (N,) or
-    (N, 1) (which becomes the pair (0, z)), an object with `.logits`, or a dict with "logits". A
-    wrapped model is returned as it is.
+    (N, 1) (which becomes the pair (0, z)), an object with `.logits`, or a dict with "logits". One
+    that has an argument `pixel_values` gets its inputs by that name. A wrapped model is returned as
+    it is.
 
     What is no `torch.nn.Module` is asked as a black box, without a gradient: a function of arrays,
     a scikit-learn classifier, an ONNX file or session, a Keras model, a URL, or one of the targets
@@ -160,7 +160,7 @@ def wrap(
         said = outputs is not None or num_classes is not None
         _refuse_rewrapping(model, normalize, range, said=said)
         return model
-    mean, std = _statistics(normalize)
+    mean, std = statistics(normalize)
     return Model(_module_of(model, outputs, num_classes), mean, std, range)
 
 
@@ -174,7 +174,7 @@ def _module_of(model: Any, outputs: str | None, num_classes: int | None) -> nn.M
             "knowledge='decision' in the threat model"
         )
     model = differentiable(model)
-    module = KerasNetwork(model) if is_keras(model) else model
+    module = KerasNetwork(model) if is_keras(model) else ByName(model) if by_name(model) else model
     return Logarithm(module) if outputs == "probabilities" else module
 
 
@@ -261,52 +261,14 @@ def as_logits(output: Any, n: int) -> Tensor:
 def _unwrap(output: Any) -> Tensor:
     if isinstance(output, Tensor):
         return output
-    inner = output.get("logits") if isinstance(output, dict) else getattr(output, "logits", None)
+    named = isinstance(output, Mapping)
+    inner = output.get("logits") if named else getattr(output, "logits", None)
     if isinstance(inner, Tensor):
         return inner
     raise InputError(
         f"the model must return a tensor, an object with .logits or a dict with 'logits', "
         f"got {type(output).__name__}: return the logits alone"
     )
-
-
-def _per_channel(statistic: Tensor, x: Tensor) -> Tensor:
-    """Shape a statistic so that it broadcasts over a batch (N, C, ...)."""
-    if statistic.dim() == 0:
-        return statistic
-    if statistic.dim() == 1:
-        statistic = statistic.view(-1, *[1] * (x.dim() - 2))
-    if statistic.shape[0] != x.shape[1]:
-        raise InputError(
-            f"normalize has {statistic.shape[0]} channels, got inputs of shape "
-            f"{tuple(x.shape)}: give one number, or one per channel of x (N, C, ...)"
-        )
-    return statistic
-
-
-def _statistics(normalize: tuple[Channel, Channel] | None) -> tuple[Tensor | None, Tensor | None]:
-    if normalize is None:
-        return None, None
-    try:
-        mean, std = (
-            to_tensor(statistic, "normalize").detach().float().clone() for statistic in normalize
-        )
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(
-            f"normalize must be a pair (mean, std) of numbers, one or one per channel, "
-            f"got {normalize!r}"
-        ) from error
-    if not (mean.isfinite().all() and std.isfinite().all() and (std > 0).all()):
-        raise InputError(
-            f"normalize needs finite means and std > 0, "
-            f"got mean {mean.tolist()} and std {std.tolist()}: check their order (mean, std)"
-        )
-    if mean.dim() and std.dim() and mean.shape != std.shape:
-        raise InputError(
-            f"normalize needs a mean and a std of the same length, "
-            f"got shapes {tuple(mean.shape)} and {tuple(std.shape)}"
-        )
-    return mean, std
 
 
 def _refuse_rewrapping(

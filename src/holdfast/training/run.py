@@ -19,7 +19,7 @@ from holdfast.data import Examples
 from holdfast.errors import InputError
 from holdfast.interruption import interruptible
 from holdfast.models import Model
-from holdfast.models.adapter import Channel
+from holdfast.models.normalization import Channel
 from holdfast.printable import printable
 from holdfast.storage import user_path
 from holdfast.threat import ThreatModel

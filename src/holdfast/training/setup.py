@@ -24,7 +24,7 @@ from holdfast.models import (
     inspect,
     wrap,
 )
-from holdfast.models.adapter import Channel
+from holdfast.models.normalization import Channel
 from holdfast.plain import build, describe
 from holdfast.rng import Rng, own_randomness
 from holdfast.threat import Targeted, ThreatModel
@@ -175,6 +175,7 @@ def prepare(
     device: str | torch.device | None,
 ) -> Setup:
     """Return the run, or raise InputError or ConfigError for what cannot be trained."""
+    runtime.warn_of_tensorflow()
     examples, held_out = (data.train, data.validation) if isinstance(data, Splits) else data
     if isinstance(network, Model):
         model = wrap(network, normalize)
