@@ -29,11 +29,6 @@ _MATH = re.compile(r'<(div|span) class="arithmatex">\\[\[(](.*?)\\[\])]</\1>', r
 
 _TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
 _HEAD, _CELL = re.compile(r"<th>(.*?)</th>"), re.compile(r"<td>(.*?)</td>")
-_TAG = (
-    re.compile(r"<th>(.*?)</th>"),
-    re.compile(r"<td>(.*?)</td>"),
-    re.compile("<td>"),
-)
 _TAG = re.compile(r"<[^>]+>")
 MANY, FIGURES, LONG = 4, 8, 24  # columns from here, but not from there on; characters of a cell
 
