@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import cache
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.spaces import PixelL0
 from holdfast.threat import Counting, Knowledge, Paintable, ThreatModel
+from small_nets import batch, mlp
 
 ATTACKS = small_attacks()
 
@@ -42,6 +44,16 @@ def each_of(attacks):
 
 
 every_attack = each_of(ATTACKS)
+
+
+@cache
+def plain(attack, space):
+    """Return what an attack finds for eight examples as they come; several tests compare with it.
+
+    `batch(mlp(SHAPE), SHAPE)` are the examples.
+    """
+    net = mlp(SHAPE)
+    return run(attack, space, net, *batch(net, SHAPE))
 
 
 def run(attack, space, net, x, y, ids=None, **more):

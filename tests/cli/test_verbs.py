@@ -64,7 +64,7 @@ def test_train_resumes_and_says_when_it_needs_to(holdfast):
 
 def test_ctrl_c_prints_the_command_that_resumes(holdfast, tmp_path):
     words = ["train", "digits_linf", "--model", "mlp", "--out", "runs/a b"]
-    words += ["--set", "plan.epochs=30"]
+    words += ["--set", "plan.epochs=12"]
     command = [sys.executable, "-m", "holdfast.cli"]
     options = {"cwd": tmp_path, "env": with_source(), "text": True}
     started = subprocess.Popen(
@@ -77,7 +77,7 @@ def test_ctrl_c_prints_the_command_that_resumes(holdfast, tmp_path):
     started.send_signal(signal.SIGINT)
     _, err = started.communicate(timeout=240)
     assert started.returncode == 130, err
-    again = "holdfast train digits_linf --model mlp --out 'runs/a b' --resume --set plan.epochs=30"
+    again = "holdfast train digits_linf --model mlp --out 'runs/a b' --resume --set plan.epochs=12"
     assert again in " ".join(err.split())
     ran = holdfast(*words, "--resume", "--quiet")
     assert ran.status == 0, ran.err
