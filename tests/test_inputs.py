@@ -7,6 +7,7 @@ import torch
 import holdfast as hf
 from holdfast.errors import InputError
 from holdfast.inputs import check_input
+from tiny import own_network
 
 X = torch.rand(6, 1, 4, 4)
 Y = torch.arange(6) % 3
@@ -46,6 +47,15 @@ def test_the_divisor_is_the_one_of_the_values_seen(x, words):
         check_input(x, torch.zeros(2, dtype=torch.long))
     assert "\n" not in str(caught.value)
     assert "255" in words or "255" not in str(caught.value)
+
+
+def test_text_labels_of_a_part_without_a_class_are_numbered_as_the_error_says():
+    """`unique` of that part, which the error named before, would have numbered others."""
+    names, y = np.array(["ant", "bee", "cat"]), np.array(["cat", "ant"])
+    with pytest.raises(InputError, match=r"np\.searchsorted\(names, y\) .* sorted names") as caught:
+        hf.attack(own_network(), X[:2], y, threat=hf.ThreatModel(hf.Linf(eps=0.1)))
+    assert "unique" not in str(caught.value)
+    assert np.searchsorted(names, y).tolist() == [2, 0]
 
 
 @pytest.mark.parametrize(

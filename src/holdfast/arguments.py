@@ -209,6 +209,12 @@ def instead(name: str, names: Collection[str]) -> str:
     ours = [our for our, theirs in _OURS.items() if name in theirs and our in names]
     if ours:
         return f"; here it is called {ours[0]!r}"
+    inner = [our for our in ("steps", "step_size") if name == our or name in _OURS[our]]
+    if inner and "attack" in names:
+        value = {"steps": "10", "step_size": "0.25"}[inner[0]]
+        return f"; it belongs to the attack: attack=PGD({inner[0]}={value})"
+    if name in ("optimizer", "schedule") and "plan" in names:
+        return f"; it belongs to the plan: plan=TrainPlan({name}=...)"
     if name in _ELSEWHERE and name not in names:
         return f"; {_ELSEWHERE[name]}"
     return did_you_mean(name, [known for known in names if known != "self"])

@@ -84,9 +84,15 @@ class Interrupted(KeyboardInterrupt):
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of what an error says; other people's may say many, or nothing."""
+    """Return the first line that says what is wrong; other people's may say many, or nothing.
+
+    Keras writes where it was first, and what happened, in bold, below.
+    """
     text = error.msg if isinstance(error, SyntaxError) else str(error)
-    return next(iter(text.strip().splitlines()), "without a message")
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].startswith("Exception encountered when calling"):
+        lines = [lines[1].replace("\x1b[1m", "").replace("\x1b[0m", "")]
+    return next(iter(lines), "without a message")
 
 
 def in_one_line(error: BaseException) -> str:

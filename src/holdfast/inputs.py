@@ -65,7 +65,8 @@ def _native(value: Any, name: str) -> NDArray[Any]:
     if array.dtype.kind not in "biuf":
         raise InputError(
             f"{name} must be an array of numbers, got one of {_in_short(array.dtype)}: "
-            "pass numbers; np.unique(y, return_inverse=True)[1] numbers the classes"
+            "pass numbers; np.searchsorted(names, y) numbers every part alike, names being the "
+            "sorted names of all classes (classes_ of a scikit-learn classifier)"
         )
     wanted = array.dtype.newbyteorder("=")
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:

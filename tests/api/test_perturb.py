@@ -82,6 +82,12 @@ class Refuses(nn.Module):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
 
+class RefusesAsKeras(nn.Module):
+    def forward(self, x):
+        where = "Exception encountered when calling Sequential.call()."
+        raise ValueError(f"{where}\n\n\x1b[1mInput 0 wants axis -1 of 3\x1b[0m\n\nArguments: ...")
+
+
 class RefusesLater(nn.Module):
     def __init__(self):
         super().__init__()
@@ -96,6 +102,12 @@ class RefusesLater(nn.Module):
 
 CASES = {
     "another shape": (Refuses(), Y, InputError, r"the model cannot take torch.float32 inputs \(N"),
+    "in Keras's words": (
+        RefusesAsKeras(),
+        Y,
+        InputError,
+        "ValueError: Input 0 wants axis -1 of 3$",
+    ),
     "a softmax": (probabilities(), Y, InputError, "the model returns probabilities"),
     "a label without a logit": (own_network(), Y + 10, InputError, r"labels must be in 0\.\.9"),
     "a black box": (

@@ -70,6 +70,15 @@ SLIPS = {
     "n_iter": (lambda: attacks.MIFGSM(n_iter=10), "here it is called 'steps'"),
     "capitals": (lambda: attacks.APGD(loss="DLR"), "did you mean .dlr."),
     "n_restarts": (lambda: attacks.APGD(n_restarts=5), "it wraps an attack: Restarts"),
+    "steps for a method": (lambda: hf.Madry(steps=3), r"to the attack: attack=PGD\(steps=10\)"),
+    "alpha for a verb": (
+        lambda: hf.attack(own_network(), X, Y, alpha=0.1),
+        r"to the attack: attack=PGD\(step_size=0\.25\)",
+    ),
+    "an optimizer for a run": (
+        lambda: hf.train("mlp", "digits", optimizer=hf.Adam()),
+        r"to the plan: plan=TrainPlan\(optimizer=",
+    ),
     "nb_iter": (lambda: attacks.FMN(nb_iter=10), "here it is called 'steps'"),
     "n_queries": (lambda: attacks.Square(n_queries=10), "here it is called 'queries'"),
     "learning_rate": (lambda: hf.SGD(learning_rate=0.1), "here it is called 'lr'"),

@@ -84,7 +84,11 @@ def test_gradient_members_fail_and_nothing_reads_as_robust(run, data, tmp_path, 
     bars = {bar["name"]: bar for bar in claim.waterfall}
     assert bars["pgd"]["failed"] == bars["pgd"]["entered"] > 0
     assert bars["pgd"]["forward"] == bars["pgd"]["queries"] == 0
-    assert {check["id"]: check["status"] for check in claim.checks}["unmoved"] == "warn"
+    unmoved = next(check for check in claim.checks if check["id"] == "unmoved")
+    assert unmoved["status"] == "warn"
+    assert "does not give what pgd needs" in unmoved["message"]
+    assert "suite='score'" in unmoved["remedy"]  # and no other loss, which would not help
+    assert "DLR" not in str(claim)
     assert "black-box-stronger" not in {check["id"] for check in claim.checks}
     verify(tmp_path / "claim", model=scores(), data=data)
 

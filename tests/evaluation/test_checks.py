@@ -56,8 +56,8 @@ def test_binomial_tail():
 
 
 def test_members_that_could_not_move_are_named():
-    assert unmoved(bars(1000, 1, 0, failed=10)).status.value == "pass"
-    finding = unmoved(bars(1000, 1, 0, failed=11))
+    assert unmoved(MEMBERS, bars(1000, 1, 0, failed=10)).status.value == "pass"
+    finding = unmoved(MEMBERS, bars(1000, 1, 0, failed=11))
     assert finding.status.value == "warn"
     assert "pgd could not move on 11 of the 1,000" in finding.message
 

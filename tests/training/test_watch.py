@@ -53,6 +53,12 @@ def test_entropy_of_unbalanced_and_smoothed_labels():
     assert watch.label_entropy(torch.tensor([90, 10]), 0.2) == pytest.approx(expected)
 
 
+def test_the_advice_after_a_constant_predictor_speaks_of_sgd_alone():
+    said = watch.explain("constant-predictor", {"epoch": 3}, None)
+    assert "learning rate of SGD alone does not" in said
+    assert "AdamW" in said  # with which small transformers learn where SGD does not
+
+
 def test_one_slow_epoch_does_not_stop_a_run():
     constant, fine = {"event": "constant-predictor"}, {"event": None}
     assert not watch.stops([constant], 5)

@@ -90,7 +90,7 @@ def explain(event: str, record: Record, best: Record | None) -> str:
         return (
             f"constant predictor in epoch {epoch}: one class for everything, the loss of guessing"
             f"{kept}; R+FGSM instead of PGD or a smaller eps to begin with helps, a lower "
-            "learning rate alone does not"
+            "learning rate of SGD alone does not; a transformer wants AdamW(lr=0.001) in the plan"
         )
     if event == Event.DIVERGED:
         return f"the loss is not finite in epoch {epoch}{kept}; try a lower lr or clip=1.0"

@@ -20,7 +20,7 @@ def diagnose(members: Sequence[Member], bars: Sequence[Bar], marginal: int) -> l
     members: those that the model could answer. marginal: examples that end as ties.
     """
     known = black_box_stronger(members, bars)
-    return [unmoved(bars), ties(bars, marginal), *([known] if known else [])]
+    return [unmoved(members, bars), ties(bars, marginal), *([known] if known else [])]
 
 
 __all__ = ["above_chance", "black_box_stronger", "diagnose", "settings", "ties", "unmoved"]
