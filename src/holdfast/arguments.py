@@ -38,7 +38,7 @@ _OURS: dict[str, tuple[str, ...]] = {
     "decay": ("mu", "decay_factor"),
     "momentum": ("mu", "beta"),
     "lr": ("learning_rate", "alpha"),
-    "eps": ("epsilon", "epsilons", "radius"),
+    "eps": ("epsilon", "epsilons", "radius", "radii", "curve"),
     "weight_decay": ("wd",),
     "batch_size": ("bs", "batch"),
     "epochs": ("n_epochs", "num_epochs", "nb_epochs"),

@@ -75,6 +75,10 @@ SLIPS = {
         lambda: hf.attack(own_network(), X, Y, alpha=0.1),
         r"to the attack: attack=PGD\(step_size=0\.25\)",
     ),
+    "a curve": (
+        lambda: hf.evaluate(own_network(), (X, Y), curve=[0.1, 0.2]),
+        "curve'; here it is called 'eps'",
+    ),
     "an optimizer for a run": (
         lambda: hf.train("mlp", "digits", optimizer=hf.Adam()),
         r"to the plan: plan=TrainPlan\(optimizer=",
