@@ -219,3 +219,13 @@ def test_bad_examples_are_refused_before_the_model_runs():
         inspect(wrap(Through()), X * 255, Y)
     with pytest.raises(InputError, match=r"0\.\.2, got 3"):
         inspect(wrap(Through()), X, Y + 1)
+
+
+def test_images_with_channels_last_are_told_how_to_turn():
+    network = nn.Sequential(nn.Conv2d(3, 2, 3), nn.Flatten(), nn.LazyLinear(3))
+    network(torch.zeros(1, 3, 8, 8))
+    with pytest.raises(InputError, match=r"pass x\.permute\(0, 3, 1, 2\)$"):
+        check_logits(wrap(network), torch.rand(4, 8, 8, 3), torch.zeros(4, dtype=torch.long))
+    with pytest.raises(InputError) as caught:
+        check_logits(wrap(network), torch.rand(4, 3, 9, 9), torch.zeros(4, dtype=torch.long))
+    assert "permute" not in str(caught.value)

@@ -75,3 +75,14 @@ def test_a_fall_that_recovers_does_not_stop_a_run():
     assert not watch.stops([fine, fall, fall], 10)
     assert not watch.stops([fall, fall, fine], 10)
     assert watch.stops([fine, fall, fall, fall], 10)
+
+
+@pytest.mark.parametrize(("clean", "named"), [(0.80, "catastrophic overfitting"), (0.11, "clean")])
+def test_a_fall_of_clean_accuracy_too_is_not_called_overfitting(clean, named):
+    best = {"epoch": 2, "event": None, "clean": 0.463, "robust": 0.357}
+    record = {"epoch": 3, "event": watch.Event.OVERFITTING, "clean": clean, "robust": 0.017}
+    said = watch.explain(watch.Event.OVERFITTING, record, best)
+    assert named in said
+    assert ("overfitting" in said) is (clean > 0.5)
+    assert "35.7%" in said
+    assert "the weights of epoch 2" in said

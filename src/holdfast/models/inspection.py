@@ -103,7 +103,9 @@ def _first_logits(model: Model, x: Tensor) -> Tensor:
 def cannot_take(x: Tensor, error: Exception) -> InputError:
     """Return the error for a model that raised one when it was asked about x (N, ...)."""
     shape = f"(N, {', '.join(map(str, x.shape[1:]))})"
-    return InputError(f"the model cannot take {x.dtype} inputs {shape}: {in_one_line(error)}")
+    last = x.ndim == 4 and x.shape[3] in (1, 3) and x.shape[1] > 4  # images (N, H, W, C)
+    fix = "; if it wants channels first, pass x.permute(0, 3, 1, 2)" if last else ""
+    return InputError(f"the model cannot take {x.dtype} inputs {shape}: {in_one_line(error)}{fix}")
 
 
 def _no_numbers(logits: Tensor) -> Tensor:

@@ -81,6 +81,14 @@ def explain(event: str, record: Record, best: Record | None) -> str:
     kept = f"; the weights of epoch {best['epoch']} are the model" if best and good else ""
     if event == Event.OVERFITTING:
         assert best is not None, "a fall needs something to fall from"
+        if record["clean"] < best["clean"] / 2:  # overfitting to the attack leaves it high
+            return (
+                f"collapse in epoch {epoch}: clean validation accuracy fell from "
+                f"{best['clean']:.1%} to {record['clean']:.1%} and robust from "
+                f"{best['robust']:.1%} to {record['robust']:.1%}{kept}, unless a later one is "
+                "better; the network itself stopped learning: a smaller eps to begin with or "
+                "clip=1.0 in the plan may help"
+            )
         return (
             f"catastrophic overfitting in epoch {epoch}: robust validation accuracy fell from "
             f"{best['robust']:.1%} to {record['robust']:.1%}{kept}, unless a later one is better; "
