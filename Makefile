@@ -49,6 +49,10 @@ $(VENV)/.docs: pyproject.toml | $(VENV)/.ready
 	$(PIP) install -q -e ".[docs]"
 	touch $@
 
+$(VENV)/.integrations: pyproject.toml | $(VENV)/.ready
+	$(PIP) install -q -e ".[integrations]"
+	touch $@
+
 $(VENV)/.bench: pyproject.toml | $(VENV)/.ready
 	$(PIP) install -q -e ".[bench]"
 	touch $@
@@ -56,7 +60,7 @@ $(VENV)/.bench: pyproject.toml | $(VENV)/.ready
 demo: $(VENV)/.ready
 	$(BIN)/holdfast demo --out $(DEMO_OUT)
 
-test: $(VENV)/.ready
+test: $(VENV)/.ready $(VENV)/.integrations
 	$(PY) -m pytest -q -n $(WORKERS) --dist worksteal
 
 check: $(VENV)/.ready
