@@ -34,7 +34,7 @@ FRAMEWORKS = {
     "own_loop_trainer": ("transformers", "accelerate"),
     "own_loop_keras": ("keras",),
 }
-SLOW = {"own_loop_trainer"}  # its import alone takes six seconds
+SLOW = {"own_loop_trainer"}  # seconds of imports, as Lightning's: one of the two runs by default
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
 
 
