@@ -66,7 +66,7 @@ def network_of(settings: Any) -> Any:
                 "package.module:function"
             )
         return settings.network
-    return _users_own(settings.model, settings.weights)
+    return _users_own(settings.model, settings.weights, settings.seed)
 
 
 def model_of(
@@ -212,9 +212,9 @@ def _run(name: str) -> Path:
     return path.parent if (path / "model.json").exists() else path
 
 
-def _users_own(name: str, weights: str | None) -> nn.Module:
+def _users_own(name: str, weights: str | None, seed: int = 0) -> nn.Module:
     """Return a user's network; its weights may also lie in the folder of a run that trained it."""
-    module = load_user_model(name)
+    module = load_user_model(name, seed=seed)
     if weights is None:
         return module
     if is_run(weights):

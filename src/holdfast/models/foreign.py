@@ -21,24 +21,29 @@ from torch import Tensor, nn
 
 from holdfast.arguments import checked
 from holdfast.errors import HoldfastError, InputError, first_line, in_one_line
+from holdfast.rng import own_randomness
 from holdfast.storage import user_path
+from holdfast.units import Seed
 
 _NESTS = ("state_dict", "model_state_dict", "model", "net")  # where trainers put the weights
 _PREFIXES = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before each name
 
 
 @checked
-def load_user_model(path: str, weights: str | Path | None = None) -> nn.Module:
+def load_user_model(path: str, weights: str | Path | None = None, *, seed: Seed = 0) -> nn.Module:
     """Return the network that `path` ("package.module:function") builds, with `weights` loaded.
 
     The function is called without arguments; a module instance is taken as it is. The working
-    folder counts as importable. Raises InputError if there is no such function, if it or its module
+    folder counts as importable. seed: of the weights that are drawn while it is built; the global
+    generators stay as they are. Raises InputError if there is no such function, if it or its module
     raises, if it does not return a torch.nn.Module, or if the weights do not fit.
     """
     with _working_folder_importable():
-        made = _find(path)
+        with own_randomness(torch.device("cpu"), seed, "import"):
+            made = _find(path)
         if callable(made) and not isinstance(made, nn.Module):
-            made = _call(made, path)
+            with own_randomness(torch.device("cpu"), seed, "build"):
+                made = _call(made, path)
     if not isinstance(made, nn.Module):
         raise InputError(
             f"{path} must return a torch.nn.Module, got {type(made).__name__}: of another kind of "

@@ -35,7 +35,7 @@ class ThreatModel:
         if isinstance(value, Space):
             return f"that is the set alone: write ThreatModel({type(value).__name__}(...))"
         plain = isinstance(value, dict) and "space" in value
-        return None if plain else "write ThreatModel(Linf(eps='8/255'))"
+        return None if plain else "write ThreatModel(Linf(eps='8/255')), in a file linf:8/255"
 
     @property
     def digest(self) -> str:
