@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import sys
 
@@ -7,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from holdfast import runtime
-from holdfast.errors import ConfigError, HoldfastWarning, InputError
+import holdfast as hf
+from holdfast import context, runtime
+from holdfast.errors import ConfigError, InputError
 
 
 def test_the_cpu_is_found_and_a_missing_device_is_one_error():
@@ -115,15 +118,51 @@ def test_deterministic_imports_no_compiler_for_networks_that_are_not_compiled(mo
     assert "torch._inductor.config" not in sys.modules
 
 
-def test_what_may_end_the_process_is_said_before(monkeypatch):
-    monkeypatch.setattr(runtime, "find_spec", lambda name: name)
-    monkeypatch.delitem(sys.modules, "triton", raising=False)
-    runtime.warn_of_tensorflow()
-    monkeypatch.setitem(sys.modules, "tensorflow", torch)
-    with pytest.warns(HoldfastWarning, match="import triton before TensorFlow"):
-        runtime.warn_of_tensorflow()
+@pytest.mark.parametrize("first", ["tensorflow", None])
+def test_optimizers_import_no_triton_after_tensorflow(first, monkeypatch):
+    """Fakes stand for both; the real pair ends the process, if Triton comes second."""
+    tried = []
+
+    def dynamo(name):
+        with contextlib.suppress(ImportError):
+            tried.append(importlib.import_module("triton"))
+        return name
+
+    for name in ("tensorflow", "triton", "torch._dynamo"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    if first:
+        monkeypatch.setitem(sys.modules, first, torch)
+    calls = []
+    monkeypatch.setattr(context, "import_module", lambda name: calls.append(dynamo(name)))
+    context.import_without_triton()
+    assert calls == (["torch._dynamo"] if first else [])
+    assert not tried
+    assert "triton" not in sys.modules
     monkeypatch.setitem(sys.modules, "triton", torch)
-    runtime.warn_of_tensorflow()
+    context.import_without_triton()
+    assert sys.modules["triton"] is torch
+    assert len(calls) == bool(first)
+
+
+@pytest.mark.parametrize("use", ["train", "imitate"])
+def test_what_makes_an_optimizer_spares_triton(use, monkeypatch, tmp_path):
+    """Where both were imported before, the guard has nothing to do: it is enough that it ran."""
+
+    class Ran(Exception):
+        pass
+
+    def guard():
+        raise Ran
+
+    module = {"train": "holdfast.training.setup", "imitate": "holdfast.models.bpda"}[use]
+    monkeypatch.setattr(importlib.import_module(module), "import_without_triton", guard)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    with pytest.raises(Ran):
+        if use == "train":
+            threat = hf.ThreatModel(hf.Linf(eps=0.1))
+            hf.train(net, "digits", threat=threat, epochs=1, out=tmp_path / "run", quiet=True)
+        else:
+            hf.models.imitate(nn.Identity(), nn.Linear(4, 4), torch.rand(2, 4))
 
 
 def test_deterministic_tells_the_compiler_that_is_there():

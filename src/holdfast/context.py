@@ -7,9 +7,11 @@ was when the function returns or raises. Networks of the caller's still see the 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
+from importlib import import_module
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -81,3 +83,18 @@ def _with(defaults: Defaults) -> Iterator[None]:
                 yield
     finally:
         torch.set_default_dtype(before.dtype)
+
+
+def import_without_triton() -> None:
+    """Import what PyTorch's optimizers import, without Triton where TensorFlow was imported first.
+
+    Both bring an LLVM, and that of Triton ends the process when it comes second. No step of an
+    optimizer needs it; who compiles a network later imports it then.
+    """
+    if "tensorflow" not in sys.modules or {"triton", "torch._dynamo"} & sys.modules.keys():
+        return
+    sys.modules["triton"] = None  # type: ignore[assignment]  # which makes an import fail
+    try:
+        import_module("torch._dynamo")
+    finally:
+        sys.modules.pop("triton", None)

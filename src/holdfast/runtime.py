@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from holdfast.copying import copied
-from holdfast.errors import ConfigError, HoldfastWarning, InputError, did_you_mean, outside
+from holdfast.errors import ConfigError, InputError, did_you_mean
 
 _WARN = 1  # PyTorch's deterministic mode that warns where it has to do without
 
@@ -147,17 +145,6 @@ def _set_deterministic(mode: int) -> None:
         torch.use_deterministic_algorithms(mode > 0, warn_only=mode == _WARN)
     else:
         torch.set_deterministic_debug_mode(mode)
-
-
-def warn_of_tensorflow() -> None:
-    """Warn where PyTorch's optimizers are about to import Triton after TensorFlow was imported."""
-    if "tensorflow" in sys.modules and "triton" not in sys.modules and find_spec("triton"):
-        warnings.warn(
-            "TensorFlow was imported, and PyTorch's optimizers import Triton: with TensorFlow 2.20 "
-            "and later that ends the process; if it does, import triton before TensorFlow",
-            HoldfastWarning,
-            stacklevel=outside(),
-        )
 
 
 def _float32_settings() -> list[Setting]:

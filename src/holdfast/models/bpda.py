@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from holdfast.arguments import checked
+from holdfast.context import import_without_triton
 from holdfast.copying import copied
 from holdfast.errors import InputError, did_you_mean, in_one_line
 from holdfast.models.adapter import Model, answer, wrap
@@ -91,6 +92,7 @@ def imitate(
     if x.dim() == 0 or len(x) == 0:
         raise InputError(f"x must be examples of shape (N, ...), got shape {tuple(x.shape)}")
     _check_twin(step, twin, x[:2])
+    import_without_triton()
     optimizer = torch.optim.Adam(twin.parameters(), lr=lr)
     twin.train()
     with torch.enable_grad():

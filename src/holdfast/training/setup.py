@@ -12,6 +12,7 @@ from torch import nn
 
 from holdfast import runtime
 from holdfast.attacks.travel import warn_of_short_steps
+from holdfast.context import import_without_triton
 from holdfast.data import Examples, Splits, Stream
 from holdfast.errors import InputError
 from holdfast.inputs import check_labels
@@ -175,7 +176,7 @@ def prepare(
     device: str | torch.device | None,
 ) -> Setup:
     """Return the run, or raise InputError or ConfigError for what cannot be trained."""
-    runtime.warn_of_tensorflow()
+    import_without_triton()
     examples, held_out = (data.train, data.validation) if isinstance(data, Splits) else data
     if isinstance(network, Model):
         model = wrap(network, normalize)
