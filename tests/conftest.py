@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,14 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no {folder}: set HOLDFAST_SHARED to the published networks and data sets")
     return folder
+
+
+def pytest_configure() -> None:
+    """Hear signals that the shell had ignored, as behind nohup: some tests send them."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            hears = number == signal.SIGINT
+            signal.signal(number, signal.default_int_handler if hears else signal.SIG_DFL)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
