@@ -1,4 +1,4 @@
-"""What lies at a path, in words: for errors about a path that leads to something else."""
+"""Descriptions of what lies at a path: for errors about a path that leads to something else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What other libraries call attacks, suites and training methods, and what each is here.
+"""Names of other libraries for attacks, suites and training methods, with ours for each.
 
 The one table behind the hints of errors about unknown names and behind the guide that compares
 libraries. Ours is written as in Python, for attacks after `hf.attacks.`, for methods after `hf.`.

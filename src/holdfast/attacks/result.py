@@ -1,4 +1,4 @@
-"""What a search found: the worst or the nearest point of each example, and what it cost."""
+"""The result of a search: the worst or the nearest point of each example, and what it cost."""
 
 from __future__ import annotations
 

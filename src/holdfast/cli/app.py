@@ -1,4 +1,4 @@
-"""What the command line offers: verbs, options, help. What a verb does is in `verbs`."""
+"""Verbs, options and help of the command line; `verbs` has the work of each."""
 
 from __future__ import annotations
 

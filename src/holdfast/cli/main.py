@@ -1,4 +1,4 @@
-"""From arguments to an exit status: every error becomes one line that says what to do."""
+"""The way from arguments to an exit status: every error becomes one line that says what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command is about: the configuration, the model and the data that its words name."""
+"""The subject of a command: the configuration, the model and the data that its words name."""
 
 from __future__ import annotations
 

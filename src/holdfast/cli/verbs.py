@@ -1,4 +1,4 @@
-"""What each verb does: configuration in, the Python surface called, the result said."""
+"""The work of each verb: configuration in, the Python surface called, the result said."""
 
 from __future__ import annotations
 

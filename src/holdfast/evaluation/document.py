@@ -1,4 +1,4 @@
-"""From the outcome of a cascade to the JSON of a claim."""
+"""The JSON of a claim, made from the outcome of a cascade."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long an evaluation will take, measured before it starts."""
+"""The time that an evaluation will take, measured before it starts."""
 
 from __future__ import annotations
 

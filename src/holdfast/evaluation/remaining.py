@@ -28,7 +28,7 @@ class Work:
 
 @dataclass
 class _Seen:
-    """What was seen of one stage.
+    """The record of one stage.
 
     standing: examples that stood before it. entered, broke: of them. batches: that are done.
     share: of the passes of a batch of which nothing breaks, added up. seconds: that passes took.

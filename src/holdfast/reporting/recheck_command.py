@@ -30,7 +30,7 @@ _ODD = re.compile(r"[\\:\0]|^//")  # in a path that is not looked for on a claim
 
 @dataclass(frozen=True)
 class Recheck:
-    """How a claim is re-checked: one line in a shell, else a program, and what to heed."""
+    """The re-check of a claim: one line in a shell, else a program, and what to heed."""
 
     shell: str  # "" where no line can name model and data
     python: tuple[str, ...]  # the lines of a program, none where there is a line for a shell
