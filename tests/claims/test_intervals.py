@@ -1,13 +1,11 @@
 from __future__ import annotations
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.claims import Accuracy, ClassificationAccuracy, Withheld, headline, wilson
+from holdfast.claims import Accuracy, Withheld, headline, wilson
 from holdfast.errors import InputError
-from holdfast.registry import lookup
 
 
 @pytest.mark.parametrize(
@@ -72,15 +70,3 @@ def test_marginal_points_are_not_robust_and_unproven_certificates_neither() -> N
     found = headline({"marginal": 1, "certified": 2, "unbroken": 3})
     assert found["robust_accuracy"]["k"] == 3
     assert found["robust_accuracy"]["n"] == 6
-
-
-def test_classification_accuracy_counts_the_right_answers() -> None:
-    metric = lookup("metric", "accuracy")()
-    assert isinstance(metric, ClassificationAccuracy)
-    logits = torch.tensor([[2.0, 1.0], [0.0, 3.0], [5.0, 4.0]])
-    values = metric.per_example(logits, torch.tensor([0, 0, 0]))
-    assert values.tolist() == [True, False, True]
-    assert metric.aggregate(values) == pytest.approx(2 / 3)
-    assert metric.interval(values) == wilson(2, 3)
-    with pytest.raises(InputError, match="at least one"):
-        metric.aggregate(values[:0])

@@ -17,7 +17,6 @@ from _pytest.mark import ParameterSet
 import holdfast
 from holdfast import threat
 from holdfast.attacks import Result
-from holdfast.claims.metric import Metric
 from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.registry import known
@@ -132,7 +131,6 @@ def test_the_table_of_capabilities_has_all_of_them():
         ("space", threat.Region),
         ("loss", Loss),
         ("method", Method),
-        ("metric", Metric),
         ("result", Result),
         ("objective", Objective),
         ("train-state", TrainState),
@@ -151,7 +149,7 @@ def test_the_parts_of_a_noun_are_those_of_its_class(page, cls):
             written = [word.split("=")[0] for word in arguments.rstrip(")").split(", ") if word]
             assert len(written) == len(expected) - 1, f"{page}: {part}, not {expected}"
     # Of a class that others fill in, all parts are said; of one that is only used, the main ones.
-    if cls in (threat.Region, Loss, Method, Metric):
+    if cls in (threat.Region, Loss, Method):
         public = {name for name in own if not name.startswith("_")}
         assert public - named <= {"kind", "x", "radius", "needs_reference", "slip"}
     assert len(named) >= 3

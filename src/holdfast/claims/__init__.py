@@ -5,7 +5,6 @@ from holdfast.claims.digest import file_digest, model_digest, tensor_digest
 from holdfast.claims.headline import headline
 from holdfast.claims.intervals import Accuracy, Interval, Withheld, wilson
 from holdfast.claims.ledger import Ledger, Segment
-from holdfast.claims.metric import ClassificationAccuracy, Metric
 from holdfast.claims.signature import Signature, can_check, read_signature, sign, signer_of
 from holdfast.claims.table import Row, Table
 from holdfast.claims.tensor_file import read_tensors
@@ -13,10 +12,8 @@ from holdfast.claims.tensor_file import read_tensors
 __all__ = [
     "Accuracy",
     "Claim",
-    "ClassificationAccuracy",
     "Interval",
     "Ledger",
-    "Metric",
     "Row",
     "Segment",
     "Signature",
