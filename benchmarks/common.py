@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from holdfast.heap import hold_memory
+from holdfast.malloc import hold_memory
 from holdfast.runtime import environment
 
 Work = Callable[[], object]

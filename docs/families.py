@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 from generate import BENCHMARKS, DOCS, cell, page_of, relative
 
+from holdfast.components import known
 from holdfast.reference import example, summary
-from holdfast.registry import known
 from holdfast.spaces.catalog import sets_with
 from holdfast.threat import region
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import holdfast
 from holdfast import reference
+from holdfast.components import known
 from holdfast.reference import summary
-from holdfast.registry import known
 
 DOCS = Path(__file__).resolve().parent
 BENCHMARKS = DOCS.parent / "benchmarks"

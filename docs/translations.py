@@ -8,7 +8,7 @@ from generate import page_of, relative
 
 import holdfast as hf
 from holdfast.attacks import Attack
-from holdfast.registry import name_of
+from holdfast.components import name_of
 from holdfast.translation import ATTACKS, Row, rows
 
 AIM = {True: "the nearest counterexample", False: "the worst within eps"}

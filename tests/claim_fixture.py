@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save
 
 from holdfast.claims import Accuracy, Claim, Row, Table, headline, write_claim
+from holdfast.components import describe, digest
 from holdfast.evaluation import STANDARD_1
-from holdfast.plain import describe, digest
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 MEMBERS = ("apgd-ce", "apgd-margin", "apgd-t", "square")

@@ -12,8 +12,8 @@ import pytest
 
 import holdfast
 from holdfast.attacks import APGD, PGD, Blur, NoiseImages, Scales, Shrink, Square
+from holdfast.components import kinds, known
 from holdfast.losses import Margin
-from holdfast.registry import kinds, known
 from holdfast.spaces import L0, L1, L2, Linf, PixelL0
 
 # What components need in order to be built at all, by the name of the field.

@@ -13,12 +13,12 @@ from safetensors.torch import load, save
 from torch import nn
 
 from holdfast.claims import Claim, headline, write_claim
+from holdfast.components import build, describe, digest
 from holdfast.data import Examples
 from holdfast.evaluation.document import cost, per_class
 from holdfast.evaluation.proof import in_gallery
 from holdfast.evaluation.suites import Suite
 from holdfast.evaluation.waterfall import Bar
-from holdfast.plain import build, describe, digest
 
 
 class Forger:

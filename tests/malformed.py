@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.claims.text import readable_bytes
-from holdfast.plain import digest
+from holdfast.components import digest
 
 DEEP: list[Any] = []
 for _ in range(20):

@@ -18,9 +18,9 @@ from torch import Tensor
 
 import holdfast as hf
 from holdfast.attacks import APGD, Attack, EachTarget, Narrowing, RadiusSearch
+from holdfast.components import known
 from holdfast.losses import DLR, CrossEntropy, Margin
 from holdfast.objective import Objective
-from holdfast.registry import known
 from holdfast.rng import Rng
 from holdfast.threat import Knowledge
 

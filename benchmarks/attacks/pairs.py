@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 import holdfast as hf
 from holdfast.attacks import Attack
-from holdfast.registry import known
+from holdfast.components import known
 from holdfast.threat import Knowledge, Space
 
 INF = math.inf

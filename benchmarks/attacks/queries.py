@@ -18,7 +18,7 @@ from torch import Tensor
 
 import holdfast as hf
 from holdfast.attacks import Attack, Grid, OnePixel
-from holdfast.registry import known
+from holdfast.components import known
 from holdfast.threat import Knowledge
 
 FEW = 8  # images for peers that attack one after the other

@@ -118,7 +118,7 @@ class _Form:
     @property
     def label(self) -> str:
         """Return the name under which the component is registered."""
-        from holdfast.registry import name_of  # which guards what it registers
+        from holdfast.components import name_of  # which guards what it registers
 
         return name_of(self.cls)
 

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from holdfast import plain
+from holdfast import components as plain
 from holdfast.attacks import PGD, Attack
+from holdfast.components import known, register
 from holdfast.errors import ConfigError, did_you_mean
 from holdfast.evaluation.suites import Suite, get_suite
 from holdfast.models import Network
-from holdfast.registry import known, register
 from holdfast.safe_yaml import parse_yaml
 from holdfast.spaces import Linf
 from holdfast.threat import ThreatModel

@@ -158,7 +158,7 @@ def _object(value: Any, kind: Any) -> Any:
     if kind is Path:
         return Path(value) if isinstance(value, str | os.PathLike) else _NO
     if is_component(kind) and isinstance(value, str | dict) and not _slip(value, kind):
-        from holdfast.plain import build  # its components check their fields here
+        from holdfast.components import build  # its components check their fields here
 
         return build(kind.kind, value)
     return value if _is(value, kind) else _NO
@@ -285,7 +285,7 @@ def _fix(value: Any, option: Option) -> str:
     if not is_component(kind):
         return ""
     if isinstance(value, type) and issubclass(value, kind):
-        from holdfast.registry import name_of
+        from holdfast.components import name_of
 
         return f": write {value.__name__}(), or {name_of(value)!r}"
     tip = _slip(value, kind)

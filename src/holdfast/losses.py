@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from holdfast.arguments import foreign
+from holdfast.components import register
 from holdfast.logits import (
     MASKED,
     best_other,
@@ -26,7 +27,6 @@ from holdfast.logits import (
     of_class,
     only_others,
 )
-from holdfast.registry import register
 
 _TORCH = {
     "crossentropyloss": "CrossEntropy()",

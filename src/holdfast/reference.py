@@ -15,10 +15,9 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from holdfast.components import describe, known, name_of
 from holdfast.errors import HoldfastError
 from holdfast.fitting import is_component, options_of
-from holdfast.plain import describe
-from holdfast.registry import known, name_of
 from holdfast.units import Number
 
 _COMMENT = re.compile(r"^\s*(?P<name>\w+)\s*:[^#]*#\s*(?P<text>.+?)\s*$")

@@ -17,8 +17,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
+from holdfast.components import digest
 from holdfast.errors import InputError, StorageError
-from holdfast.plain import digest
 
 TEMPORARY = ".tmp-"  # prefix of files that a kill may leave behind; readers ignore them
 LARGEST = 2**36  # bytes of a file: beyond the weights and states of any network that fits here

@@ -31,8 +31,8 @@ from holdfast import (
     threat,
     training,
 )
+from holdfast.components import digest
 from holdfast.errors import HoldfastError
-from holdfast.plain import digest
 from holdfast.rng import Rng
 from tiny import files_below, in_short, own_network, some_digits
 

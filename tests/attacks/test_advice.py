@@ -13,11 +13,11 @@ from components import example, load_all
 from holdfast.attacks import HopSkipJump, Restarts, SparseRS, Square
 from holdfast.attacks.advice import FIRST, MOST
 from holdfast.attacks.base import Capability, last, require
+from holdfast.components import known
 from holdfast.errors import InputError, Unsupported
 from holdfast.evaluation import Member, Suite
 from holdfast.evaluation.admission import check_suite
 from holdfast.objective import Objective
-from holdfast.registry import known
 from holdfast.rng import Rng
 from holdfast.spaces.catalog import fits, sets_with
 from holdfast.threat import Knowledge, Normed, ThreatModel

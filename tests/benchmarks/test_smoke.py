@@ -33,7 +33,7 @@ def run(tmp_path, monkeypatch, capsys):
     """Run a benchmark in its smallest setting, in this process; return its result file."""
     folder, modules = ROOT / "benchmarks", set(sys.modules)
     monkeypatch.setattr(sys, "path", [*sys.path])  # scripts put folders there
-    monkeypatch.setattr("holdfast.heap.hold_memory", lambda: False)  # of the process, for good
+    monkeypatch.setattr("holdfast.malloc.hold_memory", lambda: False)  # of the process, for good
     monkeypatch.chdir(tmp_path)
 
     def run_one(script: str, *arguments: str) -> dict[str, Any]:

@@ -9,8 +9,8 @@ import pytest
 from claim_fixture import make_claim
 from holdfast.claims import Accuracy, Claim, Row, Table, Withheld, claim
 from holdfast.claims.text import readable_bytes
+from holdfast.components import digest
 from holdfast.errors import StorageError, VerificationError
-from holdfast.plain import digest
 
 
 def reseal(folder: Path, change) -> None:

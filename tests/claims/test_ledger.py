@@ -9,8 +9,8 @@ import torch
 
 from holdfast.claims import Ledger, Segment, ledger
 from holdfast.claims.text import compact_bytes
+from holdfast.components import digest
 from holdfast.errors import StorageError
-from holdfast.plain import digest
 
 KEY = {"model": "m" * 8, "attack": "apgd", "radius": 0.2, "ids": [0, 1, 2], "seed": 0}
 ROWS = ({"id": 0, "harm": 0.5}, {"id": 1, "harm": -0.25}, {"id": 2, "harm": None})

@@ -6,10 +6,10 @@ import pytest
 
 from holdfast import config, recipes
 from holdfast.attacks import PGD
+from holdfast.components import build as build_component
+from holdfast.components import describe
 from holdfast.errors import ConfigError
 from holdfast.models import MLP, PreActResNet18
-from holdfast.plain import build as build_component
-from holdfast.plain import describe
 from holdfast.spaces import L2, Linf
 from holdfast.threat import Targeted, ThreatModel
 from holdfast.training import SGD, TRADES, Adam, Madry

@@ -13,8 +13,7 @@ import holdfast as hf
 from components import load_all
 from holdfast import reference
 from holdfast.cli import detail, listing, subject, verbs
-from holdfast.plain import build, describe
-from holdfast.registry import known
+from holdfast.components import build, describe, known
 
 load_all()
 NAMED = [

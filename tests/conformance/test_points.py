@@ -20,10 +20,10 @@ from conformance_setup import (
     uses_gradients,
 )
 from holdfast.attacks.base import walk_of
+from holdfast.components import name_of
 from holdfast.losses import DLR, KL, CrossEntropy, Margin, ScaledCrossEntropy
 from holdfast.models import wrap
 from holdfast.objective import Objective
-from holdfast.registry import name_of
 from holdfast.rng import Rng
 from holdfast.threat import Status, Targeted, ThreatModel
 from small_nets import Passes, Scale, batch, mlp

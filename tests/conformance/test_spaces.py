@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from components import OWN, SPACES, load_all
-from holdfast.registry import known
+from holdfast.components import known
 from holdfast.rng import Rng
 from holdfast.threat import Dense, Normed, Searchable, Vector
 

@@ -13,9 +13,9 @@ from torch import nn
 
 import holdfast as hf
 from holdfast import attacks
+from holdfast.components import describe, digest
 from holdfast.errors import ConfigError, HoldfastError, InputError
 from holdfast.losses import DLR, CrossEntropy, Margin
-from holdfast.plain import describe, digest
 from tiny import THREAT, files_below, own_network, some_digits
 
 X, Y = some_digits(8)

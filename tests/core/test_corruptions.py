@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from holdfast.attacks import APGD, PGD, Exhaustive, WorstOf
+from holdfast.components import build, describe
 from holdfast.errors import ConfigError, InputError, Unsupported
 from holdfast.losses import Margin
 from holdfast.objective import Objective
-from holdfast.plain import build, describe
 from holdfast.rng import Rng
 from holdfast.spaces import Corrupted, Linf
 from holdfast.spaces.corruptions import (

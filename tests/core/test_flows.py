@@ -11,9 +11,9 @@ from torch import nn
 
 from attack_runs import assert_it_works, run
 from holdfast.attacks import APGD, PGD, Chain, Leap, Restarts, StAdv, WorstOf
+from holdfast.components import build, describe
 from holdfast.errors import InputError, Unsupported
 from holdfast.losses import Margin
-from holdfast.plain import build, describe
 from holdfast.rng import Rng
 from holdfast.spaces import Flow, Linf, Recolor
 from holdfast.threat import ThreatModel

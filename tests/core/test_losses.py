@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from holdfast.components import known
 from holdfast.logits import best_other, of_class
 from holdfast.losses import (
     DLR,
@@ -17,7 +18,6 @@ from holdfast.losses import (
     Margin,
     ScaledCrossEntropy,
 )
-from holdfast.registry import known
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.5, 1.0], [-7.0, -3.0, -9.0, -4.0], [0.0, 5.0, 5.0, -2.0]])
 Y = torch.tensor([0, 1, 3])

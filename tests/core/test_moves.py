@@ -10,9 +10,9 @@ from torch import nn
 
 from attack_runs import assert_it_works, run
 from holdfast.attacks import APGD, PGD, Grid, Restarts, WorstOf
+from holdfast.components import build, describe
 from holdfast.errors import InputError, Unsupported
 from holdfast.losses import Margin
-from holdfast.plain import build, describe
 from holdfast.rng import Rng
 from holdfast.spaces import Circle, Linf, Masked, Rectangle, RotationTranslation
 from holdfast.threat import Knowledge, Status, ThreatModel

@@ -10,10 +10,10 @@ from torch import nn
 
 from attack_runs import assert_it_works, run
 from holdfast.attacks import APGD, PGD, PlaceSearch, Restarts, SparseRS, Square, WorstOf
+from holdfast.components import build, describe
 from holdfast.errors import InputError, Unsupported
 from holdfast.losses import Margin
 from holdfast.objective import Objective
-from holdfast.plain import build, describe
 from holdfast.rng import Rng
 from holdfast.spaces import Circle, Linf, Patch
 from holdfast.threat import ThreatModel

@@ -18,8 +18,8 @@ from holdfast import (
     Rectangle,
     RotationTranslation,
 )
+from holdfast.components import build, describe
 from holdfast.errors import InputError
-from holdfast.plain import build, describe
 from holdfast.rng import Rng
 from holdfast.spaces import L0, L1, L2, Linf, PixelL0, squares
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from holdfast.components import build, describe
 from holdfast.data import FlipCrop
 from holdfast.errors import InputError
-from holdfast.plain import build, describe
 from holdfast.rng import Rng
 
 X = torch.rand(64, 3, 8, 6, generator=torch.Generator().manual_seed(0)) + 0.01

@@ -17,9 +17,9 @@ from _pytest.mark import ParameterSet
 import holdfast
 from holdfast import threat
 from holdfast.attacks import Result
+from holdfast.components import known
 from holdfast.losses import Loss
 from holdfast.objective import Objective
-from holdfast.registry import known
 from holdfast.training import Method, TrainState
 
 ROOT = Path(__file__).resolve().parents[2]

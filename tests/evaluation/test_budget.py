@@ -22,11 +22,11 @@ from holdfast.attacks import (
 )
 from holdfast.attacks.shares import split
 from holdfast.claims import write_claim
+from holdfast.components import build, describe, digest
 from holdfast.errors import InputError, VerificationError
 from holdfast.evaluation import Member, Suite, verify
 from holdfast.evaluation.budget import Request, shares
 from holdfast.objective import Objective
-from holdfast.plain import build, describe, digest
 from holdfast.rng import Rng
 from holdfast.spaces import L2, Linf
 from holdfast.threat import Knowledge, ThreatModel

@@ -25,14 +25,13 @@ from holdfast.attacks import (
     Square,
 )
 from holdfast.claims import Claim, Table, suites, wording, write_claim
+from holdfast.components import describe, digest, known
 from holdfast.errors import ConfigError, VerificationError
 from holdfast.evaluation import Member, Suite, evaluate, get_suite, verify
 from holdfast.evaluation import replay as replays
 from holdfast.evaluation.figures import check_figures
 from holdfast.evaluation.recheck.hidden import at_most, most_hidden
 from holdfast.evaluation.verify import bind
-from holdfast.plain import describe, digest
-from holdfast.registry import known
 from holdfast.reporting import to_markdown
 from holdfast.rng import Rng
 from holdfast.spaces import Linf

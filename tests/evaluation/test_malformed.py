@@ -13,9 +13,9 @@ from safetensors.torch import load, save
 
 from holdfast.attacks import EOT, MALT, PGD, Chain, EachTarget, Restarts
 from holdfast.claims import Claim
+from holdfast.components import describe, digest
 from holdfast.errors import InputError, StorageError, VerificationError
 from holdfast.evaluation import Member, Suite, verify
-from holdfast.plain import describe, digest
 from malformed import VALUES, changed, places, seal
 
 

@@ -14,9 +14,9 @@ from evaluation_setup import TINY, examples, network
 from forging import Forger
 from holdfast.attacks import PGD
 from holdfast.claims import Accuracy, Claim, write_claim
+from holdfast.components import describe, digest
 from holdfast.errors import StorageError, VerificationError
 from holdfast.evaluation import STANDARD_1, Member, Suite, evaluate, stage, verify
-from holdfast.plain import describe, digest
 from holdfast.spaces import L2, Linf, Patch, PixelL0
 from holdfast.threat import Targeted, ThreatModel
 

@@ -6,10 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from holdfast.components import describe, known
 from holdfast.errors import ConfigError, InputError
 from holdfast.models import MLP, PreActResNet18, SmallCNN, StrideCNN, WideResNet, build_network
-from holdfast.plain import describe
-from holdfast.registry import known
 
 SMALL = [
     MLP(hidden=(16,)),

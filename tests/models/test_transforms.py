@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 from components import load_all
+from holdfast.components import known
 from holdfast.errors import ConfigError, InputError
 from holdfast.models import Rotated, Shifted, Transformed, wrap
-from holdfast.registry import known
+from holdfast.resampling import sample_centred
 from holdfast.rng import Rng
-from holdfast.warp import sample_centred
 
 load_all()
 ALL = known("transform")
@@ -54,8 +54,8 @@ def test_a_quarter_turn_is_exact():
     x = images()[:, :, :, :6]
     turned = Rotated(degrees=90)
     angle = torch.full((4,), torch.pi / 2)
-    from holdfast.warp import centred
-    from holdfast.warp import turned as turn
+    from holdfast.resampling import centred
+    from holdfast.resampling import turned as turn
 
     seen = sample_centred(x, *turn(*centred(x), angle))
     assert torch.allclose(seen, x.rot90(1, (2, 3)), atol=1e-5) or torch.allclose(

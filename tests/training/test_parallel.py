@@ -12,9 +12,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from holdfast.distributed import Group
 from holdfast.errors import ConfigError
 from holdfast.training import SGD, TrainPlan
-from holdfast.training.parallel import Group
 
 sys.path.insert(0, str(Path(__file__).parent))
 import worker

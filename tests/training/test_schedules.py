@@ -7,9 +7,8 @@ import math
 import pytest
 import torch
 
+from holdfast.components import build, describe, known
 from holdfast.errors import ConfigError
-from holdfast.plain import build, describe
-from holdfast.registry import known
 from holdfast.training import Constant, Cosine, Cyclic, OneCycle, Piecewise
 
 

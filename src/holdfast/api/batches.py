@@ -21,13 +21,13 @@ from holdfast.api.arguments import (
 from holdfast.arguments import checked
 from holdfast.attacks import PGD, Attack, Result
 from holdfast.attacks.travel import warn_of_short_steps
+from holdfast.components import build
 from holdfast.data import Batch
 from holdfast.errors import InputError
 from holdfast.inputs import as_columns, check_input, check_labels
 from holdfast.models import Model, check_logits, wrap
 from holdfast.models.first_answer import checked_at_first
 from holdfast.objective import Objective
-from holdfast.plain import build
 from holdfast.rng import Rng, fresh_seed
 from holdfast.runtime import deterministic
 from holdfast.threat import Targeted, ThreatModel

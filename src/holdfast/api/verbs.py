@@ -23,13 +23,13 @@ from holdfast.api.arguments import (
 from holdfast.arguments import checked
 from holdfast.claims import Claim, Signature
 from holdfast.claims import sign as sign_claim
+from holdfast.components import build
 from holdfast.errors import InputError
 from holdfast.evaluation import Suite, Verification
 from holdfast.evaluation.provenance import provenance_of
 from holdfast.fitting import fit
 from holdfast.models import Model, wrap
 from holdfast.models.normalization import Channel
-from holdfast.plain import build
 from holdfast.storage import user_path, write_atomic
 from holdfast.threat import ThreatModel
 from holdfast.training import Method, TrainPlan, TrainResult

@@ -10,8 +10,8 @@ from holdfast.attacks.diverse import Diverse, Running
 from holdfast.attacks.mix import Images, Mix
 from holdfast.attacks.preset import Preset
 from holdfast.attacks.views import Scales
+from holdfast.components import register
 from holdfast.losses import Loss
-from holdfast.registry import register
 from holdfast.threat import Normed, Vector
 from holdfast.units import OfRadius
 

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from holdfast.components import describe, known
 from holdfast.objective import Objective, refusal
-from holdfast.plain import describe
-from holdfast.registry import known
 from holdfast.spaces.catalog import fits, works_in
 from holdfast.threat import Knowledge, Normed, Region
 

@@ -12,9 +12,9 @@ from torch import Tensor
 from holdfast.attacks.base import Attack, Capability, Point, climb
 from holdfast.attacks.limits import at_least, positive
 from holdfast.attacks.planes import ROUNDS, Bracket, outset, polish
+from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import spread
 from holdfast.threat import Convex, Normed, Region, Vector

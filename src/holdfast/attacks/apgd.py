@@ -13,9 +13,9 @@ from holdfast.attacks.base import Attack, Capability, Point, Scored, Unscored, c
 from holdfast.attacks.limits import at_least
 from holdfast.attacks.sparse_ascent import sparse_ascent
 from holdfast.attacks.starts import Start, Uniform
+from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import choose
 from holdfast.threat import Region, Sparse, Vector

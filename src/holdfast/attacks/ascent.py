@@ -9,9 +9,9 @@ from torch import Tensor
 
 from holdfast.attacks.limits import at_least, positive
 from holdfast.attacks.universal import Fitting, Universal, best_of_epochs
+from holdfast.components import register
 from holdfast.data import Batch
 from holdfast.losses import CrossEntropy, Loss
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import spread
 from holdfast.units import OfRadius

@@ -23,10 +23,10 @@ from holdfast.attacks.result import Result, keep_nearest, keep_worst
 from holdfast.attacks.shares import REFERENCE, split
 from holdfast.attacks.starts import Start
 from holdfast.attacks.travel import warn_of_short_steps
+from holdfast.components import digest
 from holdfast.context import own_context
 from holdfast.errors import Unsupported, VerificationError
 from holdfast.objective import Cost, Objective
-from holdfast.plain import digest
 from holdfast.rng import Rng
 from holdfast.threat import (
     Boxed,

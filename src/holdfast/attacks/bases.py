@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.limits import positive
-from holdfast.registry import register
+from holdfast.components import register
 from holdfast.rng import Rng
 from holdfast.spaces.squares import as_image
 

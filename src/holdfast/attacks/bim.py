@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from holdfast.attacks.pgd import PGD
 from holdfast.attacks.preset import Preset
 from holdfast.attacks.starts import Unchanged
+from holdfast.components import register
 from holdfast.losses import Loss
-from holdfast.registry import register
 from holdfast.units import OfRadius
 
 

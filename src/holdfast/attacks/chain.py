@@ -10,10 +10,10 @@ from torch import Tensor
 from holdfast.attacks.apgd import APGD
 from holdfast.attacks.base import Attack, Demands, Point, keeper, scored
 from holdfast.attacks.square import Square
+from holdfast.components import register
 from holdfast.errors import InputError
 from holdfast.losses import Margin
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import Knowledge, Region
 

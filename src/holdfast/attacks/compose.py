@@ -9,8 +9,8 @@ from torch import Tensor
 
 from holdfast.attacks.base import Attack, Demands, Point
 from holdfast.attacks.limits import at_least
+from holdfast.components import register
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import Region
 

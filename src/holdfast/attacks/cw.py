@@ -14,9 +14,9 @@ from holdfast.attacks.descent import slope
 from holdfast.attacks.limits import at_least, not_negative, positive
 from holdfast.attacks.planes import ROUNDS, Bracket, polish
 from holdfast.attacks.weighed import Inside, Weights
+from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
 from holdfast.threat import Euclidean, Normed, Region, Vector

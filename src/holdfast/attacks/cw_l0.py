@@ -13,9 +13,9 @@ from holdfast.attacks.base import Attack, Capability, Point, Scored, Unscored, c
 from holdfast.attacks.descent import leveled
 from holdfast.attacks.limits import at_least, positive
 from holdfast.attacks.weighed import Inside
+from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces import solve
 from holdfast.spaces.ball import spread

@@ -14,9 +14,9 @@ from holdfast.attacks.descent import leveled
 from holdfast.attacks.limits import at_least, positive
 from holdfast.attacks.planes import ROUNDS, Bracket, polish
 from holdfast.attacks.weighed import Inside
+from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
 from holdfast.threat import Boxed, Convex, Normed, Region, Vector

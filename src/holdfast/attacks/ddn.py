@@ -12,9 +12,9 @@ from torch import Tensor
 from holdfast.attacks.base import Attack, Capability, Point, Unscored, climb
 from holdfast.attacks.limits import at_least, positive
 from holdfast.attacks.walk import cosine, unit
+from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import spread
 from holdfast.tensors import either

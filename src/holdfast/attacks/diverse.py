@@ -12,9 +12,9 @@ from torch import Tensor
 from holdfast.attacks.base import Attack, Capability, Point, Unscored
 from holdfast.attacks.limits import at_least, not_negative, positive
 from holdfast.attacks.views import View, copies, mean_gradient, smoothed
+from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import choose, norm, spread
 from holdfast.threat import Normed, Region, Vector

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from holdfast.attacks.base import Attack, Demands, Point, scored
 from holdfast.attacks.limits import at_least
+from holdfast.components import register
 from holdfast.models.draws import Draws
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import Region
 

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from holdfast.attacks.base import Attack, Capability, Point, ask
 from holdfast.attacks.limits import at_least
+from holdfast.components import register
 from holdfast.errors import ConfigError
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import Finite, Knowledge, Lattice, Region
 

@@ -13,9 +13,9 @@ from holdfast.attacks.base import Attack, Capability, Point, look
 from holdfast.attacks.limits import at_least, positive
 from holdfast.attacks.planes import LOOKS, Bracket, foot, narrowed
 from holdfast.attacks.tangents import boundaries, nearest_plane
+from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import spread
 from holdfast.threat import Convex, Normed, Region, Vector

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from holdfast.attacks.base import Attack, Point, Unscored, climb
+from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import Region
 

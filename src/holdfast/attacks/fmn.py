@@ -12,9 +12,9 @@ from torch import Tensor
 from holdfast.attacks.base import Attack, Capability, Point, Scored, Unscored, climb
 from holdfast.attacks.limits import at_least, positive
 from holdfast.attacks.walk import cosine, unit
+from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import Normed, Region, Vector
 from holdfast.units import OfRange

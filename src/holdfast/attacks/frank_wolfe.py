@@ -12,10 +12,10 @@ from torch import Tensor
 from holdfast.attacks.base import Attack, Capability, Point, Unscored, climb
 from holdfast.attacks.limits import at_least, positive
 from holdfast.attacks.starts import Start, Unchanged
+from holdfast.components import register
 from holdfast.errors import ConfigError
 from holdfast.losses import Loss
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
 from holdfast.threat import Region, Vector

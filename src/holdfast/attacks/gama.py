@@ -13,10 +13,10 @@ from holdfast.attacks.base import Attack, Point, Unscored, climb
 from holdfast.attacks.limits import at_least, not_negative, positive
 from holdfast.attacks.starts import Start
 from holdfast.attacks.travel import path_length
+from holdfast.components import register
 from holdfast.logits import masked
 from holdfast.losses import Loss, Margin, ProbabilityMargin
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import Region
 from holdfast.units import OfRadius

@@ -22,8 +22,8 @@ from holdfast.attacks.decisions import (
     waves,
 )
 from holdfast.attacks.limits import at_least, positive
+from holdfast.components import register
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
 from holdfast.threat import Dense, Knowledge, Normed, Region

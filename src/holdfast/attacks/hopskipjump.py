@@ -14,8 +14,8 @@ from holdfast.attacks.base import Attack, Capability, Point
 from holdfast.attacks.blind import normal
 from holdfast.attacks.decisions import Bracket, Normal, drawn_in, fill, hunt, last_share, pick, unit
 from holdfast.attacks.limits import at_least, positive
+from holdfast.components import register
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
 from holdfast.threat import Dense, Knowledge, Normed, Region

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from holdfast.attacks.base import Attack, Capability, Point, Unscored, climb, look
 from holdfast.attacks.limits import at_least, positive
+from holdfast.components import register
 from holdfast.logits import best_other, of_class, unmasked
 from holdfast.losses import Loss
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
 from holdfast.threat import Counting, Normed, Region, Vector

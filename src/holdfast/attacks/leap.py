@@ -11,9 +11,9 @@ from torch import Tensor
 
 from holdfast.attacks.base import Attack, Capability, Point, Scored, Unscored
 from holdfast.attacks.limits import at_least
+from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import choose
 from holdfast.threat import Region, Separable

@@ -12,9 +12,9 @@ from torch import Tensor
 from holdfast.attacks.apgd import APGD
 from holdfast.attacks.base import Attack, Capability, Demands, Point, climb
 from holdfast.attacks.limits import at_least
+from holdfast.components import register
 from holdfast.losses import DLR, Margin
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import Normed, Region
 

@@ -12,10 +12,10 @@ from holdfast.attacks.base import Attack, Point, Unscored, climb
 from holdfast.attacks.limits import at_least, positive
 from holdfast.attacks.starts import Start, Uniform
 from holdfast.attacks.travel import path_length
+from holdfast.components import register
 from holdfast.logits import best_other, of_class
 from holdfast.losses import Loss
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import Region
 from holdfast.units import OfRadius

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from holdfast.attacks.base import Attack, Capability, Point, Unscored, climb
 from holdfast.attacks.limits import at_least, not_negative, positive
+from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
 from holdfast.threat import Normed, Region, Vector

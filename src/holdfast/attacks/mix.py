@@ -11,8 +11,8 @@ from torch import Tensor
 from holdfast.attacks.limits import at_least, positive
 from holdfast.attacks.views import View
 from holdfast.claims.digest import tensor_digest
+from holdfast.components import register
 from holdfast.errors import InputError
-from holdfast.registry import register
 from holdfast.rng import Rng
 
 

@@ -12,9 +12,9 @@ from torch import Tensor
 from holdfast.attacks.apgd import APGD
 from holdfast.attacks.base import Attack, Demands, Point, scored
 from holdfast.attacks.blind import Held
+from holdfast.components import register
 from holdfast.errors import InputError
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import Normed, Region
 

@@ -12,10 +12,10 @@ from holdfast.attacks.compose import EachTarget
 from holdfast.attacks.limits import at_least, positive
 from holdfast.attacks.pgd import PGD
 from holdfast.attacks.starts import Start, Uniform
+from holdfast.components import register
 from holdfast.logits import unmasked
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import Region
 from holdfast.units import OfRadius

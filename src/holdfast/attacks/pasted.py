@@ -12,9 +12,9 @@ from torch import Tensor
 from holdfast.attacks.base import Attack, Capability, Point, ask, look
 from holdfast.attacks.limits import at_least
 from holdfast.attacks.perturbation import Pattern, Waves
+from holdfast.components import register
 from holdfast.models.transforms import Transform
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import Knowledge, Placed, Region
 

@@ -15,9 +15,9 @@ from holdfast.attacks.base import Attack, Capability, Point, Scored, climb
 from holdfast.attacks.descent import Moments
 from holdfast.attacks.limits import at_least, positive
 from holdfast.attacks.planes import ROUNDS, Bracket, outset, polish
+from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import norm, spread
 from holdfast.tensors import either

@@ -17,8 +17,8 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from holdfast.attacks.limits import positive
+from holdfast.components import register
 from holdfast.errors import InputError, StorageError
-from holdfast.registry import register
 from holdfast.spaces.ball import spread
 from holdfast.spaces.squares import as_image
 from holdfast.storage import read_card, read_file, user_path, write_atomic, write_card

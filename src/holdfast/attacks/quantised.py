@@ -10,11 +10,11 @@ from torch import Tensor
 
 from holdfast.attacks.base import Attack, Demands, Point, Scored, ask, keeper, look, scored
 from holdfast.attacks.limits import at_least
+from holdfast.components import register
 from holdfast.objective import Objective, Score
-from holdfast.registry import register
+from holdfast.quantization import on_grid, toward
 from holdfast.rng import Rng
 from holdfast.spaces.ball import spread
-from holdfast.spaces.grid import on_grid, toward
 from holdfast.threat import Knowledge, Normed, Region
 
 FARTHER = 0.02  # of the change, by which each further rounding goes beyond the one before

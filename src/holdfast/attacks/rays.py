@@ -13,8 +13,8 @@ from torch import Tensor
 from holdfast.attacks.base import Attack, Capability, Point, ask
 from holdfast.attacks.decisions import Bracket, pick
 from holdfast.attacks.limits import at_least, positive
+from holdfast.components import register
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import spread
 from holdfast.tensors import either

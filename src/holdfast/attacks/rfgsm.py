@@ -10,9 +10,9 @@ from torch import Tensor
 from holdfast.attacks.base import Attack, Point, Unscored, climb
 from holdfast.attacks.limits import positive
 from holdfast.attacks.starts import Start, Uniform
+from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import Region
 from holdfast.units import OfRadius

@@ -13,9 +13,9 @@ from holdfast.attacks.base import Attack, Capability, Point, Unscored, climb
 from holdfast.attacks.descent import Moments, leveled
 from holdfast.attacks.limits import at_least, not_negative, positive
 from holdfast.attacks.walk import cosine
+from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import choose, flags, spread
 from holdfast.threat import Counting, Normed, Region, Vector

@@ -13,9 +13,9 @@ from holdfast.attacks.base import Attack, Capability, Point, look
 from holdfast.attacks.bases import Basis, Pixels
 from holdfast.attacks.blind import cube, hold
 from holdfast.attacks.limits import at_least, positive
+from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import choose
 from holdfast.threat import Dense, Knowledge, Region, Vector

@@ -9,8 +9,8 @@ from holdfast.attacks.base import Capability
 from holdfast.attacks.diverse import Diverse, Nesterov
 from holdfast.attacks.preset import Preset
 from holdfast.attacks.views import Scales
+from holdfast.components import register
 from holdfast.losses import Loss
-from holdfast.registry import register
 from holdfast.threat import Normed, Vector
 from holdfast.units import OfRadius
 

@@ -12,9 +12,9 @@ from torch import Tensor
 from holdfast.attacks.base import Attack, Capability, Point, look
 from holdfast.attacks.blind import Adam, cube, signs, slope, steps_within
 from holdfast.attacks.limits import at_least, positive
+from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import Dense, Knowledge, Region, Vector
 from holdfast.units import OfCube

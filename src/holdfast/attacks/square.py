@@ -11,9 +11,9 @@ from torch import Tensor
 from holdfast.attacks.base import Attack, Capability, Point
 from holdfast.attacks.blind import random_search
 from holdfast.attacks.limits import at_least, positive
+from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import Knowledge, Region, Searchable
 

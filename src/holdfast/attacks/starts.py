@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from holdfast.attacks.limits import not_negative
-from holdfast.registry import register
+from holdfast.components import register
 from holdfast.rng import Rng
 from holdfast.threat import Region
 

@@ -7,8 +7,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from holdfast.components import name_of
 from holdfast.errors import HoldfastWarning, outside
-from holdfast.registry import name_of
 from holdfast.threat import Space
 
 ENOUGH = 1.0 - 1e-9  # of the radius; ten steps of a tenth are enough

@@ -13,9 +13,9 @@ from holdfast.attacks.base import Attack, Capability, Point, Scored
 from holdfast.attacks.limits import at_least, positive
 from holdfast.attacks.planes import ROUNDS, Bracket, polish
 from holdfast.attacks.tangents import along, boundaries, nearest_plane, onto
+from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import spread
 from holdfast.threat import Convex, Normed, Region, Vector

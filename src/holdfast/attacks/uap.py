@@ -11,9 +11,9 @@ from holdfast.attacks.base import Attack, worst
 from holdfast.attacks.deepfool import DeepFool
 from holdfast.attacks.limits import at_least, positive
 from holdfast.attacks.universal import Fitting, Universal, best_of_epochs
+from holdfast.components import register
 from holdfast.data import Batch
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import spread
 from holdfast.threat import Normed

@@ -15,12 +15,12 @@ from holdfast.arguments import checked
 from holdfast.attacks.perturbation import ABOUT, SCHEMA, Perturbation, marks, store
 from holdfast.attacks.travel import warn_of_short_steps
 from holdfast.claims import model_digest
+from holdfast.components import describe
 from holdfast.data import Batch, Examples
 from holdfast.errors import InputError
 from holdfast.locking import locked
 from holdfast.models import Model, check_logits, frozen, wrap
 from holdfast.objective import Objective
-from holdfast.plain import describe
 from holdfast.progress import counting
 from holdfast.rng import Rng
 from holdfast.spaces.catalog import works_in

@@ -11,11 +11,11 @@ from holdfast.attacks.ascent import falling, slope
 from holdfast.attacks.limits import at_least, positive
 from holdfast.attacks.pasted import turned
 from holdfast.attacks.universal import Fitting, Universal, best_of_epochs
+from holdfast.components import register
 from holdfast.data import Batch
 from holdfast.errors import InputError
 from holdfast.losses import CrossEntropy, Loss
 from holdfast.models.transforms import Lit, Resized, Rotated, Transform
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.catalog import works_in
 from holdfast.spaces.squares import as_image

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.limits import at_least, positive
+from holdfast.components import register
 from holdfast.errors import ConfigError
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.squares import as_image
 from holdfast.threat import Region

@@ -8,8 +8,8 @@ from typing import ClassVar
 from holdfast.attacks.base import Capability
 from holdfast.attacks.diverse import Diverse, Neighbours, Running
 from holdfast.attacks.preset import Preset
+from holdfast.components import register
 from holdfast.losses import Loss
-from holdfast.registry import register
 from holdfast.threat import Normed, Vector
 from holdfast.units import OfRadius
 

@@ -38,9 +38,9 @@ from holdfast.claims.schema import (
 from holdfast.claims.shapes import in_short
 from holdfast.claims.table import Table
 from holdfast.claims.text import readable_bytes
+from holdfast.components import digest
 from holdfast.errors import StorageError, VerificationError
 from holdfast.folders import held_in, what_lies
-from holdfast.plain import digest
 from holdfast.printable import printable
 from holdfast.storage import (
     guarded,

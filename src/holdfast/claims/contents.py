@@ -9,8 +9,8 @@ from typing import Any
 
 from holdfast.claims.schema import CERTIFIED
 from holdfast.claims.table import Table
+from holdfast.components import digest
 from holdfast.errors import VerificationError
-from holdfast.plain import digest
 
 DOCUMENT = "claim.json"
 SIGNATURE = "signature.json"  # no part of a claim, about one

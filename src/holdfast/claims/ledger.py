@@ -21,8 +21,8 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from holdfast.claims.text import compact_bytes
+from holdfast.components import digest
 from holdfast.errors import StorageError
-from holdfast.plain import digest
 from holdfast.storage import (
     TEMPORARY,
     guarded,

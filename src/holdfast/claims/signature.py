@@ -21,9 +21,9 @@ from holdfast.claims.claim import Claim
 from holdfast.claims.contents import SIGNATURE
 from holdfast.claims.schema import NAME
 from holdfast.claims.shapes import Choice, Fields, Text
+from holdfast.components import canonical
 from holdfast.errors import InputError, StorageError, VerificationError
 from holdfast.outline import outlined
-from holdfast.plain import canonical
 from holdfast.storage import read_file, read_json, user_path, write_json
 
 SCHEMA = "holdfast-signature-1"

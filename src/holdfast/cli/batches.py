@@ -16,11 +16,11 @@ from holdfast import api
 from holdfast.attacks import Attack, Result
 from holdfast.claims import Accuracy
 from holdfast.claims.contents import DOCUMENT
+from holdfast.components import describe
 from holdfast.data import Batch, Examples
 from holdfast.errors import InputError
 from holdfast.inputs import as_columns
 from holdfast.models import Model, frozen
-from holdfast.plain import describe
 from holdfast.progress import counting
 from holdfast.rng import Rng, fresh_seed
 from holdfast.runtime import resolve_device

@@ -14,11 +14,10 @@ from rich.table import Table
 import holdfast as hf
 from holdfast import recipes, reference
 from holdfast.cli import listing
+from holdfast.components import describe, kinds, known, name_of
 from holdfast.errors import ConfigError, in_words, nearest
 from holdfast.evaluation import Suite, get_suite
-from holdfast.plain import describe
 from holdfast.printable import printable
-from holdfast.registry import kinds, known, name_of
 from holdfast.spaces.catalog import in_sets
 from holdfast.threat import Knowledge, Normed
 from holdfast.translation import alike, hint

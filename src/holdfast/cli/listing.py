@@ -9,10 +9,10 @@ from rich.table import Table
 
 import holdfast.api  # noqa: F401  registers every component
 from holdfast import recipes
+from holdfast.components import kinds, known
 from holdfast.data.load import HOME
 from holdfast.printable import printable
 from holdfast.reference import summary
-from holdfast.registry import kinds, known
 from holdfast.storage import user_path
 
 KINDS = {

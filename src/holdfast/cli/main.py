@@ -12,7 +12,7 @@ import typer
 from holdfast.cli.app import app
 from holdfast.cli.options import ELSEWHERE
 from holdfast.errors import HoldfastError, HoldfastWarning, InputError, VerificationError
-from holdfast.heap import hold_memory
+from holdfast.malloc import hold_memory
 from holdfast.printable import printable
 
 REFUTED = 1  # a claim does not hold, or the demo misses its figures

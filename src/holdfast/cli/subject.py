@@ -12,13 +12,12 @@ from typing import Any
 from torch import nn
 
 from holdfast import api, config, recipes
+from holdfast.components import build, known
 from holdfast.data.load import BUILT_IN
 from holdfast.errors import ConfigError, InputError
 from holdfast.evaluation.given import note_given
 from holdfast.folders import what_lies
 from holdfast.models import Model, load_user_model, load_weights, wrap
-from holdfast.plain import build
-from holdfast.registry import known
 from holdfast.storage import user_path
 from holdfast.threat import ThreatModel
 from holdfast.training.folder import read_run

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from holdfast.components import register
 from holdfast.errors import InputError
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.units import Pixels
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from holdfast.attacks.advice import MOST, Misfit, fitting, misfit
 from holdfast.attacks.base import require
+from holdfast.components import known
 from holdfast.errors import Unsupported, in_words
 from holdfast.evaluation.suites import Member, Suite
 from holdfast.objective import Objective
-from holdfast.registry import known
 from holdfast.threat import Region
 
 

@@ -15,13 +15,13 @@ from holdfast.claims import Accuracy, headline
 from holdfast.claims.contents import SHOWN
 from holdfast.claims.headline import robust
 from holdfast.claims.schema import NAME, PROSE
+from holdfast.components import describe, digest
 from holdfast.credentials import published_command
 from holdfast.evaluation.cascade import Example, Stage
 from holdfast.evaluation.checks import above_chance, diagnose, settings
 from holdfast.evaluation.setting import Setting
 from holdfast.evaluation.waterfall import Bar, added, waterfall
 from holdfast.models import Finding
-from holdfast.plain import describe, digest
 from holdfast.runtime import environment
 from holdfast.threat import Space, Status, ThreatModel
 from holdfast.units import number

@@ -14,6 +14,7 @@ from holdfast.arguments import checked
 from holdfast.attacks.travel import warn_of_short_steps
 from holdfast.claims import Claim, Ledger, write_claim
 from holdfast.data import Examples
+from holdfast.distributed import Group, join
 from holdfast.evaluation.cascade import Cascade, Example, Stage
 from holdfast.evaluation.document import Outcome, document
 from holdfast.evaluation.forecast import forecast, whole
@@ -31,7 +32,6 @@ from holdfast.models import Finding, frozen, wrap
 from holdfast.runtime import deterministic, resolve_device
 from holdfast.storage import user_path
 from holdfast.threat import ThreatModel
-from holdfast.training.parallel import Group, join
 from holdfast.units import BatchSize, Count, Number, Radii, Seed
 
 

@@ -21,8 +21,8 @@ from holdfast.evaluation.verify import bind, check_subject
 from holdfast.locking import locked
 from holdfast.models import frozen
 from holdfast.progress import counting
+from holdfast.quantization import LEVELS, toward
 from holdfast.runtime import deterministic
-from holdfast.spaces.grid import LEVELS, toward
 from holdfast.storage import user_path, write_atomic
 
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 from holdfast.attacks import Attack
 from holdfast.attacks.base import keeper, scored, walk_of
+from holdfast.components import describe
 from holdfast.errors import HoldfastError
 from holdfast.evaluation.setting import Padded, Setting
 from holdfast.evaluation.stage import CLEAN, confirm
 from holdfast.evaluation.suites import Member
 from holdfast.objective import Objective
-from holdfast.plain import describe
 from holdfast.rng import own_randomness
 
 TIMED = 2  # points of a search that are timed at least, after one that warms up

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from holdfast.claims import model_digest, tensor_digest
+from holdfast.components import digest
 from holdfast.data import Examples
 from holdfast.evaluation.suites import Member, Suite
 from holdfast.logits import TIE
 from holdfast.models import Model
 from holdfast.objective import Objective, offered
-from holdfast.plain import digest
 from holdfast.rng import Rng, own_randomness
 from holdfast.runtime import environment
 from holdfast.threat import Knowledge, ThreatModel

@@ -22,10 +22,9 @@ from holdfast.attacks import (
     ToRank,
 )
 from holdfast.claims.suites import is_reserved
+from holdfast.components import ADDED, known, register, unknown
 from holdfast.errors import ConfigError
 from holdfast.losses import DLR, CrossEntropy, Margin
-from holdfast.plain import ADDED
-from holdfast.registry import known, register, unknown
 from holdfast.units import Within
 
 

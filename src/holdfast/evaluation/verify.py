@@ -25,6 +25,7 @@ from holdfast.claims import (
     signer_of,
 )
 from holdfast.claims.contents import PROBES
+from holdfast.components import build, digest
 from holdfast.data import Examples
 from holdfast.errors import ConfigError, InputError, VerificationError
 from holdfast.evaluation.checks.ties import A_FEW
@@ -39,7 +40,6 @@ from holdfast.evaluation.setting import Setting
 from holdfast.evaluation.stage import clean_scores
 from holdfast.evaluation.suites import Suite
 from holdfast.models import Finding, Verdict, frozen, wrap
-from holdfast.plain import build, digest
 from holdfast.progress import counting
 from holdfast.runtime import deterministic
 from holdfast.threat import Status, ThreatModel

@@ -13,10 +13,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from holdfast.components import register
 from holdfast.errors import ConfigError
-from holdfast.registry import register
+from holdfast.resampling import centred, sample_centred, turned
 from holdfast.rng import Rng
-from holdfast.warp import centred, sample_centred, turned
 
 
 class Transform:

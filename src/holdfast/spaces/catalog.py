@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
+from holdfast.components import known
 from holdfast.errors import HoldfastError, in_words
-from holdfast.registry import known
 from holdfast.threat import Region, Space
 
 _FIRST = ("linf", "l2", "l1", "l0")  # as the field lists them; the others follow by name

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from holdfast.components import register
 from holdfast.errors import InputError
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import as_float
 from holdfast.spaces.corruptions import EVERY, SEVERITIES, Corruption

@@ -18,10 +18,10 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from holdfast.components import register
 from holdfast.errors import InputError
-from holdfast.registry import register
+from holdfast.resampling import centred, sample_centred
 from holdfast.rng import Rng
-from holdfast.warp import centred, sample_centred
 
 SEVERITIES = 5
 

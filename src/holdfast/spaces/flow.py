@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from holdfast.registry import register
+from holdfast.components import register
+from holdfast.resampling import sample
 from holdfast.rng import Rng
 from holdfast.spaces.ball import as_float, spread
 from holdfast.spaces.squares import check_images
@@ -20,7 +21,6 @@ from holdfast.spaces.witness import SAME, closer, same
 from holdfast.threat import Space, check_ball, radii
 from holdfast.tree import take
 from holdfast.units import Number
-from holdfast.warp import sample
 
 WIDEST = 100  # pixels
 _DIRECTIONS = 32  # on the circle at which a leap may end

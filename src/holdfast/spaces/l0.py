@@ -7,7 +7,7 @@ from math import prod
 
 from torch import Tensor
 
-from holdfast.registry import register
+from holdfast.components import register
 from holdfast.spaces.ball import as_float
 from holdfast.spaces.places import Places, check_count
 from holdfast.spaces.squares import as_image

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from holdfast.registry import register
+from holdfast.components import register
 from holdfast.rng import Rng
 from holdfast.spaces import solve, squares
 from holdfast.spaces.ball import Ball, as_float, norm, spread

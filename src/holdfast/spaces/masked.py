@@ -8,8 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from holdfast.components import register
 from holdfast.errors import InputError
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.spaces.ball import as_float, norm, spread
 from holdfast.spaces.squares import Windows, as_image, sides

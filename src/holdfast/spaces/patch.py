@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from holdfast.components import register
 from holdfast.errors import InputError
-from holdfast.registry import register
+from holdfast.resampling import sample
 from holdfast.rng import Rng
 from holdfast.spaces.ball import as_float, norm, spread
 from holdfast.spaces.masked import MaskedRegion, Rectangle, Shape
@@ -19,7 +20,6 @@ from holdfast.spaces.squares import Windows, as_image, draw
 from holdfast.threat import Space, check_ball, radii
 from holdfast.tree import take
 from holdfast.units import Number
-from holdfast.warp import sample
 
 _MOVES = 4  # one proposal in so many moves the patch, the others change its content
 _FARTHEST = 0.75  # share of the image by which the first moves go, less and less

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from holdfast.components import register
 from holdfast.errors import InputError
-from holdfast.registry import register
+from holdfast.resampling import centred, sample_centred, turned
 from holdfast.rng import Rng
 from holdfast.spaces.ball import as_float, spread
 from holdfast.spaces.squares import check_images
@@ -20,7 +21,6 @@ from holdfast.spaces.witness import closer, same
 from holdfast.threat import Space, check_ball, radii
 from holdfast.tree import take
 from holdfast.units import Number
-from holdfast.warp import centred, sample_centred, turned
 
 _ROUNDS = 40  # of Gauss and Newton's method
 

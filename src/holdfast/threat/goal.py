@@ -8,10 +8,10 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
+from holdfast.components import register
 from holdfast.errors import InputError
 from holdfast.logits import best_other, of_class, only_others
 from holdfast.losses import Loss, Margin
-from holdfast.registry import register
 
 
 class Aim(NamedTuple):

@@ -6,9 +6,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from holdfast.components import digest, register
 from holdfast.errors import InputError
-from holdfast.plain import digest
-from holdfast.registry import register
 from holdfast.threat.goal import Goal, Untargeted
 from holdfast.threat.knowledge import Knowledge
 from holdfast.threat.space import Space

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from holdfast.arguments import checked
+from holdfast.components import describe, digest
 from holdfast.errors import HoldfastWarning, InputError, outside
-from holdfast.plain import describe, digest
 from holdfast.threat.region import Region
 from holdfast.units import Bounds, Length, Number, number
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from holdfast.data import Batch, Examples, Stream, epoch_order
+from holdfast.distributed import Group
 from holdfast.errors import InputError
-from holdfast.training.parallel import Group
 
 
 class Feed(Protocol):

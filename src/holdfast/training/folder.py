@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from holdfast.components import canonical
 from holdfast.credentials import masked_command
 from holdfast.data import Examples, Stream
 from holdfast.errors import ConfigError, InputError, StorageError
 from holdfast.folders import what_lies
-from holdfast.plain import canonical
 from holdfast.printable import shortened
 from holdfast.storage import parse_json, read_card, read_file, write_atomic, write_card
 from holdfast.training.state import Record, environment_of, newest

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from holdfast.arguments import foreign
+from holdfast.components import register
 from holdfast.errors import ConfigError
-from holdfast.registry import register
 from holdfast.units import Decay, Rate
 
 NORMS = (

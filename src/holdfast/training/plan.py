@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from holdfast.components import register
 from holdfast.data import Augmentation
 from holdfast.errors import ConfigError
-from holdfast.registry import register
 from holdfast.training.optimizers import SGD, Optimizer
 from holdfast.training.schedules import Cyclic, Schedule
 from holdfast.units import BatchSize

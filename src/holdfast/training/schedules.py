@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from holdfast.arguments import foreign
+from holdfast.components import register
 from holdfast.errors import ConfigError
-from holdfast.registry import register
 
 _TORCH = {
     "cosineannealinglr": "Cosine()",

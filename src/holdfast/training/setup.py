@@ -12,8 +12,10 @@ from torch import nn
 
 from holdfast import runtime
 from holdfast.attacks.travel import warn_of_short_steps
+from holdfast.components import build, describe
 from holdfast.context import import_without_triton
 from holdfast.data import Examples, Splits, Stream
+from holdfast.distributed import Group, join
 from holdfast.errors import InputError
 from holdfast.inputs import check_labels
 from holdfast.models import (
@@ -26,7 +28,6 @@ from holdfast.models import (
     wrap,
 )
 from holdfast.models.normalization import Channel
-from holdfast.plain import build, describe
 from holdfast.rng import Rng, own_randomness
 from holdfast.threat import Targeted, ThreatModel
 from holdfast.threat.space import check_ranges
@@ -34,7 +35,6 @@ from holdfast.training.ema import Average
 from holdfast.training.feed import Feed, feed
 from holdfast.training.methods import Method
 from holdfast.training.methods.base import check_set
-from holdfast.training.parallel import Group, join
 from holdfast.training.plan import TrainPlan
 from holdfast.training.rehearsal import rehearse
 from holdfast.training.state import TrainState

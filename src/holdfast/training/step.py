@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from holdfast.data import Batch
+from holdfast.distributed import Group
 from holdfast.rng import Rng, own_randomness
 from holdfast.threat import ThreatModel
 from holdfast.training.methods import Method
 from holdfast.training.optimizers import set_lr
-from holdfast.training.parallel import Group
 from holdfast.training.plan import TrainPlan
 from holdfast.training.state import TrainState
 

@@ -10,12 +10,12 @@ from torch import Tensor, nn
 
 from holdfast.attacks import PGD, Attack, first
 from holdfast.data import Batch, Examples
+from holdfast.distributed import Group
 from holdfast.models import frozen
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.threat import ThreatModel, Untargeted
 from holdfast.training.methods.base import white_box
-from holdfast.training.parallel import Group
 from holdfast.units import BatchSize, Seed
 
 Validate = Callable[[nn.Module], dict[str, float]]

@@ -7,11 +7,11 @@ from typing import Any
 
 from holdfast.claims import Claim
 from holdfast.claims.suites import CUSTOM, printed_name
+from holdfast.components import digest
 from holdfast.errors import VerificationError
 from holdfast.evaluation.provenance import TRAINING_DATA, Provenance
 from holdfast.evaluation.setting import Setting
 from holdfast.models import Finding, Verdict
-from holdfast.plain import digest
 
 
 def check_part(claim: Claim, setting: Setting) -> None:

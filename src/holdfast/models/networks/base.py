@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from holdfast.arguments import checked
+from holdfast.components import build
 from holdfast.errors import InputError
-from holdfast.plain import build
 from holdfast.units import Count, Seed
 
 

@@ -8,8 +8,8 @@ from itertools import pairwise
 
 from torch import nn
 
+from holdfast.components import register
 from holdfast.models.networks.base import Network
-from holdfast.registry import register
 from holdfast.units import Width
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from holdfast.components import register
 from holdfast.models.networks.base import Network, image_shape
 from holdfast.models.networks.residual import PreActResNet
-from holdfast.registry import register
 from holdfast.units import Width
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from holdfast.components import register
 from holdfast.models.networks.base import Network, image_shape
-from holdfast.registry import register
 from holdfast.units import Width
 
 

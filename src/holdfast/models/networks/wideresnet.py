@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from holdfast.components import register
 from holdfast.errors import ConfigError
 from holdfast.models.networks.base import Network, image_shape
 from holdfast.models.networks.residual import PreActResNet
-from holdfast.registry import register
 from holdfast.units import Depth, Width
 
 

@@ -11,12 +11,12 @@ from torch.nn import functional as F
 
 from holdfast.attacks import Attack, last
 from holdfast.attacks.base import require
+from holdfast.components import name_of
 from holdfast.data import Batch
 from holdfast.errors import Unsupported
 from holdfast.logits import masked
 from holdfast.losses import CrossEntropy
 from holdfast.objective import Objective
-from holdfast.registry import name_of
 from holdfast.rng import Rng
 from holdfast.spaces.catalog import fits, works_in
 from holdfast.threat import Knowledge, Region, ThreatModel

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from holdfast.attacks.base import climb
+from holdfast.components import register
 from holdfast.data import Batch
 from holdfast.errors import ConfigError
 from holdfast.losses import CrossEntropy
 from holdfast.objective import Objective
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import ThreatModel, Vector
 from holdfast.training.methods.base import Method, attacked_only, white_box

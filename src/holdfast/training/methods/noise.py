@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from holdfast.components import register
 from holdfast.data import Batch
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import ThreatModel
 from holdfast.training.methods.base import Method

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from holdfast.attacks import PGD, Attack, Gaussian
+from holdfast.components import register
 from holdfast.data import Batch
 from holdfast.errors import ConfigError
 from holdfast.losses import KL
-from holdfast.registry import register
 from holdfast.rng import Rng
 from holdfast.threat import ThreatModel
 from holdfast.training.methods.base import Learner, Method, search, smoothed

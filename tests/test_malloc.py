@@ -10,7 +10,7 @@ import pytest
 
 FAULTS = """
 import resource, torch
-from holdfast.heap import hold_memory
+from holdfast.malloc import hold_memory
 {call}
 big = lambda: torch.ones(20_000_000)  # 80 MB, which malloc maps and unmaps unless told otherwise
 for _ in range(20):
@@ -35,7 +35,7 @@ def test_memory_is_not_cleared_again_for_every_tensor():
 
 
 def test_the_users_own_settings_stand(monkeypatch):
-    from holdfast.heap import hold_memory
+    from holdfast.malloc import hold_memory
 
     monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.arena_max=1")
     assert not hold_memory()

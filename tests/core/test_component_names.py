@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from holdfast import registry
+from holdfast import components
 from holdfast.errors import ConfigError, HoldfastError, did_you_mean
 
 
 @pytest.fixture
 def shelf(monkeypatch):
-    monkeypatch.setattr(registry, "_components", {})
-    monkeypatch.setattr(registry, "_labels", {})
+    monkeypatch.setattr(components, "_components", {})
+    monkeypatch.setattr(components, "_labels", {})
 
 
 @pytest.mark.parametrize(
@@ -26,47 +26,47 @@ def shelf(monkeypatch):
     ],
 )
 def test_names_in_snake_case(written, snake):
-    assert registry.snake(written) == snake
+    assert components.snake(written) == snake
 
 
 def test_lookup_both_ways(shelf):
-    @registry.register("attack")
+    @components.register("attack")
     class BigStep:
         pass
 
-    @registry.register("attack", name="other")
+    @components.register("attack", name="other")
     class Anything:
         pass
 
-    assert registry.lookup("attack", "big_step") is BigStep
-    assert registry.known("attack") == {"big_step": BigStep, "other": Anything}
-    assert registry.name_of(Anything) == "other"
-    assert registry.kind_of(Anything) == "attack"
-    assert registry.kinds() == ["attack"]
-    assert registry.known("loss") == {}
+    assert components.lookup("attack", "big_step") is BigStep
+    assert components.known("attack") == {"big_step": BigStep, "other": Anything}
+    assert components.name_of(Anything) == "other"
+    assert components.kind_of(Anything) == "attack"
+    assert components.kinds() == ["attack"]
+    assert components.known("loss") == {}
 
 
 def test_an_unknown_name_is_told_the_nearest(shelf):
     for name in ("pgd", "apgd", "square"):
-        registry.register("attack", name=name)(type(name, (), {}))
+        components.register("attack", name=name)(type(name, (), {}))
     with pytest.raises(
         ConfigError, match=r"unknown attack 'sqare'; did you mean 'square'\?"
     ) as error:
-        registry.lookup("attack", "sqare")
+        components.lookup("attack", "sqare")
     assert "known: apgd, pgd, square" in str(error.value)
 
 
 def test_a_name_is_taken_once_and_again_by_the_same_class(shelf):
     cls = type("A", (), {})
-    registry.register("attack")(cls)
-    registry.register("attack")(cls)
+    components.register("attack")(cls)
+    components.register("attack")(cls)
     with pytest.raises(AssertionError, match="two attacks are called 'a'"):
-        registry.register("attack")(type("A", (), {}))
+        components.register("attack")(type("A", (), {}))
 
 
 def test_unregistered_classes_have_no_name():
     with pytest.raises(ConfigError, match="not a registered component"):
-        registry.name_of(int)
+        components.name_of(int)
 
 
 def test_hints():

@@ -11,10 +11,9 @@ import pytest
 
 from components import every_component
 from holdfast.attacks import APGD, PGD, EachTarget, Gaussian, Restarts
+from holdfast.components import build, canonical, describe, digest, register
 from holdfast.errors import ConfigError, InputError
 from holdfast.losses import DLR
-from holdfast.plain import build, canonical, describe, digest
-from holdfast.registry import register
 from holdfast.spaces import L2, Linf
 from holdfast.threat import Knowledge, Targeted, ThreatModel
 
