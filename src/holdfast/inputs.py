@@ -217,3 +217,17 @@ def _fix(least: float, most: float, range: tuple[float, float]) -> str:
 
 def _stated(bounds: str) -> str:
     return f"wrap(model, range={bounds}) and Linf(eps=..., range={bounds})"
+
+
+def check_images(x: Tensor, does: str, most: int | None = None) -> None:
+    """Refuse what is no batch of images; `does` says which set does what to them.
+
+    most: channels. The message names the sets that take inputs of any shape.
+    """
+    if x.ndim == 4 and (most is None or x.shape[1] <= most):
+        return
+    limit = "" if most is None else f" of at most {most} channels"
+    raise InputError(
+        f"{does} images (B, C, H, W){limit}, got shape {tuple(x.shape)}: for others use Linf, L2, "
+        "L1 or L0"
+    )

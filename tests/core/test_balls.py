@@ -9,7 +9,8 @@ import torch
 
 from holdfast.errors import InputError
 from holdfast.rng import Rng
-from holdfast.spaces import L0, L1, L2, Linf, solve
+from holdfast.spaces import L0, L1, L2, Linf
+from holdfast.spaces.norm_balls import projections
 from holdfast.threat import Normed, Sparse
 
 SPACES = [L0(eps=3), L1(eps=1.5), L2(eps=0.7), Linf(eps=0.1)]
@@ -109,9 +110,9 @@ def test_the_l0_projection_is_the_best_choice_of_coordinates(kind, reach):
 
 def test_ties_go_to_the_first_coordinates():
     values = torch.tensor([[1.0, 2, 2, 1, 2, 0], [0, 0, 0, 0, 0, 3.0], [1, 1, 1, 1, 1, 1]])
-    chosen = solve.largest(values, torch.tensor([2.0, 4.0, torch.inf]))
+    chosen = projections.largest(values, torch.tensor([2.0, 4.0, torch.inf]))
     assert chosen.long().tolist() == [[0, 1, 1, 0, 0, 0], [0, 0, 0, 0, 0, 1], [1] * 6]
-    assert not bool(solve.largest(values, torch.zeros(3)).any())
+    assert not bool(projections.largest(values, torch.zeros(3)).any())
 
 
 @EVERY

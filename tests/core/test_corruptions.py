@@ -14,7 +14,7 @@ from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.spaces import Corrupted, Linf
-from holdfast.spaces.corruptions import (
+from holdfast.spaces.appearance.corruptions import (
     EVERY,
     Contrast,
     DefocusBlur,

@@ -10,7 +10,7 @@ import holdfast as hf
 from holdfast.attacks import PGD, Exhaustive, Leap, Pasted, PlaceSearch, SparseRS, StAdv, WorstOf
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces.corruptions import Contrast, GaussianNoise
+from holdfast.spaces.appearance.corruptions import Contrast, GaussianNoise
 from holdfast.threat import Status, ThreatModel
 from small_nets import digits
 from tiny import tiny_run

@@ -21,7 +21,8 @@ from holdfast import (
 from holdfast.components import build, describe
 from holdfast.errors import InputError
 from holdfast.rng import Rng
-from holdfast.spaces import L0, L1, L2, Linf, PixelL0, squares
+from holdfast.spaces import L0, L1, L2, Linf, PixelL0
+from holdfast.spaces.norm_balls import square_windows
 
 SPACES = [Linf(eps=0.1), L2(eps=0.7)]
 NAMES = ["linf", "l2"]
@@ -284,7 +285,7 @@ def test_sentences_and_digests():
 @pytest.mark.parametrize("fraction", [0.8, 0.2, 0.01])
 def test_windows_reach_every_place_and_have_about_their_share(shape, fraction):
     height, width = shape
-    window = squares.draw(rng(3000), height, width, fraction)
+    window = square_windows.draw(rng(3000), height, width, fraction)
     mask = window.mask(height, width)
     assert bool(mask.any(0).all())  # the last row and column too
     assert bool((mask.sum((1, 2)) == window.height * window.width).all())
@@ -294,7 +295,7 @@ def test_windows_reach_every_place_and_have_about_their_share(shape, fraction):
 
 def test_the_bump_is_the_papers():
     """Two opposite hills, unit norm; the inner rectangle of a 3 x 3 hill weighs 1 + 1/4."""
-    bump = squares.bump(6, 3)
+    bump = square_windows.bump(6, 3)
     assert float(bump.square().sum()) == pytest.approx(1, rel=1e-6)
     assert torch.allclose(bump[:3], -bump[3:])
     assert float(bump[1, 1] / bump[0, 0]) == pytest.approx(1.25 / 0.25, rel=1e-5)

@@ -16,7 +16,7 @@ from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces.ball import spread
+from holdfast.tensors import spread
 from holdfast.threat import Convex, Normed, Region, Vector
 from holdfast.units import OfBoundary
 

@@ -17,7 +17,7 @@ from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces.ball import choose
+from holdfast.tensors import choose
 from holdfast.threat import Region, Sparse, Vector
 
 FIRST, LESS, LEAST = 0.22, 0.03, 0.06  # windows between checks, as fractions of the steps

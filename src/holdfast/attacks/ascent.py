@@ -13,7 +13,7 @@ from holdfast.components import register
 from holdfast.data import Batch
 from holdfast.losses import CrossEntropy, Loss
 from holdfast.rng import Rng
-from holdfast.spaces.ball import spread
+from holdfast.tensors import spread
 from holdfast.units import OfRadius
 
 

@@ -15,8 +15,7 @@ from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces.ball import norm, spread
-from holdfast.spaces.squares import as_image
+from holdfast.tensors import as_image, norm, spread
 from holdfast.threat import Dense, Knowledge, Region, Vector
 from holdfast.units import OfRadius
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from holdfast.attacks.limits import positive
 from holdfast.components import register
 from holdfast.rng import Rng
-from holdfast.spaces.squares import as_image
+from holdfast.tensors import as_image
 
 
 class Basis:

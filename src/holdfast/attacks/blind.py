@@ -11,7 +11,7 @@ from torch import Tensor
 from holdfast.attacks.base import Scored, look
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces.ball import choose, spread
+from holdfast.tensors import choose, spread
 from holdfast.threat import Dense, Region
 
 Draw = Callable[[Tensor, Rng], Tensor]  # a random direction of the shape of z

@@ -17,8 +17,8 @@ from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces import solve
-from holdfast.spaces.ball import spread
+from holdfast.spaces.norm_balls import projections
+from holdfast.tensors import spread
 from holdfast.threat import Counting, Normed, Region, Vector
 from holdfast.units import OfSearch
 
@@ -125,6 +125,6 @@ class _Chosen:
         able = self.good & ~self.needed
         self.done = self.done | (self.found & ~able.any(1))
         least = torch.where(able, 1 / (1 + self.worth), 0.0)
-        out = solve.largest(least, self.count) & self.found[:, None]
+        out = projections.largest(least, self.count) & self.found[:, None]
         self.free = self.good & ~out
         self.reached = torch.zeros_like(self.found)

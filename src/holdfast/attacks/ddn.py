@@ -16,8 +16,7 @@ from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces.ball import spread
-from holdfast.tensors import either
+from holdfast.tensors import either, spread
 from holdfast.threat import Euclidean, Normed, Region, Vector
 from holdfast.units import OfRange
 

@@ -18,8 +18,7 @@ from holdfast.attacks.base import Point, ask
 from holdfast.attacks.blind import normal
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces.ball import choose, norm, spread
-from holdfast.spaces.squares import as_image
+from holdfast.tensors import as_image, choose, norm, spread
 from holdfast.threat import Normed, Region
 from holdfast.tree import positions, take
 

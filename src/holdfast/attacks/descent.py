@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.points import Scored
-from holdfast.spaces.ball import norm, spread
+from holdfast.tensors import norm, spread
 from holdfast.threat import Normed
 
 FIRST, SECOND = 0.9, 0.999  # weights of the past in Adam's two averages

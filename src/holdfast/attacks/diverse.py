@@ -16,7 +16,7 @@ from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces.ball import choose, norm, spread
+from holdfast.tensors import choose, norm, spread
 from holdfast.threat import Normed, Region, Vector
 from holdfast.units import OfRadius
 

@@ -16,7 +16,7 @@ from holdfast.logits import best_other, of_class, unmasked
 from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces.ball import norm, spread
+from holdfast.tensors import norm, spread
 from holdfast.threat import Counting, Normed, Region, Vector
 from holdfast.units import OfRange
 

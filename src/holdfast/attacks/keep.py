@@ -11,7 +11,7 @@ from torch import Tensor
 from holdfast.attacks.points import Scored
 from holdfast.attacks.result import Result
 from holdfast.objective import Cost, Objective, Score
-from holdfast.spaces.ball import norm, spread
+from holdfast.tensors import norm, spread
 from holdfast.threat import Region
 
 WAITING = 8  # points that wait to be judged together at most

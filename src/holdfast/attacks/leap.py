@@ -15,7 +15,7 @@ from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces.ball import choose
+from holdfast.tensors import choose
 from holdfast.threat import Region, Separable
 
 

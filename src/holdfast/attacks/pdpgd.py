@@ -19,8 +19,7 @@ from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces.ball import norm, spread
-from holdfast.tensors import either
+from holdfast.tensors import either, norm, spread
 from holdfast.threat import Counting, Euclidean, Normed, Region, Vector
 from holdfast.units import OfRange
 

@@ -19,9 +19,8 @@ from torch import Tensor
 from holdfast.attacks.limits import positive
 from holdfast.components import register
 from holdfast.errors import InputError, StorageError
-from holdfast.spaces.ball import spread
-from holdfast.spaces.squares import as_image
 from holdfast.storage import read_card, read_file, user_path, write_atomic, write_card
+from holdfast.tensors import as_image, spread
 from holdfast.threat import Normed, Placed
 
 SCHEMA = "holdfast-perturbation-1"

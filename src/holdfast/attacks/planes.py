@@ -12,7 +12,7 @@ from holdfast.attacks.points import Point, Scored, Unscored, look
 from holdfast.attacks.tangents import along, boundaries, nearest_plane, onto
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces.ball import choose, norm, spread
+from holdfast.tensors import choose, norm, spread
 from holdfast.threat import Normed, Region
 
 LOOKS = 3  # along the way from x to the nearest success

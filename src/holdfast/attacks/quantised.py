@@ -14,7 +14,7 @@ from holdfast.components import register
 from holdfast.objective import Objective, Score
 from holdfast.quantization import on_grid, toward
 from holdfast.rng import Rng
-from holdfast.spaces.ball import spread
+from holdfast.tensors import spread
 from holdfast.threat import Knowledge, Normed, Region
 
 FARTHER = 0.02  # of the change, by which each further rounding goes beyond the one before

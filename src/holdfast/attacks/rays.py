@@ -16,8 +16,7 @@ from holdfast.attacks.limits import at_least, positive
 from holdfast.components import register
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces.ball import spread
-from holdfast.tensors import either
+from holdfast.tensors import either, spread
 from holdfast.threat import Boxed, Knowledge, Normed, Region
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from holdfast.arguments import checked
 from holdfast.objective import Cost, Score
-from holdfast.spaces.ball import choose
+from holdfast.tensors import choose
 from holdfast.threat import Status
 from holdfast.tree import take
 

@@ -17,7 +17,7 @@ from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces.ball import choose, flags, spread
+from holdfast.tensors import choose, flags, spread
 from holdfast.threat import Counting, Normed, Region, Vector
 from holdfast.units import OfRange
 

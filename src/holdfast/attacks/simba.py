@@ -17,7 +17,7 @@ from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces.ball import choose
+from holdfast.tensors import choose
 from holdfast.threat import Dense, Knowledge, Region, Vector
 from holdfast.units import OfCube
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from holdfast.attacks.points import Point, Scored, Unscored, climb
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces.ball import choose
+from holdfast.tensors import choose
 from holdfast.threat import Region, Sparse
 
 SHARE = 0.2  # of the coordinates that the first steps move

@@ -17,8 +17,7 @@ from holdfast.attacks.limits import at_least, positive
 from holdfast.components import register
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces.ball import norm, spread
-from holdfast.tensors import either
+from holdfast.tensors import either, norm, spread
 from holdfast.threat import Euclidean, Knowledge, Normed, Region
 
 BACK, LEFT, RIGHT, TURN = range(4)

@@ -8,7 +8,7 @@ from torch import Tensor
 from holdfast.attacks.points import Scored
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces.ball import choose, norm, spread
+from holdfast.tensors import choose, norm, spread
 from holdfast.threat import Normed, Region
 from holdfast.tree import positions, take
 

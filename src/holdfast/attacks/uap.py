@@ -15,7 +15,7 @@ from holdfast.components import register
 from holdfast.data import Batch
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces.ball import spread
+from holdfast.tensors import spread
 from holdfast.threat import Normed
 
 

@@ -18,7 +18,7 @@ from holdfast.losses import CrossEntropy, Loss
 from holdfast.models.transforms import Lit, Resized, Rotated, Transform
 from holdfast.rng import Rng
 from holdfast.spaces.catalog import works_in
-from holdfast.spaces.squares import as_image
+from holdfast.tensors import as_image
 from holdfast.threat import Placed
 from holdfast.units import OfRange
 

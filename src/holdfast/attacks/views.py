@@ -19,7 +19,7 @@ from holdfast.components import register
 from holdfast.errors import ConfigError
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces.squares import as_image
+from holdfast.tensors import as_image
 from holdfast.threat import Region
 
 

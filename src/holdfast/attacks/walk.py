@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from holdfast.rng import Rng
-from holdfast.spaces.ball import choose, norm, spread
+from holdfast.tensors import choose, norm, spread
 from holdfast.threat import Boxed, Euclidean, Normed
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.descent import Moments
-from holdfast.spaces.ball import choose
+from holdfast.tensors import choose
 from holdfast.threat import Normed
 
 EDGE = 1e-6  # how far from the range's ends a search begins at least, in halves of its width

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from holdfast.spaces.corrupted import Corrupted
-from holdfast.spaces.flow import Flow
-from holdfast.spaces.l0 import L0
-from holdfast.spaces.l1 import L1
-from holdfast.spaces.l2 import L2
-from holdfast.spaces.linf import Linf
-from holdfast.spaces.masked import Circle, Frame, Masked, Rectangle, Shape
-from holdfast.spaces.patch import Patch
-from holdfast.spaces.pixel_l0 import PixelL0
-from holdfast.spaces.recolor import Recolor
-from holdfast.spaces.rotation import RotationTranslation
+from holdfast.spaces.appearance.corrupted import Corrupted
+from holdfast.spaces.appearance.recolor import Recolor
+from holdfast.spaces.norm_balls.l0 import L0
+from holdfast.spaces.norm_balls.l1 import L1
+from holdfast.spaces.norm_balls.l2 import L2
+from holdfast.spaces.norm_balls.linf import Linf
+from holdfast.spaces.norm_balls.pixel_l0 import PixelL0
+from holdfast.spaces.patches.masked import Circle, Frame, Masked, Rectangle, Shape
+from holdfast.spaces.patches.patch import Patch
+from holdfast.spaces.spatial.flow import Flow
+from holdfast.spaces.spatial.rotation import RotationTranslation
 
 __all__ = [
     "L0",

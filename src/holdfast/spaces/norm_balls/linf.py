@@ -10,8 +10,9 @@ from torch import Tensor
 
 from holdfast.components import register
 from holdfast.rng import Rng
-from holdfast.spaces import solve, squares
-from holdfast.spaces.ball import Ball, as_float, norm, spread
+from holdfast.spaces.norm_balls import projections, square_windows
+from holdfast.spaces.norm_balls.ball import Ball
+from holdfast.tensors import as_float, as_image, norm, spread
 from holdfast.threat import Space, check_ball, radii, warn_if_tiny
 from holdfast.units import Number
 
@@ -80,7 +81,7 @@ class LinfRegion(Ball):
         change = (z - self.x).flatten(1)
         size = change.abs()
         enough = size.sum(1) > amount
-        cap = solve.threshold(size, size, torch.minimum(amount, size.sum(1)))
+        cap = projections.threshold(size, size, torch.minimum(amount, size.sum(1)))
         cap = torch.where(enough, cap, 0.0)[:, None]
         return self._moved(self.x, torch.minimum(size, cap) * change.sign())
 
@@ -88,7 +89,7 @@ class LinfRegion(Ball):
         """Move all coordinates alike, each at most to the end of the range, exactly `gap` far."""
         flat = normal.flatten(1)
         room, size = self._room(z, flat), flat.abs()
-        t = solve.level(room, size, gap)
+        t = projections.level(room, size, gap)
         return self._moved(z, torch.minimum(t[:, None], room).mul_(flat.sign()))
 
     def cube(self) -> Tensor:
@@ -97,14 +98,14 @@ class LinfRegion(Ball):
 
     def propose_start(self, at: Rng) -> Tensor:
         """Return vertical stripes of +-radius (Andriushchenko et al., 2020, sec. 3.3)."""
-        channels, _, width = squares.as_image(self.x)
+        channels, _, width = as_image(self.x)
         sign = at.sign((channels, 1, width)).to(self.x.dtype)
         return self._corner(sign)
 
     def propose(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
         """Set one window of z to +-radius, a sign per channel (ibid., algorithm 2)."""
-        channels, height, width = squares.as_image(self.x)
-        window = squares.draw(at.fold("window"), height, width, fraction)
+        channels, height, width = as_image(self.x)
+        window = square_windows.draw(at.fold("window"), height, width, fraction)
         inside = window.flat(channels, height, width)  # late windows are small: touch no more
         up = at.fold("sign").sign((channels, 1)) > 0
         up = up.expand(-1, -1, window.height * window.width).flatten(1)
@@ -113,5 +114,5 @@ class LinfRegion(Ball):
 
     def _corner(self, sign: Tensor) -> Tensor:
         """Return the bound of the box that `sign`, (B, C, 1 or H, 1 or W), points to."""
-        full = sign.expand(-1, *squares.as_image(self.x)).reshape(self.x.shape)
+        full = sign.expand(-1, *as_image(self.x)).reshape(self.x.shape)
         return torch.where(full > 0, self.highest, self.lowest)

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from holdfast.errors import InputError
 from holdfast.rng import Rng
-from holdfast.spaces import solve
-from holdfast.spaces.ball import Ball, flags, norm, spread
+from holdfast.spaces.norm_balls import projections
+from holdfast.spaces.norm_balls.ball import Ball
+from holdfast.tensors import flags, norm, spread
 from holdfast.threat import Space, check_ball
 
 LENGTH = 20.0  # mean change of a step of 1, in widths of the range
@@ -42,7 +43,7 @@ class Places(Ball):
     def scatter(self, at: Rng) -> Tensor:
         """Return random values of the range in as many random places as may change."""
         values = at.fold("value").uniform(tuple(self.x.shape[1:]), *self.range).to(self.x.dtype)
-        chosen = solve.largest(1 + self._draw(at.fold("where")), self.radius)
+        chosen = projections.largest(1 + self._draw(at.fold("where")), self.radius)
         return torch.where(self.numbers(chosen), values, self.x)
 
     def project(self, z: Tensor) -> Tensor:
@@ -51,7 +52,7 @@ class Places(Ball):
         change, kept = z - self.x, valid - self.x
         beyond = change - kept  # what the range takes away in any case
         worth = (change.abs() - beyond.abs()) * (change.abs() + beyond.abs())
-        chosen = solve.among_largest(self._sums(worth), self.radius)
+        chosen = projections.among_largest(self._sums(worth), self.radius)
         return torch.lerp(self.x, valid, self.numbers(chosen))
 
     def step(self, z: Tensor, grad: Tensor, fraction: float | Tensor) -> Tensor:
@@ -101,12 +102,12 @@ class Places(Ball):
         flat = normal.flatten(1)
         room = self._room(z, flat)
         gains = self._sums(flat.abs() * room)
-        share = self.numbers(solve.fill(gains, gains, gap)).flatten(1)
+        share = self.numbers(projections.fill(gains, gains, gap)).flatten(1)
         return self._moved(z, share * room * flat.sign())
 
     def paint(self, at: Rng) -> Tensor:
         """Return random corners of the range in as many random places as may change."""
-        chosen = solve.largest(1 + self._draw(at.fold("where")), self.radius)
+        chosen = projections.largest(1 + self._draw(at.fold("where")), self.radius)
         return torch.where(self.numbers(chosen), self._colours(at), self.x)
 
     def repaint(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
@@ -117,13 +118,15 @@ class Places(Ball):
         """
         painted = self.by_place(z != self.x).any(1)
         most = self.radius.floor().clamp_max(painted.shape[1])
-        undone = solve.largest(
+        undone = projections.largest(
             torch.where(painted, 1 + self._draw(at.fold("undo")), 0.0),
             (fraction * most).floor().clamp_min(1),
         )
         left = painted & ~undone
         order = 1 + self._draw(at.fold("where")) + (~painted).to(z.dtype)
-        fresh = solve.largest(torch.where(left, 0.0, order), (most - left.sum(1)).clamp_min(0))
+        fresh = projections.largest(
+            torch.where(left, 0.0, order), (most - left.sum(1)).clamp_min(0)
+        )
         z = torch.where(self.numbers(undone), self.x, z)
         return torch.where(self.numbers(fresh), self._colours(at), z)
 

@@ -8,9 +8,8 @@ from math import prod
 from torch import Tensor
 
 from holdfast.components import register
-from holdfast.spaces.ball import as_float
-from holdfast.spaces.places import Places, check_count
-from holdfast.spaces.squares import as_image
+from holdfast.spaces.norm_balls.cardinality import Places, check_count
+from holdfast.tensors import as_float, as_image
 from holdfast.threat import Space, check_ball, radii
 from holdfast.units import Number
 

@@ -6,16 +6,14 @@ A point z is the changed input itself, so `lift` and `realize` are the identity.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from holdfast.rng import Rng
+from holdfast.tensors import flags
 from holdfast.tree import take
-
-_WHOLE = {torch.float32: torch.int32, torch.float64: torch.int64}  # numbers of as many bits
 
 
 class Ball(ABC):
@@ -101,52 +99,3 @@ class Ball(ABC):
     def _moved(self, z: Tensor, change: Tensor) -> Tensor:
         """Return z moved by `change` (B, d), within the range."""
         return (z + change.reshape(z.shape)).clamp(*self.range)
-
-
-def norm(values: Tensor, order: float) -> Tensor:
-    """Return (B,): the norm of each example; sums run in float64, which costs next to nothing."""
-    flat = values.flatten(1)
-    if order == torch.inf:
-        return flat.abs().amax(1)
-    total: Tensor = torch.linalg.vector_norm(flat, order, dim=1, dtype=torch.float64)
-    return total.to(values.dtype)
-
-
-def towards(x: Tensor, moved: Tensor, change: Tensor) -> Tensor:
-    """Return `moved`, x + change as rounded, with coordinates that went too far rounded back."""
-    longer = flags(torch.gt, (moved - x).abs(), change.abs())
-    return torch.lerp(moved, torch.nextafter(moved, x), longer)
-
-
-def spread(per_example: Tensor, like: Tensor) -> Tensor:
-    """View (B,) as (B, 1, ..., 1), ready to multiply a tensor shaped as `like`."""
-    return per_example.reshape(-1, *[1] * (like.ndim - 1))
-
-
-def flags(test: Callable[..., Tensor], values: Tensor, bound: Tensor | float) -> Tensor:
-    """Return the outcome of a comparison, as torch.gt, as 1 or 0 in the type of `values`.
-
-    On a processor that takes a sixth of the time of a bool; `torch.lerp` with such weights, exact
-    for finite numbers, takes a thirtieth of the time of `torch.where`.
-    """
-    return test(values, bound, out=torch.empty_like(values))
-
-
-def choose(which: Tensor, one: Tensor, other: Tensor) -> Tensor:
-    """Return `one` for the examples in `which`, (B,) bool, and `other` for the rest.
-
-    It is `torch.where`, which on a processor takes one number at a time: there bits are taken, many
-    at a time.
-    """
-    whole = _WHOLE.get(one.dtype)
-    plain = one.device.type == "cpu" and one.dtype is other.dtype and one.shape == other.shape
-    if whole is None or not plain or one.requires_grad or other.requires_grad:
-        return torch.where(spread(which, one), one, other)
-    mask, rest = spread(-which.to(whole), one), other.view(whole)
-    bits = torch.bitwise_xor(one.view(whole), rest).bitwise_and_(mask).bitwise_xor_(rest)
-    return bits.view(one.dtype)
-
-
-def as_float(x: Tensor) -> Tensor:
-    """Return x as data in a precision in which eps survives: float32 unless it is float64."""
-    return x.detach() if x.dtype == torch.float64 else x.detach().float()

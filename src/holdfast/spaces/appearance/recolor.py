@@ -13,11 +13,11 @@ from torch.nn import functional as F
 
 from holdfast.components import register
 from holdfast.errors import InputError
+from holdfast.inputs import check_images
 from holdfast.rng import Rng
-from holdfast.spaces.ball import as_float, norm, spread
-from holdfast.spaces.flow import roughness
-from holdfast.spaces.squares import check_images
-from holdfast.spaces.witness import SAME, same
+from holdfast.spaces.spatial.flow import roughness
+from holdfast.spaces.spatial.latent_audit import SAME, same
+from holdfast.tensors import as_float, norm, spread
 from holdfast.threat import Space, check_ball, radii, warn_if_tiny
 from holdfast.tree import take
 from holdfast.units import Number

@@ -14,9 +14,9 @@ from holdfast.components import register
 from holdfast.errors import InputError
 from holdfast.resampling import sample
 from holdfast.rng import Rng
-from holdfast.spaces.ball import as_float, norm, spread
-from holdfast.spaces.masked import MaskedRegion, Rectangle, Shape
-from holdfast.spaces.squares import Windows, as_image, draw
+from holdfast.spaces.norm_balls.square_windows import Windows, draw
+from holdfast.spaces.patches.masked import MaskedRegion, Rectangle, Shape
+from holdfast.tensors import as_float, as_image, norm, spread
 from holdfast.threat import Space, check_ball, radii
 from holdfast.tree import take
 from holdfast.units import Number

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from holdfast.components import register
 from holdfast.rng import Rng
-from holdfast.spaces import solve, squares
-from holdfast.spaces.ball import Ball, as_float, choose, norm, spread, towards
+from holdfast.spaces.norm_balls import projections, square_windows
+from holdfast.spaces.norm_balls.ball import Ball
+from holdfast.tensors import as_float, choose, norm, spread, towards
 from holdfast.threat import Space, check_ball, radii, warn_if_tiny
 from holdfast.units import Number
 
@@ -87,7 +88,7 @@ class L1Region(Ball):
             return valid
         change = (z - self.x).flatten(1).double()
         size, room = change.abs(), self._room(self.x, change).double()
-        t = solve.threshold(size, room, self.radius.double() * _INSIDE)
+        t = projections.threshold(size, room, self.radius.double() * _INSIDE)
         left = torch.minimum((size - t[:, None]).clamp_min_(0), room)
         left.mul_((self.radius > 0)[:, None].to(left.dtype))
         shrunk = left.mul_(change.sign()).to(z.dtype).reshape(z.shape)
@@ -119,8 +120,8 @@ class L1Region(Ball):
         count = (wanted + 1e-3).floor().clamp_min(1).expand(len(z))  # 3 x 1/3 is 3
         size = flat.abs()
         free = self._room(z, flat).sign_().mul_(size)
-        moving = solve.among_largest(free, (count / 2).ceil())
-        chosen = solve.among_largest(size, count).maximum(moving)
+        moving = projections.among_largest(free, (count / 2).ceil())
+        chosen = projections.among_largest(size, count).maximum(moving)
         each = self.radius * fraction / chosen.sum(1).clamp_min(1)
         move = chosen.mul_(flat.sign()).mul_(each[:, None])
         return z + move.reshape(z.shape)
@@ -142,12 +143,12 @@ class L1Region(Ball):
         """Move the coordinates of largest |normal| as far as the range goes, the last in part."""
         flat = normal.flatten(1)
         room = self._room(z, flat)
-        share = solve.fill(flat.abs(), flat.abs() * room, gap)
+        share = projections.fill(flat.abs(), flat.abs() * room, gap)
         return self._moved(z, share * room * flat.sign())
 
     def propose_start(self, at: Rng) -> Tensor:
         """Return a grid of five by five bumps of random sign, as in L2."""
-        return self._on_sphere(squares.bumps(self.x, at))
+        return self._on_sphere(square_windows.bumps(self.x, at))
 
     def propose(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
         """Move the mass of one window and the unused budget into another, as in L2.
@@ -156,7 +157,7 @@ class L1Region(Ball):
         that add up as absolute values do, with the exact projection, and with windows down to one
         coordinate instead of three by three: the best changes in L1 are sparse.
         """
-        moved = squares.move_mass(z - self.x, self.radius, at, fraction, order=1, least=1)
+        moved = square_windows.move_mass(z - self.x, self.radius, at, fraction, order=1, least=1)
         return self._on_sphere(moved)
 
     def _on_sphere(self, change: Tensor) -> Tensor:

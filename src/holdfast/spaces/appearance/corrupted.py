@@ -10,11 +10,11 @@ from torch import Tensor
 
 from holdfast.components import register
 from holdfast.errors import InputError
+from holdfast.inputs import check_images
 from holdfast.rng import Rng
-from holdfast.spaces.ball import as_float
-from holdfast.spaces.corruptions import EVERY, SEVERITIES, Corruption
-from holdfast.spaces.squares import check_images
-from holdfast.spaces.witness import SAME, same
+from holdfast.spaces.appearance.corruptions import EVERY, SEVERITIES, Corruption
+from holdfast.spaces.spatial.latent_audit import SAME, same
+from holdfast.tensors import as_float
 from holdfast.threat import Space, check_ball, radii
 from holdfast.tree import take
 from holdfast.units import Number

@@ -13,11 +13,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from holdfast.components import register
+from holdfast.inputs import check_images
 from holdfast.resampling import sample
 from holdfast.rng import Rng
-from holdfast.spaces.ball import as_float, spread
-from holdfast.spaces.squares import check_images
-from holdfast.spaces.witness import SAME, closer, same
+from holdfast.spaces.spatial.latent_audit import SAME, closer, same
+from holdfast.tensors import as_float, spread
 from holdfast.threat import Space, check_ball, radii
 from holdfast.tree import take
 from holdfast.units import Number

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from holdfast.components import register
 from holdfast.rng import Rng
-from holdfast.spaces import solve, squares
-from holdfast.spaces.ball import Ball, as_float, choose, norm, spread, towards
+from holdfast.spaces.norm_balls import projections, square_windows
+from holdfast.spaces.norm_balls.ball import Ball
+from holdfast.tensors import as_float, choose, norm, spread, towards
 from holdfast.threat import Space, check_ball, radii, warn_if_tiny
 from holdfast.tree import take
 from holdfast.units import Number
@@ -116,7 +117,7 @@ class L2Region(Ball):
         """Move along the normal, coordinates that meet the range set aside, exactly `gap` far."""
         flat = normal.flatten(1)
         room, size = self._room(z, flat), flat.abs()
-        t = solve.level(room / size.clamp_min(1e-30), size.square(), gap)
+        t = projections.level(room / size.clamp_min(1e-30), size.square(), gap)
         return self._moved(z, torch.minimum(size * t[:, None], room).mul_(flat.sign()))
 
     def cube(self) -> Tensor:
@@ -125,11 +126,11 @@ class L2Region(Ball):
 
     def propose_start(self, at: Rng) -> Tensor:
         """Return a grid of five by five bumps of random sign (Andriushchenko et al., 2020, 3.4)."""
-        return self._on_sphere(squares.bumps(self.x, at))
+        return self._on_sphere(square_windows.bumps(self.x, at))
 
     def propose(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
         """Move the mass of one window and the unused budget into another (ibid., algorithm 3)."""
-        moved = squares.move_mass(z - self.x, self.radius, at, fraction, order=2, least=3)
+        moved = square_windows.move_mass(z - self.x, self.radius, at, fraction, order=2, least=3)
         return self._on_sphere(moved)
 
     def _on_sphere(self, change: Tensor) -> Tensor:

@@ -8,35 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import prod, sqrt
+from math import sqrt
 
 import torch
 from torch import Tensor
 
-from holdfast.errors import InputError
 from holdfast.rng import Rng
-
-
-def as_image(x: Tensor) -> tuple[int, int, int]:
-    """Return (channels, height, width) of one example of x: (B, ...)."""
-    shape = tuple(x.shape[1:])
-    if len(shape) < 2:
-        return 1, 1, prod(shape)
-    return prod(shape[:-2]), shape[-2], shape[-1]
-
-
-def check_images(x: Tensor, does: str, most: int | None = None) -> None:
-    """Refuse what is no batch of images; `does` says which set does what to them.
-
-    most: channels. The message names the sets that take inputs of any shape.
-    """
-    if x.ndim == 4 and (most is None or x.shape[1] <= most):
-        return
-    limit = "" if most is None else f" of at most {most} channels"
-    raise InputError(
-        f"{does} images (B, C, H, W){limit}, got shape {tuple(x.shape)}: for others use Linf, L2, "
-        "L1 or L0"
-    )
+from holdfast.tensors import as_image
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from torch import Tensor
 from holdfast.components import register
 from holdfast.errors import InputError
 from holdfast.rng import Rng
-from holdfast.spaces.ball import as_float, norm, spread
-from holdfast.spaces.squares import Windows, as_image, sides
+from holdfast.spaces.norm_balls.square_windows import Windows, sides
+from holdfast.tensors import as_float, as_image, norm, spread
 from holdfast.threat import Space, check_ball, radii
 from holdfast.tree import take
 from holdfast.units import Number

@@ -1,0 +1,1 @@
+"""Sets that change colors, blur or noise as cameras and weather do."""

@@ -1,0 +1,1 @@
+"""Balls in a norm around each input, one norm a file."""

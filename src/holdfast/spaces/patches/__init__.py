@@ -1,0 +1,1 @@
+"""Sets that change a part of the image."""
