@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from components import SPACES, small_attacks
-from holdfast.attacks.base import walk_of
+from holdfast.attacks.core.base import walk_of
 from holdfast.logits import best_other, of_class, tolerance
 from holdfast.losses import Margin
 from holdfast.objective import Objective

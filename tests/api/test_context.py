@@ -10,7 +10,7 @@ from torch import nn
 
 import holdfast as hf
 from holdfast.attacks import APGD, PGD, Quantised, Square, fit
-from holdfast.attacks.uap import UAP
+from holdfast.attacks.universal.uap import UAP
 from holdfast.data import from_tensors
 from holdfast.evaluation import Member, transfer_matrix
 from holdfast.models import (

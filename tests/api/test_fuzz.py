@@ -239,7 +239,7 @@ def empty(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("holdfast.training.run.open_run", reached)
     monkeypatch.setattr(sys.modules["holdfast.evaluation.evaluate"].Run, "claim", reached)
-    monkeypatch.setattr("holdfast.attacks.universal.store", reached)
+    monkeypatch.setattr("holdfast.attacks.universal.fitting.store", reached)
     return tmp_path
 
 

@@ -11,8 +11,8 @@ from torch import nn
 import holdfast as hf
 from components import example, load_all
 from holdfast.attacks import HopSkipJump, Restarts, SparseRS, Square
-from holdfast.attacks.advice import FIRST, MOST
-from holdfast.attacks.base import Capability, last, require
+from holdfast.attacks.core.advice import FIRST, MOST
+from holdfast.attacks.core.base import Capability, last, require
 from holdfast.components import known
 from holdfast.errors import InputError, Unsupported
 from holdfast.evaluation import Member, Suite

@@ -9,7 +9,7 @@ import torch
 
 import holdfast as hf
 from holdfast import attacks
-from holdfast.attacks.travel import short_steps
+from holdfast.attacks.core.travel import short_steps
 from holdfast.config import build
 from holdfast.errors import ConfigError, HoldfastWarning
 from holdfast.spaces import L2, Linf

@@ -19,7 +19,7 @@ from conformance_setup import (
     run,
     uses_gradients,
 )
-from holdfast.attacks.base import walk_of
+from holdfast.attacks.core.base import walk_of
 from holdfast.components import name_of
 from holdfast.losses import DLR, KL, CrossEntropy, Margin, ScaledCrossEntropy
 from holdfast.models import wrap

@@ -9,7 +9,7 @@ import torch
 
 import holdfast as hf
 from holdfast import config, translation
-from holdfast.attacks.base import Attack
+from holdfast.attacks.core.base import Attack
 from holdfast.cli.main import run
 from holdfast.evaluation import get_suite
 

@@ -20,7 +20,7 @@ from holdfast.attacks import (
     Restarts,
     Square,
 )
-from holdfast.attacks.shares import split
+from holdfast.attacks.core.shares import split
 from holdfast.claims import write_claim
 from holdfast.components import build, describe, digest
 from holdfast.errors import InputError, VerificationError

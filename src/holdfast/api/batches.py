@@ -20,7 +20,7 @@ from holdfast.api.arguments import (
 )
 from holdfast.arguments import checked
 from holdfast.attacks import PGD, Attack, Result
-from holdfast.attacks.travel import warn_of_short_steps
+from holdfast.attacks.core.travel import warn_of_short_steps
 from holdfast.components import build
 from holdfast.data import Batch
 from holdfast.errors import InputError

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from holdfast.attacks.advice import MOST, Misfit, fitting, misfit
-from holdfast.attacks.base import require
+from holdfast.attacks.core.advice import MOST, Misfit, fitting, misfit
+from holdfast.attacks.core.base import require
 from holdfast.components import known
 from holdfast.errors import Unsupported, in_words
 from holdfast.evaluation.suites import Member, Suite

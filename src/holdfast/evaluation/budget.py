@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from holdfast.attacks.shares import REFERENCE, split
+from holdfast.attacks.core.shares import REFERENCE, split
 from holdfast.errors import InputError
 from holdfast.evaluation.setting import Setting
 from holdfast.evaluation.suites import Member

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from holdfast.arguments import checked
-from holdfast.attacks.travel import warn_of_short_steps
+from holdfast.attacks.core.travel import warn_of_short_steps
 from holdfast.claims import Claim, Ledger, write_claim
 from holdfast.data import Examples
 from holdfast.distributed import Group, join

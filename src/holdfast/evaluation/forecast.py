@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from holdfast.attacks import Attack
-from holdfast.attacks.base import keeper, scored, walk_of
+from holdfast.attacks.core.base import keeper, scored, walk_of
 from holdfast.components import describe
 from holdfast.errors import HoldfastError
 from holdfast.evaluation.setting import Padded, Setting

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from holdfast.attacks.shares import REFERENCE
+from holdfast.attacks.core.shares import REFERENCE
 from holdfast.claims.suites import printed_name
 from holdfast.evaluation.document import about_suite
 from holdfast.evaluation.forecast import whole

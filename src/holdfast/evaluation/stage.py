@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks import Result, first
-from holdfast.attacks.base import audit, worst
+from holdfast.attacks.core.base import audit, worst
 from holdfast.claims import Segment
 from holdfast.claims.contents import SHOWN
 from holdfast.errors import HoldfastError, InputError

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from holdfast import runtime
-from holdfast.attacks.travel import warn_of_short_steps
+from holdfast.attacks.core.travel import warn_of_short_steps
 from holdfast.components import build, describe
 from holdfast.context import import_without_triton
 from holdfast.data import Examples, Splits, Stream

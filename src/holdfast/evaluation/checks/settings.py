@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from holdfast.attacks.travel import short_steps
+from holdfast.attacks.core.travel import short_steps
 from holdfast.evaluation.suites import Member
 from holdfast.models import Finding
 from holdfast.models.finding import warned

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from holdfast.attacks.shares import REFERENCE
+from holdfast.attacks.core.shares import REFERENCE
 from holdfast.claims import Claim
 from holdfast.claims.contents import SHOWN
 from holdfast.evaluation.document import cost

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from holdfast.attacks import Attack, last
-from holdfast.attacks.base import require
+from holdfast.attacks.core.base import require
 from holdfast.components import name_of
 from holdfast.data import Batch
 from holdfast.errors import Unsupported

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from holdfast.attacks.base import climb
+from holdfast.attacks.core.base import climb
 from holdfast.components import register
 from holdfast.data import Batch
 from holdfast.errors import ConfigError

@@ -1,0 +1,1 @@
+"""Base class, points, starts and trackers that all attacks share."""

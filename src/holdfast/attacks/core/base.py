@@ -1,0 +1,296 @@
+"""What every attack is: a way to walk through the set, reduced to one point of each example.
+
+An attack is frozen data without a model. `iterate` yields each scored point and at the end the last
+one unscored; evaluation keeps the worst of them, training takes the last and spends no extra pass.
+An attack that looks for the nearest counterexample walks over all valid inputs; what is kept is the
+nearest success, so one run tells what every radius would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import reduce
+from typing import ClassVar, NamedTuple
+
+from torch import Tensor
+
+from holdfast.arguments import checked
+from holdfast.attacks.core.advice import instead, misfit
+from holdfast.attacks.core.points import Point, Scored, Unscored, ask, climb, look, scored
+from holdfast.attacks.core.result import Result, keep_nearest, keep_worst
+from holdfast.attacks.core.shares import REFERENCE, split
+from holdfast.attacks.core.starts import Start
+from holdfast.attacks.core.tracking import Best, Nearest, spent
+from holdfast.attacks.core.travel import warn_of_short_steps
+from holdfast.components import digest
+from holdfast.context import own_context
+from holdfast.errors import Unsupported, VerificationError
+from holdfast.objective import Cost, Objective
+from holdfast.rng import Rng
+from holdfast.threat import (
+    Boxed,
+    Convex,
+    Counting,
+    Dense,
+    Euclidean,
+    Finite,
+    Knowledge,
+    Lattice,
+    Normed,
+    Paintable,
+    Penalised,
+    Placed,
+    Region,
+    Searchable,
+    Separable,
+    Sparse,
+    Vector,
+    Witnessed,
+)
+
+Capability = (
+    type[Vector]
+    | type[Normed]
+    | type[Dense]
+    | type[Sparse]
+    | type[Searchable]
+    | type[Euclidean]
+    | type[Convex]
+    | type[Counting]
+    | type[Paintable]
+    | type[Boxed]
+    | type[Lattice]
+    | type[Penalised]
+    | type[Separable]
+    | type[Finite]
+    | type[Placed]
+)
+
+__all__ = [
+    "Attack",
+    "Best",
+    "Capability",
+    "Demands",
+    "Nearest",
+    "Point",
+    "Scored",
+    "Unscored",
+    "ask",
+    "audit",
+    "climb",
+    "first",
+    "keeper",
+    "last",
+    "look",
+    "require",
+    "scored",
+    "walk_of",
+    "worst",
+]
+
+
+class Demands(NamedTuple):
+    """What an attack asks of the threat model and of the set."""
+
+    knowledge: Knowledge
+    needs: tuple[Capability, ...]
+    nearest: bool = False  # whether it looks for the nearest counterexample, at any distance
+
+
+class Attack:
+    """The interface of every attack; subclasses are frozen dataclasses.
+
+    needs: what the region must be able to do. knowledge: what the threat model must grant. nearest:
+    whether it looks for the nearest counterexample; its `iterate` then gets the region of infinite
+    radius, and needs a set that is Normed.
+    """
+
+    kind: ClassVar[str] = "attack"
+    needs: ClassVar[tuple[Capability, ...]] = ()
+    knowledge: ClassVar[Knowledge] = Knowledge.GRADIENT
+    nearest: ClassVar[bool] = False
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        """Yield each scored point of the search and the unscored last one."""
+        raise NotImplementedError
+
+    def demands(self) -> Demands:
+        """Return what this attack asks for; one made of attacks asks for what they do."""
+        return Demands(self.knowledge, self.needs, self.nearest)
+
+    def parts(self) -> tuple[Attack, ...]:
+        """Return the attacks whose per-example worst case this one is; itself unless composed."""
+        return (self,)
+
+    def cost(self) -> str:
+        """Return the cost formula: forward and backward passes per example."""
+        raise NotImplementedError
+
+    def passes(self) -> tuple[int, int]:
+        """Return the same as numbers, (forward, backward) per example at most.
+
+        A loss that compares with the unchanged input costs one more forward pass.
+        """
+        raise NotImplementedError
+
+    def travel(self) -> float | None:
+        """Return how far its steps go in all, as a fraction of the radius.
+
+        None: they are no fixed fractions of it.
+        """
+        return None
+
+    def __call__(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Result:
+        """Run to the end and return the worst point found for each example, or the nearest success.
+
+        Raises Unsupported if the region or the threat model's knowledge does not fit, and
+        VerificationError if the search returned an input outside the set.
+        """
+        require(self, objective, region)
+        warn_of_short_steps(self, objective.threat.space)
+        with own_context(), objective.frozen():
+            before = objective.cost
+            results = [
+                worst(part, its, region, part.own(rng), start)
+                for part, its in _divided(self.parts(), objective)
+            ]
+            keep = keep_nearest if self.demands().nearest else keep_worst
+            found = reduce(keep, results)
+            audit(region, found)
+            return replace(_confirmed(found, objective, before), seed=rng.seed)
+
+    def own(self, rng: Rng) -> Rng:
+        """Return this attack's own draws: no two attacks share theirs, whatever their order."""
+        return rng.fold(digest(self))
+
+
+def _divided(parts: tuple[Attack, ...], objective: Objective) -> Iterator[tuple[Attack, Objective]]:
+    """Yield each part with the objective as it may ask it: equal shares of a query budget."""
+    if objective.left is None or len(parts) == 1:
+        yield from ((part, objective) for part in parts)
+        return
+    most = [part.passes()[0] + REFERENCE for part in parts]
+    for part, share in zip(parts, split(objective.left, [1] * len(parts), most), strict=True):
+        yield part, objective.within(share)
+
+
+def require(attack: Attack, objective: Objective, region: Region) -> None:
+    """Refuse an attack that the set, the granted knowledge or the model does not fit.
+
+    The message names attacks that do.
+    """
+    found = misfit(attack, objective, region, asked=True)
+    if found is not None:
+        raise Unsupported(f"{found.why}: {instead(found.part, objective, region)}")
+
+
+@checked
+def last(
+    attack: Attack, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+) -> Tensor:
+    """Return x_adv (B, ...) where the search ends, not scored: what training uses.
+
+    The walk may begin outside the set, at the start as it is given, or as the attack's own start
+    has it for training; where it ends is inside. Raises Unsupported as a call of the attack does.
+    """
+    require(attack, objective, region)
+    opening = getattr(attack, "start", None)
+    if start is None and isinstance(opening, Start):
+        start = opening.for_training(region, rng)
+    walk = walk_of(attack, region)
+    z = region.center()
+    for point in attack.iterate(objective, walk, rng, start):
+        z = point.z
+    if walk is not region:
+        z = region.project(z)
+    return region.realize(z.detach(), rng)
+
+
+@checked
+def worst(
+    attack: Attack, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+) -> Result:
+    """Run to the end; return each example's worst point: a success, else the largest harm.
+
+    A start that is outside the set is projected onto it. Of an attack that looks for the nearest
+    counterexample, return that.
+    """
+    best = keeper(attack, objective, region)
+    return _reduced(best, _points(attack, objective, region, rng, start))
+
+
+@checked
+def first(
+    attack: Attack, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+) -> Result:
+    """Keep each example's first success, else its worst point; end once every example is broken.
+
+    Same verdict as `worst` in fewer passes, and no example's point depends on its batch mates. An
+    attack that looks for the nearest counterexample is run to the end.
+    """
+    best = keeper(attack, objective, region, settle=True)
+    return _reduced(best, _points(attack, objective, region, rng, start))
+
+
+def walk_of(attack: Attack, region: Region) -> Region:
+    """Return where the attack walks: in the set, or, looking for the nearest, everywhere valid."""
+    if not attack.demands().nearest:
+        return region
+    assert isinstance(region, Normed), "require() has checked this"
+    return region.unbounded()
+
+
+def keeper(
+    attack: Attack, objective: Objective, region: Region, *, settle: bool = False
+) -> Best | Nearest:
+    """Return what keeps the points of this attack that matter."""
+    if attack.demands().nearest:
+        return Nearest(objective, region)
+    return Best(objective, region, settle=settle)
+
+
+def _points(
+    attack: Attack, objective: Objective, region: Region, rng: Rng, start: Tensor | None
+) -> Iterator[Scored]:
+    walk = walk_of(attack, region)
+    start = None if start is None else walk.project(start)
+    return scored(attack.iterate(objective, walk, rng, start), objective, walk, rng)
+
+
+def _reduced(best: Best | Nearest, points: Iterator[Scored]) -> Result:
+    for here in points:
+        best.see(here)
+        if best.done():
+            break
+    return best.result()
+
+
+def audit(region: Region, found: Result) -> None:
+    """Raise VerificationError unless every input said to be in the set is, and every one is valid.
+
+    Only a search for the nearest counterexample says of some that they are farther than the radius.
+    """
+    if isinstance(region, Witnessed):
+        outside = ~region.shows(found.x_adv, found.z)
+    else:
+        outside = ~region.contains(found.x_adv)
+    bad = outside & found.inside
+    if isinstance(region, Normed) and bool((outside & ~found.inside).any()):
+        bad = bad | ~region.unbounded().contains(found.x_adv)
+    if bool(bad.any()):
+        raise VerificationError(
+            f"an attack returned {int(bad.sum())} inputs outside the allowed set: this is a "
+            "bug of the attack, its results are not used"
+        )
+
+
+def _confirmed(found: Result, objective: Objective, before: Cost) -> Result:
+    """Let the judge have the last word where the search used another model."""
+    if objective.judge is not objective.search:
+        found = found.judged(objective.verdict(found.x_adv), found.cost)
+    return replace(found, cost=spent(objective, before))

@@ -1,0 +1,112 @@
+"""Boundary: a random walk along the boundary that comes nearer to the input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point
+from holdfast.attacks.core.directions import normal
+from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.decision_based.search import Bracket, drawn_in, fill, hunt, pick, unit
+from holdfast.components import register
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import either, norm, spread
+from holdfast.threat import Euclidean, Knowledge, Normed, Region
+from holdfast.tree import take
+
+BACK, ASIDE, NEARER = range(3)
+PACE = 1.15  # by which a step grows where it succeeds; where it fails, it shrinks
+LONGEST = 1.0  # of a step, in distances
+
+
+@register("attack")
+@dataclass(frozen=True, kw_only=True)
+class Boundary(Attack):
+    """Step along the sphere around the input, then towards it (Brendel et al., 2018, alg. 1)."""
+
+    needs: ClassVar[tuple[Capability, ...]] = (Normed, Euclidean)
+    knowledge: ClassVar[Knowledge] = Knowledge.DECISION
+    nearest: ClassVar[bool] = True
+
+    queries: int = 10000
+    aside: float = 0.1  # length of the first step along the sphere, in distances
+    nearer: float = 0.1  # length of the first step towards the input, in distances
+
+    def __post_init__(self) -> None:
+        at_least(self.queries, 1, "queries")
+        positive(self.aside, "aside", most=LONGEST)
+        positive(self.nearer, "nearer", most=0.5)
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        search = _Walk(self, region)
+        yield from hunt(search, objective, region, rng, start)
+
+    def cost(self) -> str:
+        return "queries forward, 0 backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.queries, 0
+
+
+class _Walk:
+    """Each example's point, what it may step to next, and how long its steps are."""
+
+    def __init__(self, attack: Boundary, region: Region) -> None:
+        assert isinstance(region, Normed), "require() has checked this"
+        self.region, self.x, self.queries = region, region.center(), attack.queries
+        self.z = self.far = self.there = self.x
+        zeros = torch.zeros_like(region.radius)
+        self.cut = Bracket(zeros, 0.01)
+        self.phase = torch.full_like(zeros, BACK, dtype=torch.int64)
+        self.aside = torch.full_like(zeros, attack.aside)
+        self.nearer = torch.full_like(zeros, attack.nearer)
+
+    def begin(self, z: Tensor, new: Tensor) -> None:
+        self.z, self.far = pick(new, z, self.z), pick(new, z, self.far)
+        self.phase = torch.where(new, BACK, self.phase)
+        self.cut.open(new, self.region.size(z))
+
+    def propose(self, at: Rng, left: int) -> Tensor:
+        z = drawn_in(self.region, self.phase == BACK, self.cut.middle, self.far, self.z)
+        z = fill(z, self.phase == ASIDE, lambda rows: self._along(rows, at.take(rows)))
+        return fill(z, self.phase == NEARER, self._towards)
+
+    def _along(self, rows: Tensor, at: Rng) -> Tensor:
+        """Return a random point at the same distance, a step away from z, (n, ...)."""
+        region = self.region.take(rows)
+        change = take(self.z, rows) - region.center()
+        length, along = norm(change, 2), unit(change)
+        step = normal(change, at)
+        across = unit(step - spread((step * along).flatten(1).sum(1), step) * along)
+        moved = unit(along + spread(take(self.aside, rows), step) * across)
+        return region.project(region.center() + spread(length, step) * moved)
+
+    def _towards(self, rows: Tensor) -> Tensor:
+        """Return the point that was reached, a step nearer to x, (n, ...)."""
+        region, there = self.region.take(rows), take(self.there, rows)
+        nearer = spread(take(self.nearer, rows), there)
+        return region.project(there + nearer * (region.center() - there))
+
+    def learn(self, z: Tensor, reached: Tensor, open_: Tensor) -> None:
+        back, aside, nearer = (open_ & (self.phase == k) for k in (BACK, ASIDE, NEARER))
+        self.cut.learn(reached, back)
+        self.there = pick(aside & reached, z, self.there)
+        self.z = pick((back | nearer) & reached, z, self.z)
+        self.aside = _paced(self.aside, reached, aside).clamp_max(LONGEST)
+        self.nearer = _paced(self.nearer, reached, nearer).clamp_max(0.5)
+        ends = (back & self.cut.narrow) | nearer
+        phase = torch.where(aside & reached, NEARER, self.phase)
+        self.phase = torch.where(ends, ASIDE, phase)
+
+
+def _paced(length: Tensor, reached: Tensor, asked: Tensor) -> Tensor:
+    """Return (B,): longer where a step succeeded, shorter where it failed."""
+    return torch.where(asked, length * either(reached, PACE, 1 / PACE, length), length)

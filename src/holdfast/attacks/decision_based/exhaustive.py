@@ -1,0 +1,114 @@
+"""Searches that no gradient can mislead: every point of a grid, or many random ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, ask
+from holdfast.attacks.core.validation import at_least
+from holdfast.components import register
+from holdfast.errors import ConfigError
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.threat import Finite, Knowledge, Lattice, Region
+
+
+@register("attack")
+@dataclass(frozen=True, kw_only=True)
+class Grid(Attack):
+    """Try every point of a grid over the set (Engstrom et al., 2019, arXiv:1712.02779, sec. 3)."""
+
+    needs: ClassVar[tuple[Capability, ...]] = (Lattice,)
+    knowledge: ClassVar[Knowledge] = Knowledge.DECISION
+
+    angles: int = 31  # rotations of the grid
+    shifts: int = 5  # along rows, and as many along columns
+
+    def __post_init__(self) -> None:
+        at_least(self.angles, 1, "angles")
+        at_least(self.shifts, 1, "shifts")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        assert isinstance(region, Lattice), "require() has checked this"
+        for k, z in enumerate(region.lattice((self.angles, self.shifts))):
+            yield ask(objective, region, z, rng.at(k))[0]
+
+    def cost(self) -> str:
+        return "angles x shifts x shifts forward, 0 backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.angles * self.shifts**2, 0
+
+
+@register("attack")
+@dataclass(frozen=True, kw_only=True)
+class Exhaustive(Attack):
+    """Try every choice of a finite set, as often as asked (Hendrycks and Dietterich, 2019).
+
+    arXiv:1903.12261 takes the mean over corruptions; this is the worst of them for each example.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Finite,)
+    knowledge: ClassVar[Knowledge] = Knowledge.DECISION
+
+    draws: int = 1  # of each choice, where chance has a part in it
+    choices: int = 61  # at most, the unchanged input among them: a set of more is refused
+
+    def __post_init__(self) -> None:
+        at_least(self.draws, 1, "draws")
+        at_least(self.choices, 1, "choices")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        assert isinstance(region, Finite), "require() has checked this"
+        for i in range(self.draws):
+            for k, z in enumerate(region.choices(rng.fold("draw", i))):
+                if k == self.choices:
+                    raise ConfigError(
+                        f"the set has more than {self.choices} choices: write Exhaustive(choices=n)"
+                    )
+                yield ask(objective, region, z, rng.at(k))[0]
+
+    def cost(self) -> str:
+        return "at most draws x (choices forward, 0 backward)"
+
+    def passes(self) -> tuple[int, int]:
+        return self.draws * self.choices, 0
+
+
+@register("attack")
+@dataclass(frozen=True, kw_only=True)
+class WorstOf(Attack):
+    """The worst of random points of the set, the unchanged input first.
+
+    Engstrom et al., 2019, sec. 3 (worst-of-10), for three numbers an image; in a ball of many
+    dimensions it finds little.
+    """
+
+    knowledge: ClassVar[Knowledge] = Knowledge.DECISION
+
+    queries: int = 10
+
+    def __post_init__(self) -> None:
+        at_least(self.queries, 1, "queries")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        yield ask(objective, region, region.center() if start is None else start, rng)[0]
+        for k in range(1, self.queries):
+            at = rng.at(k)
+            yield ask(objective, region, region.init(at), at)[0]
+
+    def cost(self) -> str:
+        return "queries forward, 0 backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.queries, 0

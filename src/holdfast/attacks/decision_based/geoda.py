@@ -1,0 +1,132 @@
+"""GeoDA: estimate the boundary's normal and go along it from the input to the boundary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point
+from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.decision_based.search import (
+    Bracket,
+    Normal,
+    drawn_in,
+    fill,
+    hunt,
+    last_share,
+    pick,
+    unit,
+    waves,
+)
+from holdfast.components import register
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import norm, spread
+from holdfast.threat import Dense, Knowledge, Normed, Region
+from holdfast.tree import take
+
+BACK, PROBE, AHEAD, CUT = range(4)
+EDGE = 0.01  # what a new normal must bring, as a share of the distance
+
+
+@register("attack", name="geoda")
+@dataclass(frozen=True, kw_only=True)
+class GeoDA(Attack):
+    """Go from the input along the boundary's estimated normal (Rahmati et al., 2020, alg. 1)."""
+
+    needs: ClassVar[tuple[Capability, ...]] = (Normed, Dense)
+    knowledge: ClassVar[Knowledge] = Knowledge.DECISION
+    nearest: ClassVar[bool] = True
+
+    queries: int = 5000
+    probes: int = 100  # questions for the first normal
+    growth: float = 1.4  # of the number of questions, from normal to normal
+    length: float = 0.02  # of a probe, in distances
+    share: float = 1.0  # of the frequencies along each axis, the lowest ones, that probes have
+
+    def __post_init__(self) -> None:
+        at_least(self.queries, 1, "queries")
+        at_least(self.probes, 1, "probes")
+        positive(self.growth, "growth")
+        positive(self.length, "length", most=1.0)
+        positive(self.share, "share", most=1.0)
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        search = _Geometry(self, region)
+        yield from hunt(search, objective, region, rng, start)
+
+    def cost(self) -> str:
+        return "queries forward, 0 backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.queries, 0
+
+
+class _Geometry:
+    """Each example's nearest boundary point, what is known of the normal there, and its phase."""
+
+    def __init__(self, attack: GeoDA, region: Region) -> None:
+        assert isinstance(region, Normed), "require() has checked this"
+        self.attack, self.region, self.x = attack, region, region.center()
+        self.queries = attack.queries
+        self.z = self.far = self.x
+        zeros = torch.zeros_like(region.radius)
+        self.cut, self.normal = Bracket(zeros, 0.001), Normal(self.x, zeros)
+        self.phase = torch.full_like(zeros, BACK, dtype=torch.int64)
+        self.goal, self.wanted = zeros, torch.full_like(zeros, attack.probes)
+        self.left = attack.queries
+
+    def begin(self, z: Tensor, new: Tensor) -> None:
+        self.z, self.far = pick(new, z, self.z), pick(new, z, self.far)
+        self.phase = torch.where(new, BACK, self.phase)
+        self.cut.open(new, self.region.size(z))
+
+    def propose(self, at: Rng, left: int) -> Tensor:
+        self.left = left
+        z = drawn_in(self.region, self.phase == BACK, self.cut.middle, self.far, self.z)
+        z = fill(z, self.phase == PROBE, lambda rows: self._beside(rows, at.take(rows)))
+        return fill(z, self.phase >= AHEAD, self._ahead)
+
+    def _beside(self, rows: Tensor, at: Rng) -> Tensor:
+        """Return a random point near z, (n, ...)."""
+        region, z = self.region.take(rows), take(self.z, rows)
+        length = self.attack.length * norm(z - region.center(), 2)
+        step = unit(waves(region.center(), at, self.attack.share)) * spread(length, z)
+        return region.project(z + step)
+
+    def _ahead(self, rows: Tensor) -> Tensor:
+        """Return the point along the normal from x at the distance that is next, (n, ...)."""
+        distance = torch.where(self.phase == CUT, self.cut.middle, self._enough())
+        region = self.region.take(rows)
+        ball = region.at(take(distance, rows))
+        return region.project(ball.step(region.center(), self.normal.estimate(rows), 1.0))
+
+    def _enough(self) -> Tensor:
+        """Return (B,): the distance at which a new normal is worth following."""
+        return (1 - EDGE) * self.region.size(self.z)
+
+    def learn(self, z: Tensor, reached: Tensor, open_: Tensor) -> None:
+        back, probe, ahead, cut = (open_ & (self.phase == k) for k in (BACK, PROBE, AHEAD, CUT))
+        if bool(probe.any()):
+            self.normal.learn(z - self.z, reached, probe)
+        self.cut.open(ahead & reached, self._enough(), 2 * EDGE)
+        self.cut.learn(reached, back | cut)
+        self.z = pick((back | ahead | cut) & reached, z, self.z)
+        self.phase = torch.where(ahead & reached, CUT, self.phase)
+        self.phase = torch.where(probe & (self.normal.count >= self.goal), AHEAD, self.phase)
+        arrived = (back | cut) & self.cut.narrow
+        self.normal.clear(arrived)
+        self._around(arrived | (ahead & ~reached))
+
+    def _around(self, new: Tensor) -> None:
+        """Ask for the normal at z next; what is known of it there is kept."""
+        self.phase = torch.where(new, PROBE, self.phase)
+        more = last_share(self.wanted.ceil(), self.left)
+        self.goal = torch.where(new, self.normal.count + more, self.goal)
+        self.wanted = torch.where(new, self.attack.growth * self.wanted, self.wanted)

@@ -1,0 +1,148 @@
+"""HopSkipJump: estimate the boundary's normal, step along it, and go back to the boundary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point
+from holdfast.attacks.core.directions import normal
+from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.decision_based.search import (
+    Bracket,
+    Normal,
+    drawn_in,
+    fill,
+    hunt,
+    last_share,
+    pick,
+    unit,
+)
+from holdfast.components import register
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import norm, spread
+from holdfast.threat import Dense, Knowledge, Normed, Region
+from holdfast.tree import take
+
+BACK, PROBE, STEP = range(3)
+HALVINGS = 12  # of a step, before the normal is estimated again
+
+
+@register("attack", name="hopskipjump")
+@dataclass(frozen=True, kw_only=True)
+class HopSkipJump(Attack):
+    """Climb along a normal estimated from labels (Chen, Jordan and Wainwright, 2020, alg. 2)."""
+
+    needs: ClassVar[tuple[Capability, ...]] = (Normed, Dense)
+    knowledge: ClassVar[Knowledge] = Knowledge.DECISION
+    nearest: ClassVar[bool] = True
+
+    queries: int = 5000
+    probes: int = 100  # questions for the first normal; the j-th takes sqrt(j) times as many
+    gamma: float = 1.0  # length of a probe, in Euclidean distances over the coordinates' number
+
+    def __post_init__(self) -> None:
+        at_least(self.queries, 1, "queries")
+        at_least(self.probes, 1, "probes")
+        positive(self.gamma, "gamma")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        search = _Hop(self, region)
+        yield from hunt(search, objective, region, rng, start)
+
+    def cost(self) -> str:
+        return "queries forward, 0 backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.queries, 0
+
+
+class _Hop:
+    """Each example's place in the cycle: back to the boundary, probes around it, a step away."""
+
+    def __init__(self, attack: HopSkipJump, region: Region) -> None:
+        assert isinstance(region, Normed), "require() has checked this"
+        self.region, self.queries, self.probes = region, attack.queries, attack.probes
+        size = prod(region.x.shape[1:])
+        self.reach = attack.gamma / size
+        self.z = self.far = region.center()
+        zeros = torch.zeros_like(region.radius)
+        self.cut = Bracket(zeros, min(max(attack.gamma / size**1.5, 1e-6), 0.01))
+        self.normal = Normal(self.z, zeros)
+        self.phase = torch.full_like(zeros, BACK, dtype=torch.int64)
+        self.round, self.goal, self.fraction, self.tries = zeros, zeros, zeros, zeros
+        self.left = 0
+
+    def begin(self, z: Tensor, new: Tensor) -> None:
+        self.z, self.far = pick(new, z, self.z), pick(new, z, self.far)
+        self.phase = torch.where(new, BACK, self.phase)
+        self.cut.open(new, self.region.size(z))
+
+    def propose(self, at: Rng, left: int) -> Tensor:
+        self.left = left
+        z = fill(self.z, self.phase == PROBE, lambda rows: self._beside(rows, at.take(rows)))
+        z = drawn_in(self.region, self.phase == BACK, self.cut.middle, self.far, z)
+        return fill(z, self.phase == STEP, self._ahead)
+
+    def _beside(self, rows: Tensor, at: Rng) -> Tensor:
+        """Return a random point near z, (n, ...)."""
+        region, z = self.region.take(rows), take(self.z, rows)
+        length = self.reach * norm(z - region.center(), 2)
+        return region.project(z + unit(normal(z, at)) * spread(length, z))
+
+    def _ahead(self, rows: Tensor) -> Tensor:
+        """Return z moved along the normal, (n, ...)."""
+        region = self.region.take(rows)
+        ball = region.at(take(self.cut.high, rows))
+        estimate, fraction = self.normal.estimate(rows), take(self.fraction, rows)
+        return region.project(ball.step(take(self.z, rows), estimate, fraction))
+
+    def learn(self, z: Tensor, reached: Tensor, open_: Tensor) -> None:
+        back, probe, step = (open_ & (self.phase == phase) for phase in (BACK, PROBE, STEP))
+        self._back(z, reached, back)
+        self._probe(z, reached, probe)
+        self._stepped(z, reached, step)
+
+    def _back(self, z: Tensor, reached: Tensor, asked: Tensor) -> None:
+        if not bool(asked.any()):
+            return
+        self.cut.learn(reached, asked)
+        self.z = pick(asked & reached, z, self.z)
+        self._around(asked & self.cut.narrow)
+
+    def _around(self, new: Tensor) -> None:
+        """Estimate the normal at z next."""
+        if not bool(new.any()):
+            return
+        self.phase = torch.where(new, PROBE, self.phase)
+        self.round = self.round + new
+        self.normal.clear(new)
+        wanted = (self.probes * self.round.sqrt()).ceil()
+        self.goal = torch.where(new, last_share(wanted, self.left), self.goal)
+
+    def _probe(self, z: Tensor, reached: Tensor, asked: Tensor) -> None:
+        if not bool(asked.any()):
+            return
+        self.normal.learn(z - self.z, reached, asked)
+        done = asked & (self.normal.count >= self.goal)
+        self.phase = torch.where(done, STEP, self.phase)
+        self.fraction = torch.where(done, 1 / self.round.sqrt().clamp_min(1), self.fraction)
+        self.tries = torch.where(done, 0.0, self.tries)
+
+    def _stepped(self, z: Tensor, reached: Tensor, asked: Tensor) -> None:
+        if not bool(asked.any()):
+            return
+        moved = asked & reached
+        if bool(moved.any()):
+            self.begin(z, moved)
+        self.fraction = torch.where(asked, self.fraction / 2, self.fraction)
+        self.tries = self.tries + asked
+        self._around(asked & ~reached & (self.tries >= HALVINGS))

@@ -1,0 +1,124 @@
+"""RayS: look for the signs along which the boundary is nearest, by labels alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil, log2, prod
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, ask
+from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.decision_based.search import Bracket, pick
+from holdfast.components import register
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import either, spread
+from holdfast.threat import Boxed, Knowledge, Normed, Region
+
+
+@register("attack", name="rays")
+@dataclass(frozen=True, kw_only=True)
+class RayS(Attack):
+    """Flip ever smaller blocks of signs and keep what is nearer (Chen and Gu, 2020, alg. 3)."""
+
+    needs: ClassVar[tuple[Capability, ...]] = (Normed, Boxed)
+    knowledge: ClassVar[Knowledge] = Knowledge.DECISION
+    nearest: ClassVar[bool] = True
+
+    queries: int = 5000
+    tolerance: float = 0.005  # how exactly a distance is found, as a share of it
+
+    def __post_init__(self) -> None:
+        at_least(self.queries, 1, "queries")
+        positive(self.tolerance, "tolerance", most=0.5)
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        center = region.center()
+        point, home = ask(objective, region, center, rng.at(0))
+        yield point
+        rays = _Rays(region, start, self.tolerance)
+        for k in range(1, self.queries):
+            z = pick(home, center, rays.propose())
+            point, reached = ask(objective, region, z, rng.at(k))
+            yield point
+            rays.learn(reached, rng.at(k))
+
+    def cost(self) -> str:
+        return "queries forward, 0 backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.queries, 0
+
+
+class _Rays:
+    """Each example's signs, how far the boundary is along them, and the block that is next."""
+
+    def __init__(self, region: Region, start: Tensor | None, tolerance: float) -> None:
+        assert isinstance(region, Normed), "require() has checked this"
+        self.region, self.tolerance = region, tolerance
+        x = region.center()
+        low, high = region.range
+        self.size = prod(x.shape[1:])
+        self.levels = ceil(log2(self.size)) + 1 if self.size else 1
+        signs = torch.ones_like(x) if start is None else torch.where(start < x, -1.0, 1.0)
+        self.signs = self.trial = signs.to(x.dtype).flatten(1)
+        zeros = torch.zeros_like(region.radius)
+        self.cut = Bracket(zeros, tolerance)
+        self.best = self.widest = torch.full_like(zeros, high - low)  # distance along the signs
+        self.found = self.cutting = self.nearer = zeros.bool()
+        self.level = self.block = zeros.long()
+        self.place = torch.arange(self.size, device=x.device).expand(len(x), -1)
+
+    def propose(self) -> Tensor:
+        distance = torch.where(self.cutting, self.cut.middle, self._enough())
+        x = self.region.center()
+        return self.region.project(x + spread(distance, x) * self.trial.reshape(x.shape))
+
+    def _enough(self) -> Tensor:
+        """Return (B,): the distance at which a trial is worth more than the signs as they are."""
+        return torch.where(self.found, self.best * (1 - self.tolerance), self.best)
+
+    def learn(self, reached: Tensor, at: Rng) -> None:
+        better = ~self.cutting & reached
+        failed = ~self.cutting & ~reached
+        self.cut.learn(reached, self.cutting)
+        gap = either(self.found, 2 * self.tolerance, 0.5, self.best)
+        self.cut.open(better, self._enough(), gap)
+        self.cutting = self.cutting | better
+        done = self.cutting & self.cut.narrow
+        self.signs = torch.where(done[:, None], self.trial, self.signs)
+        self.best = torch.where(done, self.cut.high, self.best)
+        self.found, self.cutting = self.found | done, self.cutting & ~done
+        self.nearer = self.nearer | done
+        self._advance(done | failed, at)
+
+    def _advance(self, next_: Tensor, at: Rng) -> None:
+        """Let the next block be tried; after the last, begin again with coordinates shuffled."""
+        length = (self.size / 2.0**self.level).ceil().long().clamp_min(1)
+        first = self.block * length
+        flips = (self.place >= first[:, None]) & (self.place < (first + length)[:, None])
+        trial = torch.where(flips, -self.signs, self.signs)
+        self.trial = torch.where(next_[:, None], trial, self.trial)
+        last = next_ & (first + length >= self.size)
+        self.block = torch.where(last, 0, self.block + next_)
+        self.level = self.level + last
+        over = self.level >= self.levels
+        if bool(over.any()):
+            self._again(over, at)
+
+    def _again(self, over: Tensor, at: Rng) -> None:
+        """Shuffle the coordinates where `over`; where nothing came nearer, start from new signs."""
+        self.level = torch.where(over, 0, self.level)
+        shuffled = at.fold("place").uniform((self.size,)).argsort(1)
+        self.place = torch.where(over[:, None], shuffled, self.place)
+        stuck = over & ~self.nearer
+        signs = at.fold("signs").sign((self.size,)).to(self.signs.dtype)
+        self.signs = torch.where(stuck[:, None], signs, self.signs)
+        self.best = torch.where(stuck, self.widest, self.best)
+        self.found, self.nearer = self.found & ~stuck, self.nearer & ~over

@@ -1,0 +1,170 @@
+"""Sign-OPT: descend the boundary's distance as a function of the direction, by labels alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point
+from holdfast.attacks.core.directions import normal
+from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.decision_based.search import (
+    Bracket,
+    Normal,
+    fill,
+    hunt,
+    last_share,
+    pick,
+    unit,
+)
+from holdfast.components import register
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import either, norm, spread
+from holdfast.threat import Euclidean, Knowledge, Normed, Region
+from holdfast.tree import take
+from holdfast.units import OfDirection
+
+BACK, PROBE, LINE, CUT = range(4)
+EDGE = 0.01  # what a step must bring, and how exactly its distance is found, as a share
+SHRINK = 0.25  # of a step that brought nothing
+LEAST = 1e-3  # the smallest step
+
+
+@register("attack", name="sign_opt")
+@dataclass(frozen=True, kw_only=True)
+class SignOPT(Attack):
+    """Descend the distance along a direction by the signs of its slopes (Cheng et al., 2020)."""
+
+    needs: ClassVar[tuple[Capability, ...]] = (Normed, Euclidean)
+    knowledge: ClassVar[Knowledge] = Knowledge.DECISION
+    nearest: ClassVar[bool] = True
+
+    queries: int = 5000
+    probes: int = 200  # directions whose slope is asked for, before each step
+    smoothing: float = 0.01  # length of a probe, the direction having length 1
+    step_size: OfDirection = 0.2  # the first step, the direction having length 1
+    tolerance: float = 0.0001  # how exactly a distance is found, as a share of it
+
+    def __post_init__(self) -> None:
+        at_least(self.queries, 1, "queries")
+        at_least(self.probes, 1, "probes")
+        positive(self.smoothing, "smoothing")
+        positive(self.step_size, "step_size")
+        positive(self.tolerance, "tolerance", most=0.5)
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        search = _Descent(self, region)
+        yield from hunt(search, objective, region, rng, start)
+
+    def cost(self) -> str:
+        return "queries forward, 0 backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.queries, 0
+
+
+class _Descent:
+    """Each example's best direction, the distance along it, and its place in the cycle."""
+
+    def __init__(self, attack: SignOPT, region: Region) -> None:
+        assert isinstance(region, Normed), "require() has checked this"
+        self.attack, self.region, self.x = attack, region, region.center()
+        self.queries = attack.queries
+        self.theta = self.base = self.slope = self.probe = torch.zeros_like(self.x)
+        zeros = torch.zeros_like(region.radius)
+        self.fine, self.rough = Bracket(zeros, attack.tolerance), Bracket(zeros, EDGE)
+        self.normal = Normal(self.x, zeros)
+        self.phase = torch.full_like(zeros, BACK, dtype=torch.int64)
+        self.distance, self.goal = zeros, zeros
+        self.step = torch.full_like(zeros, attack.step_size)
+        self.moved, self.left = zeros.bool(), attack.queries
+
+    def begin(self, z: Tensor, new: Tensor) -> None:
+        change = z - self.x
+        self.theta = pick(new, unit(change), self.theta)
+        self._back(new, norm(change, 2), 0.5)
+
+    def propose(self, at: Rng, left: int) -> Tensor:
+        self.left = left
+        theta, distance = self.theta, torch.where(self.phase == BACK, self.fine.middle, 0.0)
+        probes = self.phase == PROBE
+        if bool(probes.any()):
+            self.probe = fill(
+                self.probe, probes, lambda r: unit(normal(take(theta, r), at.take(r)))
+            )
+            theta = fill(theta, probes, self._near)
+            distance = torch.where(probes, self.distance, distance)
+        if bool((self.phase >= LINE).any()):
+            theta = fill(theta, self.phase >= LINE, self._trial)
+            nearer = torch.where(self.phase == LINE, (1 - EDGE) * self.distance, self.rough.middle)
+            distance = torch.where(self.phase >= LINE, nearer, distance)
+        return self.region.project(self.x + spread(distance, theta) * theta)
+
+    def _near(self, rows: Tensor) -> Tensor:
+        return unit(take(self.theta, rows) + self.attack.smoothing * take(self.probe, rows))
+
+    def _trial(self, rows: Tensor) -> Tensor:
+        base, slope = take(self.base, rows), take(self.slope, rows)
+        return unit(base + spread(take(self.step, rows), base) * slope)
+
+    def learn(self, z: Tensor, reached: Tensor, open_: Tensor) -> None:
+        back, probe, line, cut = (open_ & (self.phase == k) for k in (BACK, PROBE, LINE, CUT))
+        self.fine.learn(reached, back)
+        self._around(back & self.fine.narrow)
+        if bool(probe.any()):
+            self._probed(reached, probe)
+        if bool((line | cut).any()):
+            self._cut(reached, cut)
+            self._line(reached, line)
+
+    def _back(self, new: Tensor, high: Tensor, gap: float) -> None:
+        """Find the distance along the direction next, exactly."""
+        self.phase = torch.where(new, BACK, self.phase)
+        self.fine.open(new, high, gap)
+
+    def _around(self, new: Tensor) -> None:
+        """Ask for slopes next."""
+        self.phase = torch.where(new, PROBE, self.phase)
+        self.distance = torch.where(new, self.fine.high, self.distance)
+        self.normal.clear(new)
+        wanted = torch.full_like(self.goal, self.attack.probes)
+        self.goal = torch.where(new, last_share(wanted, self.left), self.goal)
+
+    def _probed(self, reached: Tensor, asked: Tensor) -> None:
+        self.normal.learn(self.probe, reached, asked)
+        done = asked & (self.normal.count >= self.goal)
+        self.phase = torch.where(done, LINE, self.phase)
+        self.base = pick(done, self.theta, self.base)
+        self.slope = fill(self.slope, done, self.normal.estimate)
+        self.moved = self.moved & ~done
+
+    def _line(self, reached: Tensor, asked: Tensor) -> None:
+        """Go down a direction that is nearer; else stop, or shorten the step."""
+        hit, missed = asked & reached, asked & ~reached
+        self.phase = torch.where(hit, CUT, self.phase)
+        self.rough.open(hit, (1 - EDGE) * self.distance, 2 * EDGE)
+        ends = missed & (self.moved | (self.step < LEAST))
+        stuck = ends & ~self.moved
+        self.step = torch.where(
+            missed, self.step * either(self.moved, 0.5, SHRINK, self.step), self.step
+        )
+        self.step = torch.where(stuck, self.attack.step_size, self.step)
+        self._back(ends & self.moved, self.distance, 2 * EDGE)
+        self._around(stuck)
+
+    def _cut(self, reached: Tensor, asked: Tensor) -> None:
+        """Keep the direction whose distance is known roughly, and try twice the step."""
+        self.rough.learn(reached, asked)
+        done = asked & self.rough.narrow
+        self.theta = fill(self.theta, done, self._trial)
+        self.distance = torch.where(done, self.rough.high, self.distance)
+        self.moved = self.moved | done
+        self.step = torch.where(done, 2 * self.step, self.step)
+        self.phase = torch.where(done, LINE, self.phase)

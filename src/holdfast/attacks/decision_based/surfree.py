@@ -1,0 +1,134 @@
+"""SurFree: turn around the input in random planes, as far as the label allows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import pi
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point
+from holdfast.attacks.core.directions import Basis, Cosines
+from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.decision_based.search import Bracket, drawn_in, hunt, pick, unit
+from holdfast.components import register
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import either, norm, spread
+from holdfast.threat import Euclidean, Knowledge, Normed, Region
+
+BACK, LEFT, RIGHT, TURN = range(4)
+PACE = 0.95  # by which the first angle shrinks where both signs fail, and grows where one succeeds
+STEEPEST = 0.5 * pi * 0.98
+
+
+@register("attack", name="surfree")
+@dataclass(frozen=True, kw_only=True)
+class SurFree(Attack):
+    """Turn in the plane of the change and a new direction (Maho, Furon and Le Merrer, 2021)."""
+
+    needs: ClassVar[tuple[Capability, ...]] = (Normed, Euclidean)
+    knowledge: ClassVar[Knowledge] = Knowledge.DECISION
+    nearest: ClassVar[bool] = True
+
+    queries: int = 5000
+    angle: float = 30.0  # the first turn that is tried, in degrees
+    tolerance: float = 0.1  # how exactly the widest turn is found, as a share of it
+    basis: Basis = Cosines()  # of the directions
+
+    def __post_init__(self) -> None:
+        at_least(self.queries, 1, "queries")
+        positive(self.angle, "angle", most=80.0)
+        positive(self.tolerance, "tolerance", most=0.5)
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        search = _Turns(self, region)
+        yield from hunt(search, objective, region, rng, start)
+
+    def cost(self) -> str:
+        return "queries forward, 0 backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.queries, 0
+
+
+class _Turns:
+    """Each example's point, the direction it turns to, and how far it may turn."""
+
+    def __init__(self, attack: SurFree, region: Region) -> None:
+        assert isinstance(region, Normed), "require() has checked this"
+        self.attack, self.region, self.x = attack, region, region.center()
+        self.queries = attack.queries
+        self.z = self.far = self.across = self.x
+        zeros = torch.zeros_like(region.radius)
+        self.cut = Bracket(zeros, 0.01)
+        self.phase = torch.full_like(zeros, BACK, dtype=torch.int64)
+        self.first = torch.full_like(zeros, attack.angle * pi / 180)
+        self.low, self.high, self.sign = zeros, zeros, zeros
+        self.count = zeros.long()
+        self.order = torch.zeros_like(self.x.flatten(1), dtype=torch.int64)
+
+    def begin(self, z: Tensor, new: Tensor) -> None:
+        self.z, self.far = pick(new, z, self.z), pick(new, z, self.far)
+        self.phase = torch.where(new, BACK, self.phase)
+        self.cut.open(new, self.region.size(z))
+
+    def propose(self, at: Rng, left: int) -> Tensor:
+        self.at = at
+        z = drawn_in(self.region, self.phase == BACK, self.cut.middle, self.far, self.z)
+        if bool((self.phase != BACK).any()):
+            z = pick(self.phase != BACK, self._turned(), z)
+        return z
+
+    def _turned(self) -> Tensor:
+        """Return the point of the circle over x and `far` that is next, (B, ...)."""
+        change = self.far - self.x
+        length = norm(change, 2)
+        turn, sign = self._angle(), torch.where(self.phase == RIGHT, -1.0, self.sign)
+        ahead = spread(turn.cos() ** 2, change) * change
+        aside = spread(sign * length * turn.cos() * turn.sin(), change) * self.across
+        return self.region.project(self.x + ahead + aside)
+
+    def _angle(self) -> Tensor:
+        """Return (B,): the first turn, its double until one fails, then halves."""
+        wider = torch.minimum(2 * self.low, (self.low + STEEPEST) / 2)
+        between = torch.where(self.high < STEEPEST, (self.low + self.high) / 2, wider)
+        return torch.where(self.phase == TURN, between, self.first)
+
+    def learn(self, z: Tensor, reached: Tensor, open_: Tensor) -> None:
+        back, left, right, turn = (open_ & (self.phase == k) for k in (BACK, LEFT, RIGHT, TURN))
+        self.z = pick(open_ & reached, z, self.z)
+        self.cut.learn(reached, back)
+        starts = (left | right) & reached
+        self.sign = torch.where(left, 1.0, torch.where(right, -1.0, self.sign))
+        angle = self._angle()
+        self.low = torch.where((starts | turn) & reached, angle, self.low)
+        short = torch.where(turn & ~reached, angle, self.high)
+        self.high = torch.where(starts, STEEPEST, short)
+        pace = torch.where(starts, 1 / PACE, either(right, PACE, 1.0, self.first))
+        self.phase = torch.where(starts, TURN, torch.where(left, RIGHT, self.phase))
+        self.first = (self.first * pace).clamp_max(STEEPEST / 2)
+        turned = (turn | starts) & (self.high - self.low <= self.attack.tolerance * self.low)
+        self._next((back & self.cut.narrow) | (right & ~reached) | turned)
+
+    def _next(self, new: Tensor) -> None:
+        """Turn from z to another direction, at right angles to the change, where `new`."""
+        if not bool(new.any()):
+            return
+        size = self.order.shape[1]
+        again = new & (self.count % max(size, 1) == 0)
+        if bool(again.any()):
+            order = self.attack.basis.order(self.x, self.at.fold("order"))
+            self.order = torch.where(again[:, None], order, self.order)
+        which = self.order.gather(1, (self.count % size)[:, None])[:, 0]
+        across = self.attack.basis.direction(self.x, which)
+        along = unit(self.z - self.x)
+        across = unit(across - spread((across * along).flatten(1).sum(1), along) * along)
+        self.far, self.across = pick(new, self.z, self.far), pick(new, across, self.across)
+        self.phase = torch.where(new, LEFT, self.phase)
+        self.count = self.count + new

@@ -1,0 +1,90 @@
+"""Auto-conjugate gradient: APGD's schedule along conjugate directions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, Unscored, climb
+from holdfast.attacks.core.starts import Start, Uniform
+from holdfast.attacks.core.validation import at_least
+from holdfast.attacks.gradient.apgd import Pace
+from holdfast.components import register
+from holdfast.losses import Loss
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import norm, spread
+from holdfast.threat import Region, Vector
+
+
+@register("attack", name="acg")
+@dataclass(frozen=True, kw_only=True)
+class ACG(Attack):
+    """Conjugate gradient with APGD's steps (Yamamura et al., 2022, arXiv:2206.09628, algorithm 1).
+
+    Conjugate directions wander farther than momentum does, and reach other classes.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector,)
+
+    steps: int = 100
+    start: Start = Uniform()
+    loss: Loss | None = None  # None: the objective's own
+
+    def __post_init__(self) -> None:
+        at_least(self.steps, 1, "steps")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        objective = objective.using(self.loss)
+        z = self.start(region, rng) if start is None else start
+        here, grad = climb(objective, region, z, rng.at(0, of=self.steps))
+        yield here
+        scale = _scale(grad)
+        slope = way = grad / scale
+        pace = Pace(here, torch.stack((slope, way), 1), self.steps)
+        z = here.z
+        for k in range(1, self.steps + 1):
+            z = region.project(region.step(z, way, pace.fraction))
+            if k == self.steps:
+                yield Unscored(z)
+                return
+            here, grad = climb(objective, region, z, rng.at(k, of=self.steps))
+            yield here
+            new = grad / scale
+            way = _conjugate(new, slope, way)
+            z, pair = pace.check(here, torch.stack((new, way), 1))
+            slope, way = pair.unbind(1)
+
+    def cost(self) -> str:
+        return "steps + 1 forward, steps backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.steps + 1, self.steps
+
+
+def _conjugate(grad: Tensor, before: Tensor, way: Tensor) -> Tensor:
+    """Return grad + beta x way with the beta of Hestenes and Stiefel; 0 where it is not defined.
+
+    A gradient that turned by no more than rounding, as at the same corner once more, gives none.
+    """
+    turn = (grad - before).flatten(1).double()
+    above, below = ((turn * v.flatten(1).double()).sum(1) for v in (grad, way))
+    still = turn.norm(dim=1) <= 64 * torch.finfo(grad.dtype).eps * norm(grad.double(), 2)
+    none = still | (below == 0)
+    beta = above / torch.where(none, 1.0, below)
+    beta = torch.where(none | ~beta.isfinite(), 0.0, beta)
+    new = grad.double() + spread(beta, grad) * way.double()
+    longest = norm(new, torch.inf) / norm(grad.double(), torch.inf).clamp_min(1e-300)
+    return torch.where(spread(longest < 1e20, new), new, grad.double()).to(grad.dtype)
+
+
+def _scale(grad: Tensor) -> Tensor:
+    """Return (B, 1, ...): what the first gradient is divided by, and all later ones with it."""
+    peak = norm(grad, torch.inf)
+    return spread(torch.where(peak > 0, peak, 1.0), grad)

@@ -1,0 +1,72 @@
+"""The Frank-Wolfe attack: steps towards corners of the set instead of steps out of it and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, Unscored, climb
+from holdfast.attacks.core.starts import Start, Unchanged
+from holdfast.attacks.core.validation import at_least, positive
+from holdfast.components import register
+from holdfast.errors import ConfigError
+from holdfast.losses import Loss
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import norm, spread
+from holdfast.threat import Region, Vector
+from holdfast.units import OfWay
+
+FAR = 1e3  # in radii: from so far out, the nearest point of the set is the one farthest that way
+
+
+@register("attack")
+@dataclass(frozen=True, kw_only=True)
+class FrankWolfe(Attack):
+    """Frank-Wolfe with momentum (Chen et al., 2020, arXiv:1811.10828, algorithm 1).
+
+    Each step goes part of the way to the point of the set that is farthest along the running mean
+    of the gradients, so no point is ever outside.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector,)
+
+    steps: int = 40
+    step_size: OfWay = 0.5  # share of the way to the farthest point; falls as 1 / (1 + 4 progress)
+    inertia: float = 0.9  # weight of the running mean against the new gradient
+    start: Start = Unchanged()
+    loss: Loss | None = None  # None: the objective's own
+
+    def __post_init__(self) -> None:
+        at_least(self.steps, 1, "steps")
+        positive(self.step_size, "step_size", most=1.0)
+        if not 0 <= self.inertia < 1:
+            raise ConfigError(f"inertia must be at least 0 and below 1, got {self.inertia}")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        objective = objective.using(self.loss)
+        z = self.start(region, rng) if start is None else start
+        mean = torch.zeros_like(z)
+        for k in range(self.steps):
+            at = rng.at(k, of=self.steps)
+            here, grad = climb(objective, region, z, at)
+            yield here
+            peak = norm(grad, torch.inf)
+            grad = grad / spread(torch.where(peak > 0, peak, 1.0), grad)  # 1e-40 would lose digits
+            mean = self.inertia * mean + (1 - self.inertia) * grad
+            farthest = region.project(region.step(region.center(), mean, FAR))
+            share = self.step_size * (1 - at.progress)
+            z = region.project(torch.lerp(here.z, farthest, share))
+        yield Unscored(z)
+
+    def cost(self) -> str:
+        return "steps + 1 forward, steps backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.steps + 1, self.steps

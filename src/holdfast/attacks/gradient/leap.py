@@ -1,0 +1,81 @@
+"""Leap: parts that may change apart from one another go at once to where they help most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, Scored, Unscored
+from holdfast.attacks.core.validation import at_least
+from holdfast.components import register
+from holdfast.losses import Loss
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import choose
+from holdfast.threat import Region, Separable
+
+
+@register("attack")
+@dataclass(frozen=True, kw_only=True)
+class Leap(Attack):
+    """Block coordinate ascent in the manner of Frank and Wolfe (ours; Frank and Wolfe, 1956).
+
+    The gradient at the input tells of each pixel which of its displacements promises most, however
+    far away; the pixels of the largest promise leap there. Where the loss does not rise, half as
+    many leap from the best point. No hill between a pixel and a better place stops it.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Separable,)
+
+    steps: int = 50
+    loss: Loss | None = None  # None: the objective's own
+
+    def __post_init__(self) -> None:
+        at_least(self.steps, 1, "steps")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        assert isinstance(region, Separable), "require() has checked this"
+        objective = objective.using(self.loss)
+        z = region.center() if start is None else start
+        best_z, best_grad = z, torch.zeros_like(region.x)
+        best_loss = torch.full_like(region.radius, -torch.inf)
+        share = torch.ones_like(region.radius)
+        for k in range(self.steps):
+            here, grad = _climb(objective, region, z, rng.at(k, of=self.steps))
+            yield here
+            better = here.loss > best_loss
+            best_z = choose(better, z, best_z)
+            best_grad = choose(better, grad, best_grad)
+            best_loss = torch.where(better, here.loss, best_loss)
+            share = torch.where(better, share, share / 2)
+            goal, promise = region.leap(best_z, best_grad)
+            z = torch.where(_largest(promise, share)[:, None], goal, best_z)
+        yield Unscored(z)
+
+    def cost(self) -> str:
+        return "steps + 1 forward, steps backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.steps + 1, self.steps
+
+
+def _climb(objective: Objective, region: Region, z: Tensor, at: Rng) -> tuple[Scored, Tensor]:
+    """Score z and return the gradient at its input (B, ...), not at the point."""
+    x_adv = region.realize(z, at).detach().requires_grad_(True)
+    with torch.enable_grad():
+        score, grad = objective.climb(x_adv, x_adv, at)
+    return Scored(z, x_adv.detach(), score, grad), grad
+
+
+def _largest(promise: Tensor, share: Tensor) -> Tensor:
+    """Return promise's shape in bool: the share (B,) of largest entries, at least one; above 0."""
+    flat = promise.flatten(1)
+    rank = flat.argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+    count = (share * flat.shape[1]).ceil().clamp_min(1)
+    return ((rank < count[:, None]) & (flat > 0)).reshape(promise.shape)

@@ -1,0 +1,53 @@
+"""Projected gradient descent: climb, step, project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Point, Unscored, climb
+from holdfast.attacks.core.starts import Start, Uniform
+from holdfast.attacks.core.validation import at_least, positive
+from holdfast.components import register
+from holdfast.losses import Loss
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.threat import Region
+from holdfast.units import OfRadius
+
+
+@register("attack")
+@dataclass(frozen=True, kw_only=True)
+class PGD(Attack):
+    """Climb the loss inside the set (Madry et al., 2018, arXiv:1706.06083, sec. 2.1)."""
+
+    steps: int = 40
+    step_size: OfRadius = 0.1  # fraction of the radius
+    start: Start = Uniform()
+    loss: Loss | None = None  # None: the objective's own
+
+    def __post_init__(self) -> None:
+        at_least(self.steps, 1, "steps")
+        positive(self.step_size, "step_size")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        objective = objective.using(self.loss)
+        z = self.start(region, rng) if start is None else start
+        for k in range(self.steps):
+            here, grad = climb(objective, region, z, rng.at(k, of=self.steps))
+            yield here
+            z = region.project(region.step(here.z, grad, self.step_size))
+        yield Unscored(z)
+
+    def travel(self) -> float | None:
+        return self.steps * self.step_size
+
+    def cost(self) -> str:
+        return "steps + 1 forward, steps backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.steps + 1, self.steps

@@ -1,0 +1,88 @@
+"""How Auto-PGD walks in a set whose steepest steps are sparse, as the L1 ball's are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.points import Point, Scored, Unscored, climb
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import choose
+from holdfast.threat import Region, Sparse
+
+SHARE = 0.2  # of the coordinates that the first steps move
+WINDOW = 0.04  # steps between checks, as a fraction of all
+FEWER = 1.5  # a step moves so many times fewer coordinates than the best point has changed
+DUST = 1e-5  # of the largest change: what is smaller does not count as changed
+STEADY = 0.95  # a best point that kept this share of its changed coordinates has settled on them
+SHORTER, SHORTEST = 1.5, 10.0  # what the step is divided by at a check, and in all at most
+
+
+def sparse_ascent(
+    objective: Objective, region: Region, z: Tensor, rng: Rng, *, steps: int, given: bool
+) -> Iterator[Point]:
+    """Climb from z in steps that follow the sparsity of the best point.
+
+    Croce and Hein, 2021, arXiv:2103.01208, sec. 3.2 and algorithm 1 (APGD in L1, one radius).
+    given: whether z is what another search found, whose sparsity the first steps follow.
+    """
+    assert isinstance(region, Sparse), "the caller has looked"
+    here, grad = climb(objective, region, z, rng.at(0, of=steps))
+    yield here
+    pace = SparsePace(region, here, grad, steps)
+    if given:
+        pace.follow(here.z)
+    z = here.z
+    for k in range(1, steps + 1):
+        z = region.project(region.sparse_step(z, grad, pace.fraction, pace.share))
+        if k == steps:
+            yield Unscored(z)
+            return
+        here, grad = climb(objective, region, z, rng.at(k, of=steps))
+        yield here
+        z, grad = pace.check(here, grad)
+
+
+class SparsePace:
+    """Each example's step size and the share of coordinates that a step moves."""
+
+    def __init__(self, region: Region, here: Scored, grad: Tensor, steps: int) -> None:
+        self.x = region.center()
+        self.width = self.x[:1].numel() if len(self.x) else 1
+        self.fraction = torch.ones_like(here.loss)  # of the radius
+        self.share = torch.full_like(here.loss, SHARE)
+        self.changed = torch.full_like(here.loss, float(self.width))  # coordinates, at last check
+        self.best_z, self.best_grad, self.best_loss = here.z, grad, here.loss
+        self.window, self.since = max(int(WINDOW * steps), 1), 0
+
+    def follow(self, z: Tensor) -> None:
+        """Take the sparsity of z for that of the steps to come, where it has changed at all."""
+        change = (z - self.x).flatten(1).abs()
+        dust = DUST * change.amax(1, keepdim=True)  # what rounding left over is no change
+        changed = (change > dust).sum(1).to(self.share.dtype)
+        moved = changed > 0
+        self.share = torch.where(moved, changed / self.width / FEWER, self.share)
+        self.changed = torch.where(moved, changed, self.changed)
+
+    def check(self, here: Scored, grad: Tensor) -> tuple[Tensor, Tensor]:
+        """Record a step; at the end of a window set share and step size anew.
+
+        While the best point still grows sparser the step starts over, from there, at full length.
+        """
+        better = here.loss > self.best_loss
+        self.best_z = choose(better, here.z, self.best_z)
+        self.best_grad = choose(better, grad, self.best_grad)
+        self.best_loss = torch.where(better, here.loss, self.best_loss)
+        self.since += 1
+        if self.since < self.window:
+            return here.z, grad
+        self.since = 0
+        before = self.changed
+        self.follow(self.best_z)
+        sparser = self.changed < STEADY * before
+        shorter = (self.fraction / SHORTER).clamp_min(1 / SHORTEST)
+        self.fraction = torch.where(sparser, 1.0, shorter)
+        return choose(sparser, self.best_z, here.z), choose(sparser, self.best_grad, grad)

@@ -1,0 +1,78 @@
+"""stAdv: climb the margin and keep the change smooth at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, Unscored, climb
+from holdfast.attacks.core.moments import Adam
+from holdfast.attacks.core.validation import at_least, not_negative, positive
+from holdfast.components import register
+from holdfast.losses import Loss, Margin
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import spread
+from holdfast.threat import Penalised, Region, Vector
+from holdfast.units import OfRadius
+
+
+@register("attack", name="stadv")
+@dataclass(frozen=True, kw_only=True)
+class StAdv(Attack):
+    """Margin minus how rough the change is (Xiao et al., 2018, arXiv:1801.02612, eq. 2 to 4).
+
+    In Flow the smooth displacements of stAdv, in Recolor the smooth functions of ReColorAdv. What
+    has passed the boundary is only made smoother.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Penalised)
+
+    steps: int = 100
+    step_size: OfRadius = 0.1  # Adam's, fraction of the radius
+    tau: float = 0.05  # weight of the roughness over the radius, in margins of the unchanged input
+    confidence: float = 0.0  # how far beyond the boundary to climb, in such margins
+    loss: Loss | None = Margin()  # None: the objective's own
+
+    def __post_init__(self) -> None:
+        at_least(self.steps, 1, "steps")
+        positive(self.step_size, "step_size")
+        not_negative(self.tau, "tau")
+        not_negative(self.confidence, "confidence")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        assert isinstance(region, Penalised), "require() has checked this"
+        objective = objective.using(self.loss)
+        z = region.center() if start is None else start
+        adam, scale = Adam(z), torch.zeros_like(region.radius)
+        length, radius = spread(self.step_size * region.radius, z), region.radius.clamp_min(1e-12)
+        for k in range(self.steps):
+            here, grad = climb(objective, region, z, rng.at(k, of=self.steps))
+            yield here
+            if k == 0:
+                scale = torch.where(here.loss != 0, here.loss.abs(), 1.0).nan_to_num(1.0, 1.0, 1.0)
+            short = (here.harm <= here.edge) | (here.loss < self.confidence * scale)
+            pull = torch.where(spread(short, grad), grad.double() / spread(scale, grad), 0.0)
+            pull = pull - spread(self.tau / radius, grad) * _rougher(region, here.z)
+            z = region.project(here.z + length * adam.direction(pull).to(z.dtype))
+        yield Unscored(z)
+
+    def cost(self) -> str:
+        return "steps + 1 forward, steps backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.steps + 1, self.steps
+
+
+def _rougher(region: Penalised, z: Tensor) -> Tensor:
+    """Return (B, ...): the gradient of the penalty; no pass through a model."""
+    z = z.detach().requires_grad_(True)
+    with torch.enable_grad():
+        (grad,) = torch.autograd.grad(region.penalty(z).sum(), z)
+    return grad

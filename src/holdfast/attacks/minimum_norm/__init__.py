@@ -1,0 +1,1 @@
+"""Attacks that search the smallest change that succeeds."""

@@ -1,0 +1,127 @@
+"""ALMA: an augmented Lagrangian of distance and boundary, with a multiplier of each example."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, climb
+from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, outset, polish
+from holdfast.components import register
+from holdfast.losses import Margin
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import spread
+from holdfast.threat import Convex, Normed, Region, Vector
+from holdfast.units import OfBoundary
+
+PAST = 0.9  # weight of the past in the multiplier, and of the last move in the next
+SQUARES = 0.9  # weight of the past in the mean square of the gradient
+CHECK = 10  # steps between looks at whether the penalty is large enough
+ENOUGH, FACTOR = 0.95, 1.2  # the shortfall must have come down to; else the penalty grows by
+LEAST, MOST = 1e-6, 1e12  # of the multiplier
+SHORT = 1e-3  # of the change: length of the proximal step that shows the slope of the norm
+
+
+@register("attack", name="alma")
+@dataclass(frozen=True, kw_only=True)
+class ALMA(Attack):
+    """Descend distance plus a penalty whose multiplier follows the constraint (Rony et al., 2021).
+
+    arXiv:2011.11857, with the penalty P2. It sets out for the boundary nearest to x;
+    the step size of an example falls once it has crossed; the end is brought nearer along planes.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed, Convex)
+    nearest: ClassVar[bool] = True
+
+    steps: int = 500
+    step_size: OfBoundary = 1.0  # of the first, in distances to the boundary as it seems from x
+    last_step_size: OfBoundary = 0.01  # and of the last
+    top: int = 9  # wrong classes whose boundaries are looked at, first and last
+
+    def __post_init__(self) -> None:
+        at_least(self.steps, 1, "steps")
+        at_least(self.top, 1, "top")
+        positive(self.step_size, "step_size")
+        positive(self.last_step_size, "last_step_size")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        assert isinstance(region, Normed), "require() has checked this"
+        objective = objective.using(Margin())
+        here, view = outset(objective, region, start, rng.fold("outset"), self.top)
+        yield here
+        z, best, scale = view.z, Bracket(region, here), view.scale
+        squares = momentum = torch.zeros_like(z)
+        length, penalty = view.distance, _Penalty(scale)
+        first = torch.full_like(scale, torch.inf)  # the step of the first success
+        for k in range(self.steps):
+            here, grad = climb(objective, region, z, rng.at(k, of=self.steps))
+            yield here
+            best.see(here)
+            beyond = here.harm > here.edge
+            first = torch.where(beyond & first.isinf(), float(k), first)
+            weight = penalty.weight((-here.loss / scale).nan_to_num(0.0, 1.0, -1.0), beyond)
+            down = _outward(region, here.z) - grad * spread(weight / scale, grad)
+            squares = SQUARES * squares + (1 - SQUARES) * down.square()
+            root = (squares / (1 - SQUARES ** (k + 1))).sqrt() + 1e-8
+            momentum = PAST * momentum + (1 - PAST) * down / root
+            if k == 0:
+                length = length / region.norms(momentum).clamp_min(1e-30)
+            z = region.project(z - spread(length * self._pace(first, k), z) * momentum)
+        yield from polish(objective, region, best, rng.at(self.steps), self.top)
+
+    def cost(self) -> str:
+        return "at most steps + 8 forward, steps + 4 x top backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.steps + 2 * ROUNDS + 2, self.steps + (ROUNDS + 1) * self.top
+
+    def _pace(self, first: Tensor, k: int) -> Tensor:
+        """Return (B,): the step size, which falls by a constant factor after the first success."""
+        since = ((k - first) / (self.steps - first)).nan_to_num(0.0).clamp(0, 1)
+        fall = self.last_step_size / self.step_size
+        return self.step_size * torch.where(first.isinf(), 1.0, fall**since)
+
+
+class _Penalty:
+    """Each example's multiplier and penalty parameter (mu and rho of the paper)."""
+
+    def __init__(self, like: Tensor) -> None:
+        self.multiplier, self.rho = torch.ones_like(like), torch.ones_like(like)
+        self.checked = torch.full_like(like, torch.inf)  # the shortfall at the last check
+        self.crossed = torch.zeros_like(like, dtype=torch.bool)  # since then
+        self.count = 0
+
+    def weight(self, short: Tensor, beyond: Tensor) -> Tensor:
+        """Take the shortfall of a step in; return the slope of the penalty there, (B,)."""
+        fresh = PAST * self.multiplier + (1 - PAST) * self._slope(short)
+        self.multiplier = fresh.clamp(LEAST, MOST)
+        self.crossed = self.crossed | beyond
+        self.count += 1
+        if self.count % CHECK == 0:
+            stuck = ~self.crossed & (short > ENOUGH * self.checked)
+            self.rho = torch.where(stuck, self.rho * FACTOR, self.rho)
+            self.checked, self.crossed = short, torch.zeros_like(self.crossed)
+        return self._slope(short)
+
+    def _slope(self, short: Tensor) -> Tensor:
+        """Return the derivative of P2 (Birgin et al., 2005) at the shortfall."""
+        steep = short.clamp_min(0) * self.rho
+        before = self.multiplier * (1 + 2 * steep) + steep.square() / 2
+        return torch.where(short > 0, before, self.multiplier / (1 - self.rho * short).square())
+
+
+def _outward(region: Region, z: Tensor) -> Tensor:
+    """Return a subgradient of the norm of the change, by a very short proximal step; zero at x."""
+    assert isinstance(region, Normed), "require() has checked this"
+    size = region.norms(z - region.center())
+    short = SHORT * torch.where(size > 0, size, 1.0)
+    return (z - region.shrink(z, short)) / spread(short, z)

@@ -1,0 +1,108 @@
+"""Carlini and Wagner's attack: the squared length and the margin in one objective, weighed anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, climb
+from holdfast.attacks.core.validation import at_least, not_negative, positive
+from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, polish
+from holdfast.attacks.minimum_norm.steps import slope
+from holdfast.attacks.minimum_norm.tradeoff import Inside, Weights
+from holdfast.components import register
+from holdfast.losses import Margin
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import norm, spread
+from holdfast.threat import Euclidean, Normed, Region, Vector
+from holdfast.units import OfSearch
+
+_CHECKS = 10  # how often a round asks whether it still gets anywhere
+_GAIN = 1e-4  # share of its value that the objective must have lost since the last time
+
+
+@register("attack")
+@dataclass(frozen=True, kw_only=True)
+class CW(Attack):
+    """Minimise |change|^2 + c * max(-margin, -confidence), for the smallest c that works.
+
+    Carlini and Wagner, 2017, arXiv:1608.04644, sec. VI (L2). The range is kept by a change of
+    variables, Adam takes the steps, each example has a c of its own; at the end a few steps lead
+    along the boundary towards x.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed, Euclidean)
+    nearest: ClassVar[bool] = True
+
+    steps: int = 1000  # of each search
+    searches: int = 9  # values of c
+    step_size: OfSearch = 0.01  # Adam's, in the coordinates of the search
+    weight: float = 0.1  # the first c; the margin is taken over its slope at x, a length
+    confidence: float = 0.0  # how far beyond the boundary, as such a length
+    top: int = 9  # wrong classes whose boundaries are looked at, at last
+
+    def __post_init__(self) -> None:
+        at_least(self.steps, 1, "steps")
+        at_least(self.searches, 1, "searches")
+        positive(self.step_size, "step_size")
+        positive(self.weight, "weight")
+        not_negative(self.confidence, "confidence")
+        at_least(self.top, 1, "top")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        assert isinstance(region, Normed), "require() has checked this"
+        objective = objective.using(Margin())
+        x = region.center()
+        here, grad = climb(objective, region, x, rng.fold("slope"))
+        yield here
+        best, steep = Bracket(region, here), slope(region, here, grad)
+        weights = Weights(torch.full_like(steep, self.weight))
+        for i in range(self.searches):
+            reached = torch.zeros_like(steep, dtype=torch.bool)
+            inside = Inside(region, x if start is None else start, self.step_size)
+            progress = _Progress(steep)
+            for k in range(self.steps):
+                here, grad = climb(objective, region, inside.z, rng.fold("search", i).at(k))
+                yield here
+                best.see(here)
+                reached = reached | (here.loss > self.confidence * steep)
+                reached = reached | ((here.harm > here.edge) & (self.confidence == 0))
+                short = self.confidence - here.loss / steep  # a length
+                value = norm(here.z - x, 2).square() + weights.c * short.clamp_min(0)
+                if (k + 1) % max(self.steps // _CHECKS, 1) == 0 and progress.all_settled(value):
+                    break
+                pull = torch.where(short > 0, weights.c, 0.0) / steep
+                inside.step(2 * (here.z - x) - spread(pull, grad) * grad, progress.settled)
+            weights.update(reached)
+        yield from polish(objective, region, best, rng.fold("polish"), self.top)
+
+    def cost(self) -> str:
+        return "at most searches x steps + 8 forward, searches x steps + 1 + 3 x top backward"
+
+    def passes(self) -> tuple[int, int]:
+        steps = self.searches * self.steps + 1
+        return steps + 2 * ROUNDS + 1, steps + ROUNDS * self.top
+
+
+class _Progress:
+    """Who has stopped gaining, as asked a few times a search."""
+
+    def __init__(self, like: Tensor) -> None:
+        self.checked = torch.full_like(like, torch.inf)
+        self.settled = torch.zeros_like(like, dtype=torch.bool)
+
+    def all_settled(self, value: Tensor) -> bool:
+        """Settle what has gained next to nothing since the last check; say whether all have.
+
+        What settles stays at the point just scored: a search that goes on for others sees no more.
+        """
+        self.settled = self.settled | ~(value < (1 - _GAIN) * self.checked)
+        self.checked = value
+        return bool(self.settled.all())

@@ -1,0 +1,130 @@
+"""Carlini and Wagner's attack in L0: leave alone what matters least, again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, Scored, Unscored, climb
+from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.minimum_norm.steps import leveled
+from holdfast.attacks.minimum_norm.tradeoff import Inside
+from holdfast.components import register
+from holdfast.losses import Margin
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.spaces.norm_balls import projections
+from holdfast.tensors import spread
+from holdfast.threat import Counting, Normed, Region, Vector
+from holdfast.units import OfSearch
+
+_EDGE = 1e-3  # how far from the range's ends a search begins at least, in halves of its width
+
+
+@register("attack", name="cw_l0")
+@dataclass(frozen=True, kw_only=True)
+class CWL0(Attack):
+    """Attack in L2, leave the places that the margin needs least alone, and attack again.
+
+    Carlini and Wagner, 2017, arXiv:1608.04644, sec. VI-B. Each search starts where the last one
+    that worked ended; one that fails is repeated with fewer places left out.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed, Counting)
+    nearest: ClassVar[bool] = True
+
+    steps: int = 50  # of each search, at most
+    searches: int = 50  # sets of places, at most
+    step_size: OfSearch = 0.3  # Adam's, in the coordinates of the search
+    weight: float = 10.0  # the first c; of the margin's gradient over its largest coordinate
+    share: float = 0.3  # of the changed places that a success leaves out of the next search
+
+    def __post_init__(self) -> None:
+        at_least(self.steps, 1, "steps")
+        at_least(self.searches, 1, "searches")
+        positive(self.step_size, "step_size")
+        positive(self.weight, "weight")
+        positive(self.share, "share", 1.0)
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        assert isinstance(region, Normed), "require() has checked this"
+        assert isinstance(region, Counting), "require() has checked this"
+        objective = objective.using(Margin())
+        x, (low, high) = region.center(), region.range
+        chosen = _Chosen(region, x, x if start is None else start, self.weight)
+        for i in range(self.searches):
+            inside = Inside(region, chosen.z, self.step_size, _EDGE)
+            for k in range(self.steps):
+                z = torch.where(chosen.mask, inside.z, x)
+                here, grad = climb(objective, region, z, rng.fold("search", i).at(k))
+                yield here
+                up = leveled(grad)
+                chosen.see(here, up * torch.where(up > 0, high - x, low - x))
+                if bool((chosen.reached | chosen.done).all()):
+                    break
+                down = 2 * (here.z - x) / (high - low) - spread(chosen.c, up) * up
+                inside.step(torch.where(chosen.mask, down, 0.0), chosen.reached | chosen.done)
+            chosen.move(self.share)
+            if bool(chosen.done.all()):
+                return
+        yield Unscored(chosen.z)
+
+    def cost(self) -> str:
+        return "at most searches x steps + 1 forward, searches x steps backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.searches * self.steps + 1, self.searches * self.steps
+
+
+class _Chosen:
+    """Which places of each example may change, and the success that says so."""
+
+    def __init__(self, region: Counting, x: Tensor, z: Tensor, weight: float) -> None:
+        self.region, self.x = region, x
+        self.z = z  # the last success; before there is one, where to start
+        self.worth = region.by_place(x).sum(1)  # (B, P): of each place there
+        self.free = torch.ones_like(self.worth, dtype=torch.bool)  # now
+        self.good = self.free  # at the success
+        self.needed = ~self.free  # could not be left out alone
+        self.found = self.done = torch.zeros_like(self.free.any(1))
+        one = torch.ones_like(self.found, dtype=x.dtype)
+        self.c, self.count = weight * one, torch.inf * one
+        self.reached = self.found
+
+    @property
+    def mask(self) -> Tensor:
+        """Return (B, ...) bool: the numbers that may change."""
+        return self.region.numbers(self.free)
+
+    def see(self, here: Scored, gains: Tensor) -> None:
+        """Take a point and what its coordinates can gain into account; a success is kept."""
+        new = ~self.reached & ~self.done & (here.harm > here.edge)
+        moved = self.region.by_place(here.z != self.x).any(1)
+        self.z = torch.where(spread(new, here.z), here.z, self.z)
+        self.worth = torch.where(new[:, None], self.region.by_place(gains).sum(1), self.worth)
+        self.good = torch.where(new[:, None], self.free & moved, self.good)
+        self.reached = self.reached | new
+
+    def move(self, share: float) -> None:
+        """Leave the least worthy places out after a success; after a failure, half as many.
+
+        One that cannot be left out alone is needed. Before the first success c grows instead.
+        """
+        alone = self.found & ~self.reached & (self.count <= 1)
+        self.needed = self.needed | (self.good & ~self.free & alone[:, None])
+        self.found = self.found | self.reached
+        self.c = torch.where(self.found, self.c, self.c * 10)
+        fresh = (share * self.good.sum(1)).floor()
+        self.count = torch.where(self.reached, fresh, (self.count / 2).floor()).clamp_min(1)
+        able = self.good & ~self.needed
+        self.done = self.done | (self.found & ~able.any(1))
+        least = torch.where(able, 1 / (1 + self.worth), 0.0)
+        out = projections.largest(least, self.count) & self.found[:, None]
+        self.free = self.good & ~out
+        self.reached = torch.zeros_like(self.found)

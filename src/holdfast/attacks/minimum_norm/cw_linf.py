@@ -1,0 +1,119 @@
+"""Carlini and Wagner's attack in Linf: push back what is beyond a bound that keeps falling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, Scored, climb
+from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, polish
+from holdfast.attacks.minimum_norm.steps import leveled
+from holdfast.attacks.minimum_norm.tradeoff import Inside
+from holdfast.components import register
+from holdfast.losses import Margin
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import norm, spread
+from holdfast.threat import Boxed, Convex, Normed, Region, Vector
+from holdfast.units import OfSearch
+
+_EDGE = 1e-4  # how far from the range's ends a search begins at least, in halves of its width
+
+
+@register("attack", name="cw_linf")
+@dataclass(frozen=True, kw_only=True)
+class CWLinf(Attack):
+    """Minimise c * max(-margin, 0) + sum_i max(|change_i| - bound, 0), and lower the bound.
+
+    Carlini and Wagner, 2017, arXiv:1608.04644, sec. VI-C. The range is kept by a change of
+    variables, Adam takes the steps, each search starts where the last one ended.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed, Convex, Boxed)
+    nearest: ClassVar[bool] = True
+
+    steps: int = 1000  # of each search, at most
+    searches: int = 20  # bounds
+    step_size: OfSearch = 0.01  # Adam's, in the coordinates of the search
+    weight: float = 1.0  # the first c; the margin is taken over its largest slope along an axis
+    factor: float = 0.9  # of the bound, after a success
+    top: int = 9  # wrong classes whose boundaries are looked at, at last
+
+    def __post_init__(self) -> None:
+        at_least(self.steps, 1, "steps")
+        at_least(self.searches, 1, "searches")
+        positive(self.step_size, "step_size")
+        positive(self.weight, "weight")
+        positive(self.factor, "factor", 1.0)
+        at_least(self.top, 1, "top")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        assert isinstance(region, Normed), "require() has checked this"
+        objective = objective.using(Margin())
+        x = region.center()
+        z, best, bounds = x if start is None else start, None, _Bounds(region, self.weight)
+        for i in range(self.searches):
+            inside = Inside(region, z, self.step_size, _EDGE)
+            for k in range(self.steps):
+                here, grad = climb(objective, region, inside.z, rng.fold("search", i).at(k))
+                yield here
+                best = best or Bracket(region, here)
+                best.see(here)
+                excess = ((here.z - x).abs() - spread(bounds.bound, x)).clamp_min(0)
+                bounds.see(here, excess)
+                if bool(bounds.kept.all()):
+                    break
+                pull = torch.where(here.loss > 2 * here.edge, 0.0, bounds.c)
+                down = excess.sign() * (here.z - x).sign() - spread(pull, grad) * leveled(grad)
+                inside.step(down, bounds.kept)
+            bounds.move(self.factor)
+            z = inside.z
+        assert best is not None, "there is a search"
+        yield from polish(objective, region, best, rng.fold("polish"), self.top)
+
+    def cost(self) -> str:
+        return "at most searches x steps + 7 forward, searches x steps + 3 x top backward"
+
+    def passes(self) -> tuple[int, int]:
+        steps = self.searches * self.steps
+        return steps + 2 * ROUNDS + 1, steps + ROUNDS * self.top
+
+
+class _Bounds:
+    """Each example's bound on the change, the least size of a success, and the weight c."""
+
+    def __init__(self, region: Normed, weight: float) -> None:
+        self.region = region
+        one = torch.ones_like(region.norms(region.center()))
+        self.bound = (region.range[1] - region.range[0]) * one
+        self.c, self.size = weight * one, torch.inf * one
+        never = torch.zeros_like(one, dtype=torch.bool)
+        self.nearer, self.reached, self.kept = never, never, never  # in this search
+
+    def see(self, here: Scored, excess: Tensor) -> None:
+        """Take a point into account: a success within the bound ends the search."""
+        beyond = here.harm > here.edge
+        size = torch.where(beyond, self.region.size(here.z), torch.inf)
+        self.nearer = self.nearer | (size < self.size)
+        self.size = torch.minimum(self.size, size)
+        self.reached = self.reached | beyond
+        self.kept = self.kept | (beyond & (norm(excess, torch.inf) == 0))
+
+    def move(self, factor: float) -> None:
+        """Lower the bound after a success, or go back half the way; weigh the margin anew.
+
+        c grows where no success was seen at all, and falls where one was seen beyond the bound.
+        """
+        lower = factor * torch.minimum(self.bound, self.size)
+        back = torch.where(self.size.isinf(), self.bound, (self.bound + self.size) / 2)
+        self.bound = torch.where(self.nearer, lower, back)
+        self.c = torch.where(self.reached, torch.where(self.nearer, self.c, self.c / 2), 2 * self.c)
+        never = torch.zeros_like(self.kept)
+        self.nearer, self.reached, self.kept = never, never, never

@@ -1,0 +1,73 @@
+"""Decoupled direction and norm: the gradient turns the change, success alone sets its length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, Unscored, climb
+from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.minimum_norm.steps import cosine, unit
+from holdfast.components import register
+from holdfast.losses import Loss
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import either, spread
+from holdfast.threat import Euclidean, Normed, Region, Vector
+from holdfast.units import OfRange
+
+
+@register("attack", name="ddn")
+@dataclass(frozen=True, kw_only=True)
+class DDN(Attack):
+    """Turn the change by the gradient; shorten it after a success, lengthen it after a failure.
+
+    Rony et al., 2019, arXiv:1811.09600, algorithm 1, without rounding to grey levels.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed, Euclidean)
+    nearest: ClassVar[bool] = True
+
+    steps: int = 200
+    step_size: OfRange = 1.0  # length of the first step, in widths of the range
+    last_step_size: OfRange = 0.01  # of the last one
+    length: float = 1.0  # of the first change, in widths of the range
+    growth: float = 0.05  # of the length, each step
+    loss: Loss | None = None  # None: the objective's own
+
+    def __post_init__(self) -> None:
+        at_least(self.steps, 1, "steps")
+        for name in ("step_size", "last_step_size", "length", "growth"):
+            positive(getattr(self, name), name)
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        assert isinstance(region, Normed), "require() has checked this"
+        objective = objective.using(self.loss)
+        x, (low, high) = region.center(), region.range
+        z = x if start is None else start
+        farthest = region.norms(torch.maximum(x - low, high - x))
+        length = torch.full_like(farthest, self.length * (high - low))
+        for k in range(self.steps):
+            at = rng.at(k, of=self.steps)
+            here, grad = climb(objective, region, z, at)
+            yield here
+            reached = here.harm > here.edge
+            length = length * either(reached, 1 - self.growth, 1 + self.growth, length)
+            length = torch.minimum(length, farthest)
+            step = (high - low) * cosine(self.step_size, self.last_step_size, at)
+            change = here.z + step * unit(region, grad, at) - x
+            scale = length / region.norms(change).clamp_min(1e-30)
+            z = region.project(x + change * spread(scale, x))
+        yield Unscored(z)
+
+    def cost(self) -> str:
+        return "steps + 1 forward, steps backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.steps + 1, self.steps

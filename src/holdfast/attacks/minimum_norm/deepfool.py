@@ -1,0 +1,67 @@
+"""DeepFool: cross the nearest boundary of the model's linear approximation, again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, Unscored
+from holdfast.attacks.core.validation import at_least, not_negative
+from holdfast.attacks.minimum_norm.linearized import boundaries, nearest_crossing
+from holdfast.components import register
+from holdfast.losses import Margin
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import spread
+from holdfast.threat import Normed, Region, Vector
+
+
+@register("attack", name="deepfool")
+@dataclass(frozen=True, kw_only=True)
+class DeepFool(Attack):
+    """Step to the nearest boundary as the gradients have it, until it is crossed.
+
+    Moosavi-Dezfooli et al., 2016, arXiv:1511.04599, algorithm 2. The nearest point of a boundary
+    within the range is exact, in every norm. What has crossed stays where it is.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed)
+    nearest: ClassVar[bool] = True
+
+    steps: int = 50
+    top: int = 9  # wrong classes whose boundaries are looked at
+    overshoot: float = 0.02  # of the change, to end beyond the boundary
+
+    def __post_init__(self) -> None:
+        at_least(self.steps, 1, "steps")
+        at_least(self.top, 1, "top")
+        not_negative(self.overshoot, "overshoot")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        assert isinstance(region, Normed), "require() has checked this"
+        objective = objective.using(Margin())
+        x = region.center()
+        z = whole = x if start is None else start  # with and without the overshoot
+        for k in range(self.steps):
+            here, gaps, grads = boundaries(objective, region, z, rng.at(k), self.top)
+            yield here
+            gaps = gaps - 2 * here.edge[:, None]  # a tie is no success
+            move = nearest_crossing(region, here.z, gaps, grads) - here.z
+            crossed = spread(here.harm > here.edge, z)
+            whole = torch.where(crossed, whole, region.project(whole + move))
+            z = torch.where(crossed, z, region.project(x + (1 + self.overshoot) * (whole - x)))
+            if bool(crossed.all()):
+                return
+        yield Unscored(z)
+
+    def cost(self) -> str:
+        return "at most steps + 1 forward, steps x top backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.steps + 1, self.steps * self.top

@@ -1,0 +1,84 @@
+"""EAD: the elastic net of the change and the margin in one objective, weighed anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, climb
+from holdfast.attacks.core.validation import at_least, not_negative, positive
+from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, polish
+from holdfast.attacks.minimum_norm.steps import slope
+from holdfast.attacks.minimum_norm.tradeoff import Weights
+from holdfast.components import register
+from holdfast.losses import Margin
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import spread
+from holdfast.threat import Convex, Normed, Region, Sparse, Vector
+from holdfast.units import OfRange
+
+
+@register("attack", name="ead")
+@dataclass(frozen=True, kw_only=True)
+class EAD(Attack):
+    """Minimise c * max(-margin, 0) + |change|_2^2 + beta * |change|_1, for the least c that works.
+
+    Chen et al., 2018, arXiv:1709.04114, algorithm 1 (FISTA) with the L1 decision rule. Each example
+    has a c of its own; at the end a few steps lead along the boundary towards x.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed, Convex, Sparse)
+    nearest: ClassVar[bool] = True
+
+    steps: int = 1000  # of each search
+    searches: int = 9  # values of c
+    step_size: OfRange = 0.01  # of the first step of a search; the last is zero
+    beta: float = 0.01  # what every step takes off each coordinate, in widths of the range
+    weight: float = 1.0  # the first c; the margin is taken over its slope at x, a length
+    top: int = 9  # wrong classes whose boundaries are looked at, at last
+
+    def __post_init__(self) -> None:
+        at_least(self.steps, 1, "steps")
+        at_least(self.searches, 1, "searches")
+        positive(self.step_size, "step_size")
+        not_negative(self.beta, "beta")
+        positive(self.weight, "weight")
+        at_least(self.top, 1, "top")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        assert isinstance(region, Normed), "require() has checked this"
+        objective = objective.using(Margin())
+        x, width = region.center(), region.range[1] - region.range[0]
+        here, grad = climb(objective, region, x, rng.fold("slope"))
+        yield here
+        best, steep = Bracket(region, here), slope(region, here, grad)
+        weights, beta = Weights(torch.full_like(steep, self.weight)), width * self.beta
+        for i in range(self.searches):
+            reached = torch.zeros_like(steep, dtype=torch.bool)
+            z = ahead = x if start is None else start
+            for k in range(self.steps):
+                here, grad = climb(objective, region, ahead, rng.fold("search", i).at(k))
+                yield here
+                best.see(here)
+                reached = reached | (here.harm > here.edge)
+                pull = torch.where(here.loss > 2 * here.edge, 0.0, weights.c) / steep
+                down = 2 * (here.z - x) / width - spread(pull, grad) * grad
+                length = width * self.step_size * (1 - k / self.steps) ** 0.5
+                before, z = z, region.shrink(here.z - length * down, torch.full_like(steep, beta))
+                ahead = region.project(z + k / (k + 3) * (z - before))
+            weights.update(reached)
+        yield from polish(objective, region, best, rng.fold("polish"), self.top)
+
+    def cost(self) -> str:
+        return "at most searches x steps + 8 forward, searches x steps + 1 + 3 x top backward"
+
+    def passes(self) -> tuple[int, int]:
+        steps = self.searches * self.steps + 1
+        return steps + 2 * ROUNDS + 1, steps + ROUNDS * self.top

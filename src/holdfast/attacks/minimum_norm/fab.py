@@ -1,0 +1,87 @@
+"""Fast adaptive boundary: walk along the boundary's linear approximation, always drawn to x."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, look
+from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.minimum_norm.boundary_walk import LOOKS, Bracket, foot, narrowed
+from holdfast.attacks.minimum_norm.linearized import boundaries, nearest_plane
+from holdfast.components import register
+from holdfast.losses import Margin
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import spread
+from holdfast.threat import Convex, Normed, Region, Vector
+
+
+@register("attack", name="fab")
+@dataclass(frozen=True, kw_only=True)
+class FAB(Attack):
+    """Mix the nearest points, to z and to x, of the nearest boundary; step back after a success.
+
+    Croce and Hein, 2020, arXiv:1907.02044, algorithm 1. Steered towards one class it has one
+    boundary: `EachTarget(attack=FAB())` is targeted FAB.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed, Convex)
+    nearest: ClassVar[bool] = True
+
+    steps: int = 100
+    top: int = 9  # wrong classes whose boundaries are looked at
+    bias: float = 0.1  # weight of the point nearest to x, at most
+    overshoot: float = 1.05  # length of the moves, in distances to the boundary
+    back: float = 0.9  # share of the change that is left after a success
+
+    def __post_init__(self) -> None:
+        at_least(self.steps, 1, "steps")
+        at_least(self.top, 1, "top")
+        positive(self.bias, "bias", 1.0)
+        positive(self.overshoot, "overshoot")
+        positive(self.back, "back", 1.0)
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        assert isinstance(region, Normed), "require() has checked this"
+        objective = objective.using(Margin())
+        x = region.center()
+        z, best = x if start is None else start, None
+        for k in range(self.steps):
+            here, gaps, grads = boundaries(objective, region, z, rng.at(k), self.top)
+            yield here
+            best = best or Bracket(region, here)
+            best.see(here)
+            ahead = self._ahead(region, here.z, gaps, grads)
+            seen = look(objective, region, ahead, rng.at(k).fold("ahead"))
+            yield seen
+            best.see(seen)
+            beyond = spread(seen.harm > seen.edge, ahead)
+            z = torch.where(beyond, x + self.back * (ahead - x), ahead)
+        assert best is not None, "there is a step"
+        yield from narrowed(objective, region, best, rng.at(self.steps))
+
+    def cost(self) -> str:
+        return "at most 2 x steps + 4 forward, steps x top backward"
+
+    def passes(self) -> tuple[int, int]:
+        return 2 * self.steps + LOOKS + 1, self.steps * self.top
+
+    def _ahead(self, region: Region, z: Tensor, gaps: Tensor, grads: Tensor) -> Tensor:
+        """Return the next point: both projections, overshot and mixed (ibid., eqs. 7 and 8)."""
+        assert isinstance(region, Normed)
+        x = region.center()
+        near, gap, normal = nearest_plane(region, z, gaps, grads)
+        from_x = foot(region, z, normal, gap)
+        one, other = region.norms(near - z), region.norms(from_x - x)
+        weight = (one / (one + other).clamp_min(1e-30)).clamp_max(self.bias)
+        mix = spread(weight, z)
+        walk = z + self.overshoot * (near - z)
+        draw = x + self.overshoot * (from_x - x)
+        return region.project((1 - mix) * walk + mix * draw)

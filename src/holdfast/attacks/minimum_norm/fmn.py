@@ -1,0 +1,102 @@
+"""Fast minimum norm: climb inside a ball that shrinks on success and grows on failure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, Scored, Unscored, climb
+from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.minimum_norm.steps import cosine, unit
+from holdfast.components import register
+from holdfast.losses import Margin
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.threat import Normed, Region, Vector
+from holdfast.units import OfRange
+
+_BEYOND = 1.001  # aim a little farther than the boundary: rounding must not end in front of it
+
+
+@register("attack")
+@dataclass(frozen=True, kw_only=True)
+class FMN(Attack):
+    """Climb the margin in a ball whose radius follows the boundary (Pintor et al., 2021).
+
+    arXiv:2102.12827, algorithm 1. Before the first success the radius is where a linear model would
+    have its boundary; every example has its own.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed)
+    nearest: ClassVar[bool] = True
+
+    steps: int = 200
+    step_size: OfRange = 1.0  # length of the first step, in widths of the range
+    last_step_size: OfRange = 0.01  # of the last one
+    growth: float = 0.05  # of the radius, at the first step
+    last_growth: float = 0.001  # and at the last
+
+    def __post_init__(self) -> None:
+        at_least(self.steps, 1, "steps")
+        for name in ("step_size", "last_step_size", "growth", "last_growth"):
+            positive(getattr(self, name), name)
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        assert isinstance(region, Normed), "require() has checked this"
+        objective = objective.using(Margin())
+        z = region.center() if start is None else start
+        width = region.range[1] - region.range[0]
+        radius = _Radius(region)
+        for k in range(self.steps):
+            at = rng.at(k, of=self.steps)
+            here, grad = climb(objective, region, z, at)
+            yield here
+            around = radius.follow(here, grad, cosine(self.growth, self.last_growth, at))
+            length = width * cosine(self.step_size, self.last_step_size, at)
+            z = region.at(around).project(here.z + length * unit(region, grad, at))
+        yield Unscored(z)
+
+    def cost(self) -> str:
+        return "steps + 1 forward, steps backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.steps + 1, self.steps
+
+
+class _Radius:
+    """Each example's radius, with the size of its nearest success so far."""
+
+    def __init__(self, region: Normed) -> None:
+        self.region = region
+        self.best: Tensor | None = None  # (B,) infinite before the first success
+        self.radius: Tensor | None = None  # (B,)
+
+    def follow(self, here: Scored, grad: Tensor, growth: float) -> Tensor:
+        """Return the radius for the next step."""
+        reached, size = here.harm > here.edge, self.region.size(here.z)
+        if self.best is None or self.radius is None:
+            self.best = torch.full_like(size, torch.inf)
+            self.radius = torch.ones_like(size) if self.region.counts else size
+        self.best = torch.where(reached & (size < self.best), size, self.best)
+        less, more = self.radius * (1 - growth), self.radius * (1 + growth)
+        if self.region.counts:
+            less = torch.minimum(less.floor(), self.radius - 1).clamp_min(0)
+            more = torch.maximum(more.floor(), self.radius + 1)
+        else:
+            ahead = (size + self._gap(here, grad)) * _BEYOND
+            more = torch.where(self.best.isinf(), ahead, more)
+        less = torch.minimum(less, self.best)
+        self.radius = torch.where(reached, less, more)
+        return self.radius
+
+    def _gap(self, here: Scored, grad: Tensor) -> Tensor:
+        """Return (B,): how far the boundary would be if the loss were linear, and a tie more."""
+        slope = self.region.dual_norm(grad)
+        gap = (here.loss.abs() + 2 * here.edge) / torch.where(slope > 0, slope, 1.0)
+        return torch.where(slope > 0, gap, 0.0).nan_to_num(0.0, 0.0, 0.0)

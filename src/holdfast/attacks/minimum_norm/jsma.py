@@ -1,0 +1,149 @@
+"""JSMA: the pair of coordinates that helps the target most and the other classes least."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, Unscored, climb, look
+from holdfast.attacks.core.validation import at_least, positive
+from holdfast.components import register
+from holdfast.logits import best_other, of_class, unmasked
+from holdfast.losses import Loss
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import norm, spread
+from holdfast.threat import Counting, Normed, Region, Vector
+from holdfast.units import OfRange
+
+CANDIDATES = 128  # places, best alone, of which pairs are formed
+
+
+@register("attack", name="jsma")
+@dataclass(frozen=True, kw_only=True)
+class JSMA(Attack):
+    """Change two places at a time by their saliency (Papernot et al., 2016, algorithm 3).
+
+    arXiv:1511.07528, eqs. 8 and 9, on logits: a pair must raise the target's logit and lower the
+    sum of all others. Each coordinate goes up or down, whichever is better. Without a target, it is
+    the likeliest wrong class at each step.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed, Counting)
+    nearest: ClassVar[bool] = True
+
+    steps: int = 100  # pairs
+    step_size: OfRange = 1.0  # change of a coordinate, in widths of the range (theta)
+
+    def __post_init__(self) -> None:
+        at_least(self.steps, 1, "steps")
+        positive(self.step_size, "step_size")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        assert isinstance(region, Normed), "require() has checked this"
+        assert isinstance(region, Counting), "require() has checked this"
+        wanted, others = objective.using(_Wanted()), objective.using(_Others())
+        length = self.step_size * (region.range[1] - region.range[0])
+        z = before = region.center() if start is None else start
+        for k in range(self.steps):
+            here, gain = climb(wanted, region, z, rng.at(k))
+            yield here
+            beyond = here.harm > here.edge
+            if bool(beyond.all()):
+                break
+            _, loss = climb(others, region, z, rng.at(k))
+            moves = _Moves.of(region, here.z, length, gain, loss)
+            move = torch.where(region.numbers(moves.best_pair()), moves.change, 0.0)
+            ahead = region.project(here.z + move)
+            before = torch.where(spread(beyond, z), before, here.z)
+            z = torch.where(spread(beyond, z), here.z, ahead)
+        moved = region.by_place(z != before).any(1)
+        first = moved & (moved.cumsum(1) == 1)
+        for one in (first, moved & ~first):  # one of the last two may do
+            half = torch.where(region.numbers(one), z, before)
+            yield look(objective, region, half, rng.at(self.steps))
+        yield Unscored(z)
+
+    def cost(self) -> str:
+        return "at most 2 x steps + 3 forward, 2 x steps backward"
+
+    def passes(self) -> tuple[int, int]:
+        return 2 * self.steps + 3, 2 * self.steps
+
+
+class _Moves(NamedTuple):
+    """The better move of each coordinate, and what the gradients say each place's moves do."""
+
+    change: Tensor  # (B, ...) 0 where it cannot move
+    gain: Tensor  # (B, P) of the target's logit
+    loss: Tensor  # (B, P) of the other classes' logits, together
+    able: Tensor  # (B, P) bool: whether it can move
+
+    @classmethod
+    def of(cls, region: Normed, z: Tensor, length: float, gain: Tensor, others: Tensor) -> _Moves:
+        """Return the moves of at most `length` within the range."""
+        assert isinstance(region, Counting)
+        low, high = region.range
+        peak = torch.maximum(norm(gain, torch.inf), norm(others, torch.inf))
+        scale = spread(torch.where(peak > 0, peak, 1.0), gain)
+        up, down, before = gain / scale, -others / scale, z - region.center()
+        rise = torch.where(before < 0, 0.0, (high - z).clamp(0, length))
+        fall = torch.where(before > 0, 0.0, (z - low).clamp(0, length))  # none moves back
+        change = torch.where(up + down >= 0, rise, -fall)
+        raised, lowered = (region.by_place(change * side).sum(1) for side in (up, down))
+        return cls(change, raised, lowered, region.by_place(change != 0).any(1))
+
+    def best_pair(self) -> Tensor:
+        """Return (B, P) bool: the two places of largest saliency.
+
+        Where no pair does both, the two of largest gain and loss together.
+        """
+        alone = torch.where(self.able, self.gain + self.loss, -torch.inf)
+        place = alone.topk(min(CANDIDATES, alone.shape[1]), dim=1).indices
+        width = place.shape[1]
+        gain, loss = (_pairs(part.gather(1, place)) for part in (self.gain, self.loss))
+        single = torch.eye(width, dtype=torch.bool, device=place.device)
+        apart = ~single if width > 1 else single  # a place is no pair with itself
+        salient = (gain > 0) & (loss > 0) & apart
+        score = torch.where(salient, gain * loss, -1.0).flatten(1)
+        other = torch.where(apart, gain + loss, -torch.inf).flatten(1)
+        best = torch.where(salient.flatten(1).any(1), score.argmax(1), other.argmax(1))
+        pair = torch.stack([best // width, best % width], dim=1)
+        return torch.zeros_like(self.able).scatter(1, place.gather(1, pair), True)
+
+
+def _pairs(values: Tensor) -> Tensor:
+    """Return (B, k, k): the sums of any two of (B, k)."""
+    return values[:, :, None] + values[:, None]
+
+
+@dataclass(frozen=True)
+class _Wanted(Loss):
+    """The logit of the target, or of the likeliest wrong class."""
+
+    def away(self, logits: Tensor, y: Tensor, reference: Tensor | None = None) -> Tensor:
+        return best_other(logits, y)
+
+    def towards(
+        self, logits: Tensor, rival: Tensor, target: Tensor, reference: Tensor | None = None
+    ) -> Tensor:
+        return of_class(logits, target)
+
+
+@dataclass(frozen=True)
+class _Others(Loss):
+    """The sum of all other logits, but for classes that are masked."""
+
+    def away(self, logits: Tensor, y: Tensor, reference: Tensor | None = None) -> Tensor:
+        return unmasked(logits).sum(1) - best_other(logits, y)
+
+    def towards(
+        self, logits: Tensor, rival: Tensor, target: Tensor, reference: Tensor | None = None
+    ) -> Tensor:
+        return unmasked(logits).sum(1) - of_class(logits, target)

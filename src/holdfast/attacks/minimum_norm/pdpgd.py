@@ -1,0 +1,133 @@
+"""Primal-dual proximal gradient descent: the norm's proximal step against a weight that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from math import log
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, Scored, climb
+from holdfast.attacks.core.moments import Moments
+from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, outset, polish
+from holdfast.components import register
+from holdfast.losses import Margin
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import either, norm, spread
+from holdfast.threat import Counting, Euclidean, Normed, Region, Vector
+from holdfast.units import OfRange
+
+AVERAGE = 0.9  # weight of the past in the weights that the primal step uses
+BOUND = -log(1e-6)  # of the logarithm of the weights' ratio
+ROUND = 10  # rounds of the proximal step in L2
+FLAT = 4  # elsewhere: in L1 and L0 more would wipe out what moves rarely, in Linf they gain nothing
+LONG = 300  # steps; in fewer the weights move as far, in more they move as fast
+Shrink = Callable[[Tensor, Tensor], Tensor]  # z (B, ...), amount (B,): the plain proximal step
+
+
+@register("attack", name="pdpgd")
+@dataclass(frozen=True, kw_only=True)
+class PDPGD(Attack):
+    """Descend weighted norm and constraint; the weight grows until the boundary is crossed.
+
+    Matyasko and Chau, 2021, arXiv:2106.01538: Adam on the constraint, the proximal step of the norm
+    in Adam's metric by rounds of plain ones (Melchior et al., 2020, arXiv:1910.10094), a step up of
+    the constraint's weight. The end is brought nearer along planes.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed)
+    nearest: ClassVar[bool] = True
+
+    steps: int = 500
+    step_size: OfRange = 0.25  # of Adam at first, as a share of the range
+    last_step_size: OfRange = 0.05  # and at the end
+    ratio: float = 0.003  # weight of the norm over that of the constraint, at first
+    rate: float = 20.0  # speed of the logarithm of this ratio at first, per run of 300 steps
+    last_rate: float = 2.0  # and at the end
+    top: int = 3  # wrong classes whose boundaries are looked at, first and last
+
+    def __post_init__(self) -> None:
+        at_least(self.steps, 1, "steps")
+        at_least(self.top, 1, "top")
+        for name in ("step_size", "last_step_size", "ratio", "rate", "last_rate"):
+            positive(getattr(self, name), name)
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        assert isinstance(region, Normed), "require() has checked this"
+        objective = objective.using(Margin())
+        here, view = outset(objective, region, start, rng.fold("outset"), self.top)
+        yield here
+        z = here.z
+        best, moments, weights = Bracket(region, here), Moments(z), _Weights(view.scale, self.ratio)
+        width = region.range[1] - region.range[0]
+        shrink = partial(_fewer, region) if isinstance(region, Counting) else region.shrink
+        rounds = ROUND if isinstance(region, Euclidean) else FLAT
+        for k in range(self.steps):
+            at = rng.at(k, of=self.steps)
+            here, grad = climb(objective, region, z, at)
+            yield here
+            best.see(here)
+            pull = (-here.loss / view.scale).sigmoid().nan_to_num(1.0) / view.scale
+            mean, root = moments.see(-grad * spread(pull, grad))
+            pace = width * self.step_size * (self.last_step_size / self.step_size) ** at.progress
+            moved = region.project(here.z - pace * mean / root)
+            z = _proximal(shrink, rounds, moved, root, pace * weights.ratio())
+            rate = self.rate + (self.last_rate - self.rate) * at.progress
+            weights.follow(here, rate / min(self.steps, LONG))
+        yield from polish(objective, region, best, rng.at(self.steps), self.top)
+
+    def cost(self) -> str:
+        return "at most steps + 8 forward, steps + 4 x top backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.steps + 2 * ROUNDS + 2, self.steps + (ROUNDS + 1) * self.top
+
+
+def _proximal(shrink: Shrink, rounds: int, z: Tensor, root: Tensor, amount: Tensor) -> Tensor:
+    """Take the proximal step of amount (B,) in the metric of root, by a few plain ones."""
+    peak = norm(root, torch.inf)
+    metric, amount = root / spread(peak, root), amount / peak
+    moved = z
+    for _ in range(rounds):
+        z = shrink(torch.lerp(z, moved, metric), amount)
+    return z
+
+
+def _fewer(region: Normed, z: Tensor, amount: Tensor) -> Tensor:
+    """Take the more off a place, the less it has changed: a count has no slope to follow.
+
+    The step is that of a concave function of the sizes of the places' changes, log(1 + size) in
+    widths of the range (Candes et al., 2008, arXiv:0711.1612, sec. 2.2).
+    """
+    assert isinstance(region, Counting), "the caller has checked this"
+    x, width = region.center(), region.range[1] - region.range[0]
+    change = z - x
+    size = region.together(change.square()).sqrt()
+    left = 1 - spread(amount, z) / (1 + size / width) / size.clamp_min(1e-30)
+    return (x + change * left.clamp_min(0)).clamp(*region.range)
+
+
+class _Weights:
+    """Each example's weights of norm and constraint, which sum to one, averaged over the steps."""
+
+    def __init__(self, like: Tensor, ratio: float) -> None:
+        self.log = torch.full_like(like, -log(ratio))  # of constraint over norm
+        self.constraint = self.log.sigmoid()
+
+    def follow(self, here: Scored, rate: float) -> None:
+        """Raise the constraint's weight before the boundary, lower it beyond."""
+        reached = here.harm > here.edge
+        self.log = (self.log + either(reached, -rate, rate, self.log)).clamp(-BOUND, BOUND)
+        self.constraint = AVERAGE * self.constraint + (1 - AVERAGE) * self.log.sigmoid()
+
+    def ratio(self) -> Tensor:
+        """Return (B,): the weight of the norm over that of the constraint."""
+        return (1 - self.constraint) / self.constraint

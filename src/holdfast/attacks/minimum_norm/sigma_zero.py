@@ -1,0 +1,87 @@
+"""sigma-zero: descend a smooth count of the changed coordinates, and undo the small changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, Unscored, climb
+from holdfast.attacks.core.moments import Moments
+from holdfast.attacks.core.validation import at_least, not_negative, positive
+from holdfast.attacks.minimum_norm.steps import cosine, leveled
+from holdfast.components import register
+from holdfast.losses import Margin
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import choose, flags, spread
+from holdfast.threat import Counting, Normed, Region, Vector
+from holdfast.units import OfRange
+
+LAST = 0.1  # share of the step size that is left at the end
+
+
+@register("attack", name="sigma_zero")
+@dataclass(frozen=True, kw_only=True)
+class SigmaZero(Attack):
+    """Climb the margin until it is crossed, then descend a smooth L0 norm (Cina et al., 2024).
+
+    arXiv:2402.01879, algorithm 1. Changes below a threshold are undone after every step; the
+    threshold of each example rises while it is beyond the boundary and falls while it is not.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed, Counting)
+    nearest: ClassVar[bool] = True
+
+    steps: int = 1000
+    step_size: OfRange = 1.0  # of Adam at the beginning, in widths of the range
+    sigma: float = 1e-3  # squared change, in widths of the range, that counts as half a coordinate
+    threshold: float = 0.3  # the smallest change that stays, in widths of the range, at first
+    adapt: float = 0.01  # how far the threshold moves, in step sizes
+
+    def __post_init__(self) -> None:
+        at_least(self.steps, 1, "steps")
+        positive(self.step_size, "step_size")
+        positive(self.sigma, "sigma")
+        not_negative(self.threshold, "threshold")
+        not_negative(self.adapt, "adapt")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        assert isinstance(region, Normed), "require() has checked this"
+        assert isinstance(region, Counting), "require() has checked this"
+        objective = objective.using(Margin())
+        x, width = region.center(), region.range[1] - region.range[0]
+        z, moments = x if start is None else start, Moments(x)
+        threshold = torch.full_like(region.norms(x), self.threshold)
+        for k in range(self.steps):
+            at = rng.at(k, of=self.steps)
+            here, grad = climb(objective, region, z, at)
+            yield here
+            reached = here.harm > here.edge
+            push = choose(reached, torch.zeros_like(grad), leveled(grad))
+            mean, root = moments.see(leveled(self._count_grad(region, (z - x) / width) - push))
+            pace = self.step_size * cosine(1.0, LAST, at)
+            z = region.project(z - width * pace * mean / root)
+            move = torch.where(reached, self.adapt * pace, -self.adapt * pace)
+            threshold = (threshold + move).clamp(0, 1)
+            size = region.together((z - x).square())  # of a place: a coordinate, or a pixel
+            small = flags(torch.lt, size, (width * spread(threshold, z)).square())
+            z = torch.lerp(z, x, small)
+        yield Unscored(z)
+
+    def cost(self) -> str:
+        return "steps + 1 forward, steps backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.steps + 1, self.steps
+
+    def _count_grad(self, region: Counting, change: Tensor) -> Tensor:
+        """Return the gradient of the mean over places of size^2 / (size^2 + sigma)."""
+        _, rows, columns = region.grid
+        share = 2 * self.sigma / (rows * columns)
+        return share * change / (region.together(change.square()) + self.sigma).square()

@@ -1,0 +1,56 @@
+"""What walks towards the nearest counterexample share: schedules, and steps of a set length."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.points import Scored
+from holdfast.rng import Rng
+from holdfast.tensors import choose, norm, spread
+from holdfast.threat import Boxed, Euclidean, Normed
+
+
+def cosine(start: float, end: float, at: Rng) -> float:
+    """Return where a value that falls from `start` to `end` along half a cosine is at this step."""
+    return end + (start - end) * (1 + math.cos(math.pi * at.progress)) / 2
+
+
+def unit(region: Normed, grad: Tensor, at: Rng) -> Tensor:
+    """Return the gradient over its Euclidean length, or over its own norm where that is less.
+
+    In Linf that is the largest coordinate: lengths there grow with the number of coordinates. Where
+    the gradient is zero, a random direction.
+    """
+    peak = norm(grad, torch.inf)
+    flat = peak == 0
+    if bool(flat.any()):
+        noise = at.fold("escape").normal(tuple(grad.shape[1:])).to(grad.dtype)
+        grad = choose(flat, noise, grad)
+        peak = norm(grad, torch.inf)
+    scaled = grad / spread(peak.clamp_min(1e-38), grad)  # squares of 1e-30 underflow
+    if isinstance(region, Boxed):
+        length = region.norms(scaled)  # the largest coordinate, never more than the length
+    elif isinstance(region, Euclidean):
+        length = norm(scaled, 2)
+    else:
+        length = torch.minimum(norm(scaled, 2), region.norms(scaled))
+    return scaled / spread(length, grad)
+
+
+def leveled(grad: Tensor) -> Tensor:
+    """Return the gradient over its largest coordinate; zero where it is zero."""
+    peak = norm(grad, torch.inf)
+    return grad / spread(torch.where(peak > 0, peak, 1.0), grad)
+
+
+def slope(region: Normed, here: Scored, grad: Tensor) -> Tensor:
+    """Return (B,): how fast the loss grows with distance at most, in the norm; never zero.
+
+    The loss over its slope is a length, whatever the scale of the logits.
+    """
+    steep = region.dual_norm(grad)
+    flat = here.loss.abs().clamp_min(1e-30).nan_to_num(1.0, 1.0, 1.0)
+    return torch.where(steep > 0, steep, flat)

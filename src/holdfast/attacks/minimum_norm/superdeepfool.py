@@ -1,0 +1,77 @@
+"""SuperDeepFool: cross the boundary, then turn the change to stand upright on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point
+from holdfast.attacks.core.validation import at_least, not_negative
+from holdfast.attacks.minimum_norm.boundary_walk import LOOKS, Bracket, foot, narrowed
+from holdfast.attacks.minimum_norm.linearized import boundaries, nearest_crossing
+from holdfast.components import register
+from holdfast.losses import Margin
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import choose
+from holdfast.threat import Convex, Normed, Region, Vector
+
+
+@register("attack", name="superdeepfool")
+@dataclass(frozen=True, kw_only=True)
+class SuperDeepFool(Attack):
+    """DeepFool until the boundary is crossed, then the point of its tangent plane nearest to x.
+
+    Abdollahpoorrostam et al., 2024, arXiv:2303.12481, SDF with DeepFool to its end and one turn,
+    and its line search. Each example alternates at its own pace until a turned change is a success.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed, Convex)
+    nearest: ClassVar[bool] = True
+
+    steps: int = 100
+    top: int = 9  # wrong classes whose boundaries are looked at
+    overshoot: float = 0.02  # of each step, to end beyond the boundary
+
+    def __post_init__(self) -> None:
+        at_least(self.steps, 1, "steps")
+        at_least(self.top, 1, "top")
+        not_negative(self.overshoot, "overshoot")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        objective = objective.using(Margin())
+        z, best = region.center() if start is None else start, None
+        turned = done = torch.zeros_like(region.size(z), dtype=torch.bool)
+        for k in range(self.steps):
+            here, gaps, grads = boundaries(objective, region, z, rng.at(k), self.top)
+            yield here
+            best = best or Bracket(region, here)
+            best.see(here)
+            beyond = here.harm > here.edge
+            done = done | (beyond & turned)
+            if bool(done.all()):
+                break
+            onward = self._onward(region, here.z, gaps - 2 * here.edge[:, None], grads)
+            through = foot(region, here.z, grads[0], torch.zeros_like(here.loss))
+            ahead = choose(beyond, through, onward)
+            z, turned = choose(done, here.z, ahead), beyond
+        assert best is not None, "there is a step"
+        yield from narrowed(objective, region, best, rng.at(self.steps))
+
+    def cost(self) -> str:
+        return "at most steps + 4 forward, steps x top backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.steps + LOOKS + 1, self.steps * self.top
+
+    def _onward(self, region: Region, z: Tensor, gaps: Tensor, grads: Tensor) -> Tensor:
+        """Return where DeepFool's step ends."""
+        assert isinstance(region, Normed), "require() has checked this"
+        step = nearest_crossing(region, z, gaps, grads) - z
+        return region.project(z + (1 + self.overshoot) * step)

@@ -1,0 +1,101 @@
+"""Trust region: to the nearest boundary in steps as long as the linear model can be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, Scored
+from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, polish
+from holdfast.attacks.minimum_norm.linearized import along, boundaries, nearest_plane, onto
+from holdfast.components import register
+from holdfast.losses import Margin
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import spread
+from holdfast.threat import Convex, Normed, Region, Vector
+
+GOOD, BAD = 0.9, 0.5  # of the promised rise: above, the radius grows; below, it shrinks
+OVERSHOOT = 0.01  # of a step that reaches the boundary, to end beyond it
+
+
+@register("attack", name="trust_region")
+@dataclass(frozen=True, kw_only=True)
+class TrustRegion(Attack):
+    """Step towards the nearest boundary within a radius that follows how linear the model is.
+
+    Yao et al., 2019, arXiv:1812.06371, algorithm 1 with the adaptive radius. What has crossed
+    stays where it is; the end is brought nearer to x along the boundary's tangent planes.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed, Convex)
+    nearest: ClassVar[bool] = True
+
+    steps: int = 50
+    top: int = 9  # wrong classes whose boundaries are looked at
+    radius: float = 0.1  # the first, in distances to the boundary as it seems from x
+    growth: float = 1.2  # factor by which the radius grows or shrinks
+
+    def __post_init__(self) -> None:
+        at_least(self.steps, 1, "steps")
+        at_least(self.top, 1, "top")
+        positive(self.radius, "radius")
+        positive(self.growth, "growth")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        assert isinstance(region, Normed), "require() has checked this"
+        objective = objective.using(Margin())
+        z, best, trust = region.center() if start is None else start, None, None
+        for k in range(self.steps):
+            here, gaps, grads = boundaries(objective, region, z, rng.at(k), self.top)
+            yield here
+            best = best or Bracket(region, here)
+            best.see(here)
+            beyond = here.harm > here.edge
+            if bool(beyond.all()):
+                break
+            gaps = gaps - 2 * here.edge[:, None]  # a tie is no success
+            near, gap, normal = nearest_plane(region, here.z, gaps, grads)
+            distance = region.norms(near - here.z)
+            trust = trust or _Trust(self.radius * distance, self.growth)
+            share = (trust.follow(here) / distance.clamp_min(1e-30)).clamp_max(1 + OVERSHOOT)
+            ahead = onto(region, here.z, normal, share * gap.clamp_max(0))
+            trust.expect(here, gaps, grads, ahead - here.z)
+            z = torch.where(spread(beyond, z), here.z, ahead)
+        assert best is not None, "there is a step"
+        yield from polish(objective, region, best, rng.at(self.steps), self.top)
+
+    def cost(self) -> str:
+        return "at most steps + 7 forward, steps x top + 3 x top backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.steps + 2 * ROUNDS + 1, (self.steps + ROUNDS) * self.top
+
+
+class _Trust:
+    """Each example's radius, and how much the last step should have raised the margin."""
+
+    def __init__(self, radius: Tensor, growth: float) -> None:
+        self.radius, self.least, self.growth = radius, radius / 2, growth
+        self.loss = self.promised = torch.zeros_like(radius)
+
+    def follow(self, here: Scored) -> Tensor:
+        """Return the radius (B,), adapted to what the last step did."""
+        rise, known = here.loss - self.loss, self.promised > 0
+        good, bad = rise > GOOD * self.promised, rise < BAD * self.promised
+        self.radius = torch.where(known & good, self.radius * self.growth, self.radius)
+        shrunk = torch.maximum(self.radius / self.growth, self.least)
+        self.radius = torch.where(known & bad, shrunk, self.radius)
+        return self.radius
+
+    def expect(self, here: Scored, gaps: Tensor, grads: Tensor, move: Tensor) -> None:
+        """Note by how much the best of the linear models rises with the move."""
+        moved = torch.stack([gaps[:, c] + along(grad, move) for c, grad in enumerate(grads)])
+        self.loss, self.promised = here.loss, moved.amax(0) - gaps.amax(1)

@@ -1,0 +1,103 @@
+"""Bandits: one estimate of the gradient that every pair of queries improves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, look
+from holdfast.attacks.core.validation import at_least, positive
+from holdfast.components import register
+from holdfast.losses import Loss, Margin
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import as_image, norm, spread
+from holdfast.threat import Dense, Knowledge, Region, Vector
+from holdfast.units import OfRadius
+
+
+@register("attack")
+@dataclass(frozen=True, kw_only=True)
+class Bandits(Attack):
+    """Bandit optimisation with priors in time and in data (Ilyas et al., 2019, algorithms 2, 3).
+
+    Steps follow a running estimate (time) that is constant over tiles (data).
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Dense)
+    knowledge: ClassVar[Knowledge] = Knowledge.SCORE
+
+    queries: int = 5000
+    tiles: int = 50  # along each side of the input, at most one a pixel
+    sigma: float = 0.1  # Euclidean length of a probe, in the units of the data
+    exploration: float = 1.0  # length of the noise on the estimate, of which the direction counts
+    prior_step: float = 0.1  # by which a pair of queries moves the estimate
+    step_size: OfRadius = 0.2  # fraction of the radius
+    loss: Loss | None = Margin()
+
+    def __post_init__(self) -> None:
+        at_least(self.queries, 1, "queries")
+        at_least(self.tiles, 1, "tiles")
+        for name in ("sigma", "exploration", "prior_step", "step_size"):
+            positive(getattr(self, name), name)
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        objective = objective.using(self.loss)
+        z = region.center() if start is None else start
+        tiling = _Tiling(z, self.tiles)
+        prior, typical = tiling.empty(), torch.zeros(len(z), dtype=torch.float64, device=z.device)
+        if self.queries % 2 == 0:
+            yield look(objective, region, z, rng.at(0))
+        for k in range(1, (self.queries + 1) // 2):
+            at = rng.at(k)
+            noise = self.exploration * _unit(at.normal(tuple(prior.shape[1:])).to(z.dtype))
+            sides = []
+            for side in (noise, -noise):
+                probe = self.sigma * _unit(tiling.full(_unit(prior) + side))
+                here = look(objective, region, region.project(z + probe), at)
+                yield here
+                sides.append(here.loss)
+            change = (sides[0] - sides[1]).nan_to_num(0.0, 0.0, 0.0).double()
+            typical = typical + change.square()
+            usual = (typical / k).sqrt()
+            relative = torch.where(usual > 0, change / torch.where(usual > 0, usual, 1.0), 0.0)
+            prior = prior + self.prior_step * spread(relative.to(z.dtype), prior) * noise
+            z = region.project(region.step(z, tiling.full(prior), self.step_size))
+        yield look(objective, region, z, rng.at(self.queries))
+
+    def cost(self) -> str:
+        return "queries forward, 0 backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.queries, 0
+
+
+class _Tiling:
+    """Between an input and a coarser one: each tile is one value."""
+
+    def __init__(self, z: Tensor, most: int) -> None:
+        self.z = z
+        self.channels, height, width = as_image(z)
+        self.rows, self.columns = min(height, most), min(width, most)
+        self.row = torch.arange(height, device=z.device) * self.rows // height
+        self.column = torch.arange(width, device=z.device) * self.columns // width
+
+    def empty(self) -> Tensor:
+        """Return zeros, (B, channels, rows, columns)."""
+        return self.z.new_zeros(len(self.z), self.channels, self.rows, self.columns)
+
+    def full(self, coarse: Tensor) -> Tensor:
+        """Return (B, ...): each coordinate with the value of its tile."""
+        return coarse[:, :, self.row][..., self.column].reshape(self.z.shape)
+
+
+def _unit(values: Tensor) -> Tensor:
+    """Divide each example's values by their length; zeros stay zeros."""
+    length = norm(values, 2)
+    return values / spread(torch.where(length > 0, length, 1.0), values)

@@ -1,0 +1,83 @@
+"""What searches without gradients share: keep what helps, and estimate a gradient from scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Scored, look
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import choose, spread
+from holdfast.threat import Dense, Region
+
+Draw = Callable[[Tensor, Rng], Tensor]  # a random direction of the shape of z
+Propose = Callable[[Tensor, Rng], Tensor]  # a random neighbour of z
+
+
+def cube(region: Region) -> Tensor:
+    """Return (B, 1, ..., 1): half the side of the largest cube in the set, range aside."""
+    assert isinstance(region, Dense), "require() has checked this"
+    return spread(region.cube(), region.x)
+
+
+def random_search(
+    objective: Objective, region: Region, z: Tensor, rng: Rng, *, queries: int, propose: Propose
+) -> Iterator[Scored]:
+    """Look at z, then at one proposal a query; go on from each example's best. `queries` looks."""
+    here = look(objective, region, z, rng)
+    yield here
+    loss = here.loss
+    for k in range(1, queries):
+        at = rng.at(k, of=queries)
+        here = look(objective, region, propose(z, at), at)
+        yield here
+        better = here.loss > loss
+        if bool(better.any()):  # late in a search few queries help: touch nothing then
+            z = choose(better, here.z, z)
+            loss = torch.where(better, here.loss, loss)
+
+
+def steps_within(queries: int, pairs: int) -> Iterator[int]:
+    """Yield how many pairs each step probes if one look a step and one before all spend `queries`.
+
+    Once less than a pair is left, the steps that remain probe nothing.
+    """
+    left = queries - 1
+    while left > 0:
+        now = min(pairs, (left - 1) // 2)
+        left -= 2 * now + 1
+        yield now
+
+
+def rise(
+    objective: Objective, region: Region, z: Tensor, move: Tensor, at: Rng
+) -> Generator[Scored, None, Tensor]:
+    """Yield z + move and z - move, brought back into the set; return their gap in loss, (B,).
+
+    Every probe is a point of the set, and so a candidate. The gap is zero where a loss is not a
+    finite number.
+    """
+    ahead = look(objective, region, region.project(z + move), at)
+    yield ahead
+    behind = look(objective, region, region.project(z - move), at)
+    yield behind
+    return (ahead.loss - behind.loss).nan_to_num(0.0, 0.0, 0.0)
+
+
+def slope(
+    objective: Objective, region: Region, z: Tensor, at: Rng, *, draw: Draw, pairs: int, size: float
+) -> Generator[Scored, None, Tensor]:
+    """Yield 2 x pairs probes around z; return the gradient that they suggest, (B, ...).
+
+    The sum of (loss(z + size u) - loss(z - size u)) u over antithetic directions u (Ilyas et al.,
+    2018, algorithm 1; Uesato et al., 2018, eq. 6), up to a positive factor.
+    """
+    total = torch.zeros_like(z)
+    for i in range(pairs):
+        u = draw(z, at.fold("probe", i))
+        change = yield from rise(objective, region, z, size * u, at)
+        total = torch.addcmul(total, u, spread(change.to(z.dtype), z))
+    return total

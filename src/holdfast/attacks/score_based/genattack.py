@@ -1,0 +1,117 @@
+"""GenAttack: a small population of points that are crossed and mutated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, Scored, look
+from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.score_based.estimators import cube
+from holdfast.components import register
+from holdfast.losses import Loss, Margin
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.threat import Dense, Knowledge, Region, Vector
+
+
+@register("attack", name="genattack")
+@dataclass(frozen=True, kw_only=True)
+class GenAttack(Attack):
+    """A genetic search (Alzantot et al., 2019, algorithm 1).
+
+    Each example has a population of its own; its best member lives on and costs no query.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Dense)
+    knowledge: ClassVar[Knowledge] = Knowledge.SCORE
+
+    queries: int = 5000
+    population: int = 6  # members of a generation
+    rate: float = 0.05  # share of the coordinates that mutate in a child
+    mutation: float = 1.0  # largest mutation, fraction of the largest cube in the set
+    temperature: float = 0.3  # how evenly parents are chosen, in deviations of the fitness
+    loss: Loss | None = Margin()
+
+    def __post_init__(self) -> None:
+        at_least(self.queries, 1, "queries")
+        at_least(self.population, 2, "population")
+        positive(self.rate, "rate", most=1.0)
+        positive(self.mutation, "mutation")
+        positive(self.temperature, "temperature")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        objective = objective.using(self.loss)
+        born = []
+        for j in range(min(self.population, self.queries)):
+            z = start if start is not None and j == 0 else region.init(rng.fold("member", j))
+            born.append(look(objective, region, z, rng.at(0)))
+            yield born[-1]
+        tribe, left, k = _gather(born), self.queries - len(born), 0
+        while left > 0:
+            k += 1
+            at, born = rng.at(k), []
+            for child in self._children(tribe, region, at)[:left]:
+                born.append(look(objective, region, region.project(child), at))
+                yield born[-1]
+            left -= len(born)
+            tribe = _gather(born, _elite(tribe))
+
+    def _children(self, tribe: _Tribe, region: Region, at: Rng) -> tuple[Tensor, ...]:
+        """Return population - 1 children: crossed from two parents each, and mutated."""
+        count, shape = self.population - 1, tuple(tribe.z.shape[2:])
+        chance = _chances(tribe.loss, self.temperature)
+        ends = chance.cumsum(1)
+        mother, father = (
+            torch.searchsorted(ends, at.fold(name).uniform((count,)).double()).clamp_max(count)
+            for name in ("mother", "father")
+        )
+        m, f = chance.gather(1, mother), chance.gather(1, father)
+        share = (m / (m + f)).reshape(-1, count, *[1] * len(shape))
+        row = torch.arange(len(ends), device=ends.device)[:, None]
+        from_mother = at.fold("cross").uniform((count, *shape)) < share
+        child = torch.where(from_mother, tribe.z[row, mother], tribe.z[row, father])
+        mutates = at.fold("mutates").uniform((count, *shape)) < self.rate
+        noise = at.fold("noise").uniform((count, *shape), -1.0, 1.0).to(child.dtype)
+        size = self.mutation * cube(region)[:, None]
+        return torch.where(mutates, child + size * noise, child).unbind(1)
+
+    def cost(self) -> str:
+        return "queries forward, 0 backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.queries, 0
+
+
+class _Tribe(NamedTuple):
+    """One generation."""
+
+    z: Tensor  # (B, members, ...)
+    loss: Tensor  # (B, members) float64; a loss that is no number is the least
+
+
+def _gather(born: list[Scored], elite: _Tribe | None = None) -> _Tribe:
+    z = torch.stack([here.z for here in born], 1)
+    loss = torch.stack([here.loss for here in born], 1).double().nan_to_num(-1e30, 1e30, -1e30)
+    if elite is None:
+        return _Tribe(z, loss)
+    return _Tribe(torch.cat([elite.z, z], 1), torch.cat([elite.loss, loss], 1))
+
+
+def _elite(tribe: _Tribe) -> _Tribe:
+    best = tribe.loss.argmax(1, keepdim=True)
+    row = torch.arange(len(best), device=best.device)[:, None]
+    return _Tribe(tribe.z[row, best], tribe.loss[row, best])
+
+
+def _chances(loss: Tensor, temperature: float) -> Tensor:
+    """Return (B, members): how likely each is a parent; blind to shift and scale of the loss."""
+    above = loss - loss.mean(1, keepdim=True)
+    deviation = above.square().mean(1, keepdim=True).sqrt()
+    return torch.softmax(above / (temperature * torch.where(deviation > 0, deviation, 1.0)), 1)

@@ -1,0 +1,89 @@
+"""NES: climb a gradient that antithetic Gaussian probes suggest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, look
+from holdfast.attacks.core.directions import normal
+from holdfast.attacks.core.validation import at_least, not_negative, positive
+from holdfast.attacks.score_based.estimators import slope, steps_within
+from holdfast.components import register
+from holdfast.losses import Loss, Margin
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.threat import Dense, Knowledge, Region, Vector
+from holdfast.units import OfRadius
+
+PLATEAU = 5  # steps without a rise after which the step is halved
+LEAST = 0.005  # of the first step: no step is halved below
+
+
+@register("attack", name="nes")
+@dataclass(frozen=True, kw_only=True)
+class NES(Attack):
+    """PGD with momentum along gradients estimated from scores (Ilyas et al., 2018, algorithm 1)."""
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Dense)
+    knowledge: ClassVar[Knowledge] = Knowledge.SCORE
+
+    queries: int = 5000
+    samples: int = 50  # probes per step, in pairs of opposite directions
+    sigma: float = 0.001  # standard deviation of a probe, in the units of the data
+    step_size: OfRadius = 0.2  # fraction of the radius; halved on plateaus
+    momentum: float = 0.9  # of the last estimates against the new one
+    loss: Loss | None = Margin()
+
+    def __post_init__(self) -> None:
+        at_least(self.queries, 1, "queries")
+        at_least(self.samples, 2, "samples")
+        positive(self.sigma, "sigma")
+        positive(self.step_size, "step_size")
+        not_negative(self.momentum, "momentum")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        objective = objective.using(self.loss)
+        z = region.center() if start is None else start
+        here = look(objective, region, z, rng.at(0))
+        yield here
+        pace, running = _Pace(here.loss, self.step_size), torch.zeros_like(z)
+        for k, pairs in enumerate(steps_within(self.queries, self.samples // 2), 1):
+            at = rng.at(k)
+            if pairs:
+                grad = yield from slope(
+                    objective, region, z, at, draw=normal, pairs=pairs, size=self.sigma
+                )
+                running = self.momentum * running + (1 - self.momentum) * grad
+            z = region.project(region.step(z, running, pace.fraction))
+            here = look(objective, region, z, at)
+            yield here
+            pace.check(here.loss)
+
+    def cost(self) -> str:
+        return "queries forward, 0 backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.queries, 0
+
+
+class _Pace:
+    """Each example's step size, halved where five steps in a row have raised nothing."""
+
+    def __init__(self, loss: Tensor, step_size: float) -> None:
+        self.losses = [loss]
+        self.fraction = torch.full_like(loss, step_size)  # of the radius
+        self.least = LEAST * step_size
+
+    def check(self, loss: Tensor) -> None:
+        """Record a step."""
+        self.losses = [*self.losses[-PLATEAU:], loss]
+        if len(self.losses) > PLATEAU:
+            halved = (self.fraction / 2).clamp_min(self.least)
+            self.fraction = torch.where(loss > self.losses[0], self.fraction, halved)

@@ -1,0 +1,75 @@
+"""SignHunter: flip the whole sign vector, its halves, its quarters ... and keep what helps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil, prod
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, look
+from holdfast.attacks.core.validation import at_least
+from holdfast.components import register
+from holdfast.losses import Loss, Margin
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import spread
+from holdfast.threat import Dense, Knowledge, Region, Vector
+
+
+@register("attack", name="signhunter")
+@dataclass(frozen=True, kw_only=True)
+class SignHunter(Attack):
+    """Divide and conquer over the gradient's signs (Al-Dujaili and O'Reilly, 2020, algorithm 2)."""
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Dense)
+    knowledge: ClassVar[Knowledge] = Knowledge.SCORE
+
+    queries: int = 5000
+    loss: Loss | None = Margin()
+
+    def __post_init__(self) -> None:
+        at_least(self.queries, 1, "queries")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        objective = objective.using(self.loss)
+        center = region.center()
+        ahead = center + 1 if start is None else start
+        signs = torch.where(ahead < center, -1.0, 1.0).to(center.dtype).flatten(1)
+        here = look(objective, region, _corner(region, signs), rng.at(0))
+        yield here
+        loss, chunks = here.loss, _chunks(prod(center.shape[1:]))
+        for k in range(1, self.queries):
+            flipped = signs.clone()
+            flipped[:, next(chunks)] *= -1
+            here = look(objective, region, _corner(region, flipped), rng.at(k))
+            yield here
+            better = here.loss > loss
+            signs = torch.where(better[:, None], flipped, signs)
+            loss = torch.where(better, here.loss, loss)
+
+    def cost(self) -> str:
+        return "queries forward, 0 backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.queries, 0
+
+
+def _corner(region: Region, signs: Tensor) -> Tensor:
+    """Return the farthest point of the set in the direction of `signs`, (B, d)."""
+    center = region.center()
+    return region.project(center + spread(region.radius, center) * signs.reshape(center.shape))
+
+
+def _chunks(size: int) -> Iterator[slice]:
+    """Yield all coordinates, each half of them, ... each single one, and then all over again."""
+    length = size
+    while True:
+        for first in range(0, size, length):
+            yield slice(first, first + length)
+        length = ceil(length / 2) if length > 1 else size

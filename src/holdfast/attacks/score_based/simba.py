@@ -1,0 +1,72 @@
+"""SimBA: step along one direction of a basis, or against it, and keep what helps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, look
+from holdfast.attacks.core.directions import Basis, Pixels
+from holdfast.attacks.core.points import hold
+from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.score_based.estimators import cube
+from holdfast.components import register
+from holdfast.losses import Loss, Margin
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import choose
+from holdfast.threat import Dense, Knowledge, Region, Vector
+from holdfast.units import OfCube
+
+
+@register("attack", name="simba")
+@dataclass(frozen=True, kw_only=True)
+class SimBA(Attack):
+    """Simple black-box attack in pixels or low frequencies (Guo et al., 2019, algorithm 1).
+
+    Each example goes through the basis at its own pace: where the step along a direction helps,
+    the step against it is not tried.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Dense)
+    knowledge: ClassVar[Knowledge] = Knowledge.SCORE
+
+    queries: int = 5000
+    basis: Basis = Pixels()  # or Cosines(share=0.125)
+    step_size: OfCube = 1.0  # length of a step, fraction of the largest cube in the set
+    loss: Loss | None = Margin()
+
+    def __post_init__(self) -> None:
+        at_least(self.queries, 1, "queries")
+        positive(self.step_size, "step_size")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        objective = objective.using(self.loss)
+        z = region.center() if start is None else start
+        here = look(objective, region, z, rng.at(0))
+        yield here
+        best, length = hold(here), self.step_size * cube(region)
+        order = self.basis.order(region.x, rng.fold("order"))
+        turn = torch.zeros_like(order[:, 0])
+        against = torch.zeros_like(turn, dtype=torch.bool)
+        for k in range(1, self.queries):
+            which = order.gather(1, (turn % order.shape[1])[:, None]).squeeze(1)
+            move = length * self.basis.direction(region.x, which)
+            z = best.z + choose(against, -move, move)
+            here = look(objective, region, region.project(z), rng.at(k))
+            yield here
+            done = against | (here.loss > best.loss)
+            turn, against = turn + done, ~done
+            best = best.or_better(here)
+
+    def cost(self) -> str:
+        return "queries forward, 0 backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.queries, 0

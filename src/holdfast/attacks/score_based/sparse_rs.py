@@ -1,0 +1,69 @@
+"""Sparse-RS: a random search over few places and the colours in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point
+from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.score_based.estimators import random_search
+from holdfast.components import register
+from holdfast.losses import Loss, Margin
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.threat import Counting, Knowledge, Paintable, Region
+
+# The first share is divided by a number that grows along a search of SCALE queries.
+SCALE = 10_000
+PLACES = {0: 2, 50: 4, 200: 5, 500: 6, 1000: 8, 2000: 10, 4000: 12, 6000: 15, 8000: 20}
+WINDOWS = {10: 2, 50: 4, 200: 8, 500: 16, 1000: 32, 4000: 64, 8000: 128}
+
+
+@register("attack", name="sparse_rs")
+@dataclass(frozen=True, kw_only=True)
+class SparseRS(Attack):
+    """Paint some of the changed places anew and keep what helps (Croce et al., 2022).
+
+    arXiv:2006.12834, algorithms 1 and 2. In L0 changed places are given up for others; inside a
+    mask (patch, frame, stickers) a window gets another colour. Colours are corners of the range.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Paintable,)
+    knowledge: ClassVar[Knowledge] = Knowledge.SCORE
+
+    queries: int = 10_000
+    fraction: float = 0.3  # of the places that the first query changes; 0.4 suits patches
+    loss: Loss | None = Margin()
+
+    def __post_init__(self) -> None:
+        at_least(self.queries, 1, "queries")
+        positive(self.fraction, "fraction", most=1.0)
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        objective = objective.using(self.loss)
+        assert isinstance(region, Paintable), "require() has checked this"
+        z = region.paint(rng.fold("start")) if start is None else start
+        schedule = PLACES if isinstance(region, Counting) else WINDOWS
+
+        def propose(z: Tensor, at: Rng) -> Tensor:
+            share = self.fraction / divisor(schedule, at.step * SCALE // self.queries)
+            return region.repaint(z, at, share)
+
+        return random_search(objective, region, z, rng, queries=self.queries, propose=propose)
+
+    def cost(self) -> str:
+        return "queries forward, 0 backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.queries, 0
+
+
+def divisor(schedule: dict[int, int], k: int) -> int:
+    """Return what the first share is divided by after query k of SCALE."""
+    return next((by for after, by in reversed(schedule.items()) if k > after), 1)

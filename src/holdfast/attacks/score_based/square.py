@@ -1,0 +1,65 @@
+"""The Square attack: a random search that needs scores and no gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point
+from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.score_based.estimators import random_search
+from holdfast.components import register
+from holdfast.losses import Loss, Margin
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.threat import Knowledge, Region, Searchable
+
+HALVE_AT = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # of BUDGET queries
+BUDGET = 10_000
+
+
+@register("attack")
+@dataclass(frozen=True, kw_only=True)
+class Square(Attack):
+    """Change one random window at a time and keep what helps.
+
+    Andriushchenko et al., 2020, arXiv:1912.00049, algorithms 1 to 3. Windows are drawn per example
+    and reach the last row and column. The first query is the start.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Searchable,)
+    knowledge: ClassVar[Knowledge] = Knowledge.SCORE
+
+    queries: int = 5000
+    fraction: float = 0.8  # of the input that the first window covers
+    loss: Loss | None = Margin()
+
+    def __post_init__(self) -> None:
+        at_least(self.queries, 1, "queries")
+        positive(self.fraction, "fraction", most=1.0)
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        objective = objective.using(self.loss)
+        assert isinstance(region, Searchable), "require() has checked this"
+        z = region.propose_start(rng.fold("start")) if start is None else start
+
+        def propose(z: Tensor, at: Rng) -> Tensor:
+            return region.propose(z, at, share_of(self.fraction, at.step, self.queries))
+
+        return random_search(objective, region, z, rng, queries=self.queries, propose=propose)
+
+    def cost(self) -> str:
+        return "queries forward, 0 backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.queries, 0
+
+
+def share_of(fraction: float, k: int, queries: int) -> float:
+    """Return the share of the input that query k may change, the schedule scaled to `queries`."""
+    return float(fraction / 2 ** sum(k * BUDGET > at * queries for at in HALVE_AT))

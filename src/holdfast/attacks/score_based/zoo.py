@@ -1,0 +1,90 @@
+"""ZOO: Adam on one coordinate after the other, its slope measured from both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, Scored, look
+from holdfast.attacks.core.moments import Adam
+from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.score_based.estimators import cube, rise, steps_within
+from holdfast.components import register
+from holdfast.losses import Loss, Margin
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.threat import Dense, Knowledge, Region, Vector
+from holdfast.units import OfCube
+
+
+@register("attack", name="zoo")
+@dataclass(frozen=True, kw_only=True)
+class ZOO(Attack):
+    """Zeroth-order coordinate ascent with Adam (Chen et al., 2017, algorithms 1 and 2).
+
+    Every example goes through its coordinates in random orders of its own.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Dense)
+    knowledge: ClassVar[Knowledge] = Knowledge.SCORE
+
+    queries: int = 5000
+    coordinates: int = 128  # measured before each step, at most all
+    sigma: float = 0.001  # distance of a probe, in the units of the data
+    step_size: OfCube = 1.0  # Adam's learning rate, fraction of the largest cube in the set
+    loss: Loss | None = Margin()
+
+    def __post_init__(self) -> None:
+        at_least(self.queries, 1, "queries")
+        at_least(self.coordinates, 1, "coordinates")
+        positive(self.sigma, "sigma")
+        positive(self.step_size, "step_size")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        objective = objective.using(self.loss)
+        z = region.center() if start is None else start
+        yield look(objective, region, z, rng.at(0))
+        adam, side = Adam(z), cube(region)
+        order, move = _order(z, rng), torch.zeros_like(z)
+        most = min(self.coordinates, prod(z.shape[1:]))
+        for k, pairs in enumerate(steps_within(self.queries, most), 1):
+            at = rng.at(k)
+            if pairs:
+                seen = torch.stack([next(order) for _ in range(pairs)], 1)
+                grad = yield from self._slopes(objective, region, z, seen, at)
+                mask = torch.zeros_like(z).flatten(1).scatter(1, seen, 1.0).reshape(z.shape) > 0
+                move = adam.direction(grad, mask)
+            z = region.project(z + self.step_size * side * move)
+            yield look(objective, region, z, at)
+
+    def _slopes(
+        self, objective: Objective, region: Region, z: Tensor, seen: Tensor, at: Rng
+    ) -> Generator[Scored, None, Tensor]:
+        """Yield two probes for each coordinate `seen` (B, n); return their slopes, else zeros."""
+        grad = torch.zeros_like(z).flatten(1)
+        for which in seen.split(1, 1):
+            move = torch.zeros_like(grad).scatter(1, which, self.sigma).reshape(z.shape)
+            change = yield from rise(objective, region, z, move, at)
+            grad = grad.scatter(1, which, change[:, None].to(z.dtype))
+        return grad.reshape(z.shape)
+
+    def cost(self) -> str:
+        return "queries forward, 0 backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.queries, 0
+
+
+def _order(z: Tensor, rng: Rng) -> Iterator[Tensor]:
+    """Yield (B,) int64: each example's next coordinate, all of them before any comes again."""
+    tour = 0
+    while True:
+        yield from rng.fold("order", tour).uniform((prod(z.shape[1:]),)).argsort(1).unbind(1)
+        tour += 1

@@ -1,0 +1,1 @@
+"""Gradient attacks whose examples transfer from one network to another."""

@@ -1,0 +1,169 @@
+"""What transfer attacks are made of: a walk with momentum, views of the input and variance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, Unscored
+from holdfast.attacks.core.validation import at_least, not_negative, positive
+from holdfast.attacks.transfer.views import View, copies, mean_gradient, smoothed
+from holdfast.components import register
+from holdfast.losses import Loss
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import choose, norm, spread
+from holdfast.threat import Normed, Region, Vector
+from holdfast.units import OfRadius
+
+
+class Momentum:
+    """The interface of every kind of momentum; subclasses are frozen dataclasses."""
+
+    kind: ClassVar[str] = "momentum"
+    decay: float  # of the running sum, per step
+
+    def ahead(self, region: Region, z: Tensor, running: Tensor, step_size: float) -> Tensor:
+        """Return the point at which the next gradient is taken; it may lie outside the set."""
+        return z
+
+
+@register("momentum")
+@dataclass(frozen=True, kw_only=True)
+class Running(Momentum):
+    """A running sum of normalised gradients (MI; Dong et al., 2018, arXiv:1710.06081, eq. 6)."""
+
+    decay: float = 1.0
+
+    def __post_init__(self) -> None:
+        not_negative(self.decay, "decay")
+
+
+@register("momentum")
+@dataclass(frozen=True, kw_only=True)
+class Nesterov(Momentum):
+    """The same, with gradients from where the sum leads (NI; Lin et al., 2020, eqs. 6 to 8)."""
+
+    decay: float = 1.0
+
+    def __post_init__(self) -> None:
+        not_negative(self.decay, "decay")
+
+    def ahead(self, region: Region, z: Tensor, running: Tensor, step_size: float) -> Tensor:
+        assert isinstance(region, Normed), "require() has checked this"
+        ones = torch.ones_like(z)
+        full = region.dual_norm(ones) / region.size(region.center() + ones)
+        return z + spread(self.decay * step_size * region.radius * full, z) * running
+
+
+@register("variance")
+@dataclass(frozen=True, kw_only=True)
+class Neighbours:
+    """Correct a gradient by how the last point's differs from its neighbours' (VT).
+
+    X. Wang and He, 2021, arXiv:2103.15571, algorithm 1: v = mean gradient of neighbours - gradient.
+    """
+
+    kind: ClassVar[str] = "variance"
+
+    count: int = 20  # points around it that are looked at
+    reach: float = 1.5  # how far neighbours are drawn, as a multiple of the radius
+
+    def __post_init__(self) -> None:
+        at_least(self.count, 1, "count")
+        positive(self.reach, "reach")
+
+    def correction(
+        self, objective: Objective, region: Region, z: Tensor, at: Rng, views: tuple[View, ...]
+    ) -> Tensor:
+        """Return the mean gradient (B, ...) of `count` points drawn around z."""
+        total = torch.zeros_like(z)
+        for i in range(self.count):
+            near = at.fold("neighbour", i)
+            away = region.scatter(near) - region.center()
+            total = total + mean_gradient(objective, region, z + self.reach * away, near, views)
+        return total / self.count
+
+
+@register("attack")
+@dataclass(frozen=True, kw_only=True)
+class Diverse(Attack):
+    """I-FGSM with momentum, views of the input and variance tuning (Dong 2018 to X. Wang 2021).
+
+    The end of the walk is the result: which of its points carries over best, the network that is
+    searched cannot say. An example without any gradient so far takes random steps; it has failed
+    all the same unless it breaks.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed)
+
+    steps: int = 10
+    step_size: OfRadius = 0.1  # fraction of the radius
+    momentum: Momentum = Running()
+    views: tuple[View, ...] = ()  # copies of the input whose gradients are averaged
+    variance: Neighbours | None = None  # neighbours whose gradients correct the step
+    loss: Loss | None = None  # None: the objective's own
+
+    def __post_init__(self) -> None:
+        at_least(self.steps, 1, "steps")
+        positive(self.step_size, "step_size")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        objective = objective.using(self.loss)
+        z = region.center() if start is None else start
+        running = correction = seen = torch.zeros_like(z)
+        for k in range(self.steps):
+            at = rng.at(k, of=self.steps)
+            here = self.momentum.ahead(region, z, running, self.step_size)
+            grad = mean_gradient(objective, region, here, at, self.views)
+            seen = torch.maximum(seen, grad.abs())
+            follow = _unit(region, smoothed(grad + correction, self.views))
+            running = self.momentum.decay * running + follow
+            if self.variance is not None and k + 1 < self.steps:
+                near = self.variance.correction(objective, region, z, at, self.views)
+                correction = near - grad
+            z = region.project(region.step(z, _or_anywhere(running, at), self.step_size))
+        yield Unscored(z, seen)
+
+    def travel(self) -> float | None:
+        return self.steps * self.step_size
+
+    def cost(self) -> str:
+        n = copies(self.views)
+        text = f"1 forward + steps x ({n} forward, {n} backward)"
+        if self.variance is not None:
+            text += f" + (steps - 1) x {self.variance.count} x ({n} forward, {n} backward)"
+        return text
+
+    def passes(self) -> tuple[int, int]:
+        gradients = self.steps
+        if self.variance is not None:
+            gradients += (self.steps - 1) * self.variance.count
+        gradients *= copies(self.views)
+        return gradients + 1, gradients
+
+
+def _unit(region: Region, grad: Tensor) -> Tensor:
+    """Divide each example's gradient by its dual norm; a zero gradient stays zero."""
+    assert isinstance(region, Normed), "require() has checked this"
+    grad = _over(grad, norm(grad, torch.inf))  # sums of 1e-40 would lose their digits
+    return _over(grad, region.dual_norm(grad))
+
+
+def _over(grad: Tensor, length: Tensor) -> Tensor:
+    return grad / spread(torch.where(length > 0, length, 1.0), grad)
+
+
+def _or_anywhere(running: Tensor, at: Rng) -> Tensor:
+    """Return the direction to go, at random for examples that had no gradient yet."""
+    known = norm(running, torch.inf) > 0
+    if bool(known.all()):
+        return running
+    anywhere = at.fold("anywhere").sign(tuple(running.shape[1:])).to(running.dtype)
+    return choose(known, running, anywhere)

@@ -1,0 +1,67 @@
+"""Momentum I-FGSM: steps along a running sum of normalised gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, Unscored, climb
+from holdfast.attacks.core.validation import at_least, not_negative, positive
+from holdfast.components import register
+from holdfast.losses import Loss
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import norm, spread
+from holdfast.threat import Normed, Region, Vector
+from holdfast.units import OfRadius
+
+
+@register("attack", name="mifgsm")
+@dataclass(frozen=True, kw_only=True)
+class MIFGSM(Attack):
+    """BIM with momentum (Dong et al., 2018, arXiv:1710.06081, algorithm 1)."""
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed)
+
+    steps: int = 10
+    step_size: OfRadius = 0.1  # fraction of the radius
+    decay: float = 1.0  # of the running sum, per step
+    loss: Loss | None = None  # None: the objective's own
+
+    def __post_init__(self) -> None:
+        at_least(self.steps, 1, "steps")
+        positive(self.step_size, "step_size")
+        not_negative(self.decay, "decay")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        assert isinstance(region, Normed), "require() has checked this"
+        objective = objective.using(self.loss)
+        z = region.center() if start is None else start
+        momentum = torch.zeros_like(z)
+        for k in range(self.steps):
+            here, grad = climb(objective, region, z, rng.at(k, of=self.steps))
+            yield here
+            grad = _unit(grad, norm(grad, torch.inf))  # sums of 1e-40 would lose their digits
+            momentum = self.decay * momentum + _unit(grad, region.dual_norm(grad))
+            z = region.project(region.step(here.z, momentum, self.step_size))
+        yield Unscored(z)
+
+    def travel(self) -> float | None:
+        return self.steps * self.step_size
+
+    def cost(self) -> str:
+        return "steps + 1 forward, steps backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.steps + 1, self.steps
+
+
+def _unit(grad: Tensor, length: Tensor) -> Tensor:
+    """Divide each example's gradient by its length; a zero gradient stays zero."""
+    return grad / spread(torch.where(length > 0, length, 1.0), grad)

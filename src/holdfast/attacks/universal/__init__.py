@@ -1,0 +1,1 @@
+"""One change for all inputs, and its application."""

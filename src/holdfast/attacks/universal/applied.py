@@ -1,0 +1,48 @@
+"""A universal perturbation as an attack: the same change for every input, and no search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, ask, look
+from holdfast.attacks.universal.perturbation import Pattern, Waves
+from holdfast.components import register
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.threat import Knowledge, Normed, Region
+
+
+@register("attack")
+@dataclass(frozen=True, kw_only=True)
+class Applied(Attack):
+    """Add one change to every input (Moosavi-Dezfooli et al., 2017, arXiv:1610.08401).
+
+    It uses nothing of the model. Examples that the change was fitted on are refused.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Normed,)
+    knowledge: ClassVar[Knowledge] = Knowledge.TRANSFER
+
+    perturbation: Pattern = Waves()  # what is added; `fit` makes one
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        assert isinstance(region, Normed), "require() has checked this"
+        self.perturbation.refuse(region.x)
+        changed = region.x + self.perturbation.change(region, objective.y)
+        for z in (region.center(), region.project(changed)):
+            if objective.grants(Knowledge.SCORE):
+                yield look(objective, region, z, rng)
+            else:
+                yield ask(objective, region, z, rng)[0]
+
+    def cost(self) -> str:
+        return "2 forward, 0 backward"
+
+    def passes(self) -> tuple[int, int]:
+        return 2, 0

@@ -1,0 +1,78 @@
+"""A patch that was made beforehand, put anywhere on every input: no search but for the place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Point, ask, look
+from holdfast.attacks.core.validation import at_least
+from holdfast.attacks.universal.perturbation import Pattern, Waves
+from holdfast.components import register
+from holdfast.models.transforms import Transform
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.threat import Knowledge, Placed, Region
+
+
+@register("attack")
+@dataclass(frozen=True, kw_only=True)
+class Pasted(Attack):
+    """Put one patch on every input, at random places (Brown et al., 2017, arXiv:1712.09665).
+
+    It uses nothing of the model. Examples that the patch was fitted on are refused.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Placed,)
+    knowledge: ClassVar[Knowledge] = Knowledge.TRANSFER
+
+    perturbation: Pattern = Waves()  # the patch; `fit` makes one
+    places: int = 1  # of each input, the worst of which counts
+    transforms: tuple[Transform, ...] = ()  # of the patch, drawn anew at every place
+
+    def __post_init__(self) -> None:
+        at_least(self.places, 1, "places")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        assert isinstance(region, Placed), "require() has checked this"
+        self.perturbation.refuse(region.x)
+        content = self.perturbation.content(region, objective.y)
+        for k in range(self.places + 1):
+            z, at = region.center(), rng.at(k)
+            if k > 0:
+                seen, covers = turned(content, self.transforms, region.range, at)
+                z = region.pasted(seen, at.fold("place"), covers)
+            if objective.grants(Knowledge.SCORE):
+                yield look(objective, region, z, at)
+            else:
+                yield ask(objective, region, z, at)[0]
+
+    def own(self, rng: Rng) -> Rng:
+        """Draw the same places for every patch: two compare there, in whatever folders they lie."""
+        return rng.fold("pasted")
+
+    def cost(self) -> str:
+        return "places + 1 forward, 0 backward"
+
+    def passes(self) -> tuple[int, int]:
+        return self.places + 1, 0
+
+
+def turned(
+    content: Tensor, transforms: tuple[Transform, ...], range: tuple[float, float], at: Rng
+) -> tuple[Tensor, Tensor]:
+    """Return content (B, C, h, w) as it may be seen, and (B, 1, h, w) how much of it covers."""
+    covers = torch.ones_like(content[:, :1])
+    for k, transform in enumerate(transforms):
+        draws = at.fold("transform", k)
+        content = transform(content, draws)
+        if transform.moves:
+            covers = transform(covers, draws)
+    seen = content / covers.clamp_min(1e-6)  # at its edges a turned patch is mixed with black
+    return torch.where(covers > 0, seen, content).clamp(*range), covers.clamp(0, 1)

@@ -1,0 +1,60 @@
+"""A universal change as a sum of the smallest changes that one input after another needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, worst
+from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.minimum_norm.deepfool import DeepFool
+from holdfast.attacks.universal.fitting import Fitting, Universal, best_of_epochs
+from holdfast.components import register
+from holdfast.data import Batch
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.tensors import spread
+from holdfast.threat import Normed
+
+
+@register("universal", name="uap")
+@dataclass(frozen=True, kw_only=True)
+class UAP(Universal):
+    """Add what each input still needs to cross (Moosavi-Dezfooli et al., 2017, arXiv:1610.08401).
+
+    Algorithm 1: inputs that the present change fools are passed over; for each other one the
+    nearest counterexample of the changed input is sought, and the change to it is added.
+    """
+
+    attack: Attack = DeepFool()
+    epochs: int = 5  # at most
+    fooled: float = 0.8  # rate on the split at which to stop
+    together: int = 1  # inputs whose changes are added at once: more is faster and coarser
+
+    def __post_init__(self) -> None:
+        at_least(self.epochs, 1, "epochs")
+        at_least(self.together, 1, "together")
+        positive(self.fooled, "fooled", most=1.0)
+
+    def search(self, fitting: Fitting) -> Tensor:
+        free = fitting.free()
+
+        def advance(delta: Tensor, batch: Batch, _: int) -> Tensor:
+            for idx in torch.arange(len(batch), device=batch.y.device).split(self.together):
+                part = Batch(batch.x[idx], batch.y[idx], batch.ids[idx])
+                delta = self._extended(fitting, free, delta, part)
+            return delta
+
+        return best_of_epochs(fitting, free.center(), self.epochs, advance, enough=self.fooled)
+
+    def _extended(self, fitting: Fitting, free: Normed, delta: Tensor, batch: Batch) -> Tensor:
+        """Return the change with what the inputs of a batch still need."""
+        moved = fitting.moved(delta, batch)
+        objective = Objective(fitting.threat, fitting.model, moved, batch.y)
+        region = fitting.threat.space.around(moved)
+        found = worst(self.attack, objective, region, Rng(fitting.seed, batch.ids))
+        useful = found.reached & fitting.threat.goal.applies(batch.y)
+        step = torch.where(spread(useful, moved), found.x_adv - moved, 0.0)
+        return free.project(delta.index_add(0, fitting.group(batch.y), step))

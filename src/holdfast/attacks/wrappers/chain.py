@@ -1,0 +1,60 @@
+"""Two attacks in a row: the second starts from the worst point that the first one found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Demands, Point, keeper, scored
+from holdfast.attacks.gradient.apgd import APGD
+from holdfast.attacks.score_based.square import Square
+from holdfast.components import register
+from holdfast.errors import InputError
+from holdfast.losses import Margin
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.threat import Knowledge, Region
+
+
+@register("attack")
+@dataclass(frozen=True, kw_only=True)
+class Chain(Attack):
+    """Climb from where another search ended instead of from noise.
+
+    A random search crosses the flat and jagged places in which gradients say nothing; from the best
+    point that it reached, a gradient attack goes on. The worst point of both is the result.
+    """
+
+    first: Attack = Square(queries=2000)  # the attack that finds where to begin
+    then: Attack = APGD(loss=Margin())  # the attack that goes on from there
+
+    def __post_init__(self) -> None:
+        if self.first.demands().nearest != self.then.demands().nearest:
+            raise InputError(
+                "both attacks of a chain must look for the nearest counterexample, or neither: "
+                "one walks within the radius and the other everywhere"
+            )
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        best = keeper(self.first, objective, region)
+        search = self.first.iterate(objective, region, self.first.own(rng), start)
+        for here in scored(search, objective, region, rng):
+            best.see(here)
+            yield here
+        yield from self.then.iterate(objective, region, self.then.own(rng), best.result().z)
+
+    def demands(self) -> Demands:
+        one, other = self.first.demands(), self.then.demands()
+        most = min(one.knowledge, other.knowledge, key=list(Knowledge).index)
+        return Demands(most, tuple(dict.fromkeys((*one.needs, *other.needs))), one.nearest)
+
+    def cost(self) -> str:
+        return f"({self.first.cost()}) + ({self.then.cost()})"
+
+    def passes(self) -> tuple[int, int]:
+        one, other = self.first.passes(), self.then.passes()
+        return one[0] + other[0], one[1] + other[1]

@@ -1,0 +1,124 @@
+"""Where to put a patch: many places at a glance, some for a few steps, the best ones to the end."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import (
+    Attack,
+    Capability,
+    Demands,
+    Point,
+    Scored,
+    climb,
+    look,
+    require,
+)
+from holdfast.attacks.core.validation import at_least
+from holdfast.attacks.gradient.apgd import APGD
+from holdfast.components import register
+from holdfast.losses import Loss, Margin
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.threat import Knowledge, Placed, Region, Vector
+
+HEAT = 3  # steps of the whole radius that a place of the second round gets
+
+
+@register("attack")
+@dataclass(frozen=True, kw_only=True)
+class PlaceSearch(Attack):
+    """Rank the places of a patch in rounds, then attack its content at the best (ours).
+
+    The gradient at the unchanged input says what the best content of each place promises; the first
+    `probes` places are looked at with that content, the best `heats` of them climb for three large
+    steps, and at the best `places` of those the attack runs. Enough probes and heats try every
+    place; the boxes at single places are those of LaVAN (Karmon et al., 2018, arXiv:1801.02608).
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Vector, Placed)
+
+    attack: Attack = APGD(steps=50, loss=Margin())
+    probes: int = 64  # places that are looked at once
+    heats: int = 16  # of these, places that climb for three steps
+    places: int = 4  # of these, places at which the attack runs
+    loss: Loss | None = Margin()  # by which places are ranked
+
+    def __post_init__(self) -> None:
+        at_least(self.places, 1, "places")
+        at_least(self.heats, self.places, "heats")
+        at_least(self.probes, self.heats, "probes")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        assert isinstance(region, Placed), "require() has checked this"
+        ranking, x = objective.using(self.loss), region.x
+        anywhere = region.places()[:1].expand(len(x), 2)
+        here, grad = climb(ranking, region.fixed(anywhere), x, rng.fold("rank"))
+        yield replace(here, z=region.point(anywhere, x))
+        order = _best(region.promise(grad), self.probes)
+        merit = yield from self._looks(ranking, region, order, grad, rng.fold("probe"))
+        order = order.gather(1, _best(merit, self.heats))
+        merit = yield from self._heats(ranking, region, order, grad, rng.fold("heat"))
+        for k, index in enumerate(order.gather(1, _best(merit, self.places)).unbind(1)):
+            place = region.places()[index]
+            box, at = region.fixed(place), self.attack.own(rng.fold("place", k))
+            require(self.attack, objective, box)
+            for found in self.attack.iterate(objective, box, at):
+                yield replace(found, z=region.point(place, found.z))
+
+    def _looks(
+        self, objective: Objective, region: Placed, order: Tensor, grad: Tensor, rng: Rng
+    ) -> Generator[Scored, None, Tensor]:
+        """Look at the places `order` (B, n) with the content of the gradient; return the losses."""
+        losses = []
+        for k, index in enumerate(order.unbind(1)):
+            place = region.places()[index]
+            box = region.fixed(place)
+            x_adv = box.project(box.step(region.x, grad, 2.0))
+            here = look(objective, box, x_adv, rng.at(k))
+            losses.append(here.loss)
+            yield replace(here, z=region.point(place, x_adv))
+        return torch.stack(losses, 1)
+
+    def _heats(
+        self, objective: Objective, region: Placed, order: Tensor, grad: Tensor, rng: Rng
+    ) -> Generator[Scored, None, Tensor]:
+        """Climb at the places `order` (B, n) from that content; return the largest losses."""
+        losses = []
+        for k, index in enumerate(order.unbind(1)):
+            place = region.places()[index]
+            box = region.fixed(place)
+            z = box.project(box.step(region.x, grad, 2.0))
+            most = torch.full_like(region.radius, -torch.inf)
+            for i in range(HEAT):
+                here, slope = climb(objective, box, z, rng.fold("place", k).at(i))
+                yield replace(here, z=region.point(place, here.z))
+                most = torch.where(here.loss > most, here.loss, most)
+                z = box.project(box.step(here.z, slope, 1.0))
+            losses.append(most)
+        return torch.stack(losses, 1)
+
+    def demands(self) -> Demands:
+        return Demands(Knowledge.GRADIENT, self.needs)
+
+    def cost(self) -> str:
+        heats = "heats x (3 forward, 3 backward)"
+        return f"at most probes + 1 forward, 1 backward + {heats} + places x ({self.attack.cost()})"
+
+    def passes(self) -> tuple[int, int]:
+        forward, backward = self.attack.passes()
+        forward = self.probes + 1 + self.heats * HEAT + self.places * forward
+        return forward, 1 + self.heats * HEAT + self.places * backward
+
+
+def _best(merit: Tensor, count: int) -> Tensor:
+    """Return (B, n): where the largest of merit (B, P) are, at most `count`; what is NaN last."""
+    merit = torch.where(merit.isnan(), -torch.inf, merit)
+    return merit.argsort(dim=1, descending=True, stable=True)[:, :count]

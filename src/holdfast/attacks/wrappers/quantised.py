@@ -1,0 +1,97 @@
+"""An attack whose inputs survive being written to a file of 8 bits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Demands, Point, Scored, ask, keeper, look, scored
+from holdfast.attacks.core.validation import at_least
+from holdfast.components import register
+from holdfast.objective import Objective, Score
+from holdfast.quantization import on_grid, toward
+from holdfast.rng import Rng
+from holdfast.tensors import spread
+from holdfast.threat import Knowledge, Normed, Region
+
+FARTHER = 0.02  # of the change, by which each further rounding goes beyond the one before
+
+
+@register("attack")
+@dataclass(frozen=True, kw_only=True)
+class Quantised(Attack):
+    """The point that an attack found, rounded to the grid of an image file and scored again.
+
+    Only what is on the grid counts. Each changed value goes to the nearest grid value; an input
+    that this takes out of the set has its values rounded toward the unchanged input instead.
+    """
+
+    attack: Attack
+    bits: int = 8  # per value, over the whole range
+    looks: int = 1  # roundings: of the point itself, then of points each 2 % farther from x
+
+    def __post_init__(self) -> None:
+        at_least(self.bits, 1, "bits")
+        at_least(self.looks, 1, "looks")
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        best = keeper(self.attack, objective, region)
+        spared = objective.sparing(self.looks)  # the rounded point must be looked at
+        search = self.attack.iterate(spared, region, self.attack.own(rng), start)
+        pull: Tensor | None = None  # the largest gradient of the walk: none at all is a failure
+        for here in scored(search, objective, region, rng):
+            best.see(here)
+            if here.grad is not None:
+                pull = here.grad.abs() if pull is None else pull.maximum(here.grad.abs())
+        z, lost = best.result().z, best.result().lost
+        for k in range(self.looks):
+            farther = region.center() + (1 + FARTHER * k) * (z - region.center())
+            rounded = self.rounded(region, farther)
+            seen = self._seen(objective, region, rounded, rng.at(k, of=self.looks))
+            yield replace(seen, score=_unless(lost, seen), grad=pull)
+
+    def rounded(self, region: Region, z: Tensor) -> Tensor:
+        """Return z (B, ...) on the grid and in the set; where no such input is known, x itself.
+
+        Values that the search left alone stay what they were.
+        """
+        assert isinstance(region, Normed), "require() has checked this"
+        low, high = region.range
+        levels = 2**self.bits - 1
+        unit, clean = ((part.double() - low) / (high - low) for part in (z, region.center()))
+        nearest = on_grid(unit, levels).round().clamp(0, levels)
+        found = region.center()
+        for grid in (toward(unit, clean, levels), nearest):
+            value = (low + grid * (high - low) / levels).to(z.dtype).clamp(low, high)
+            value = torch.where(z == region.x, region.x, value)
+            found = torch.where(spread(region.contains(value), z), value, found)
+        return found
+
+    def _seen(self, objective: Objective, region: Region, z: Tensor, at: Rng) -> Scored:
+        if self.demands().knowledge is Knowledge.DECISION:
+            return ask(objective, region, z, at)[0]
+        return look(objective, region, z, at)
+
+    def demands(self) -> Demands:
+        inner = self.attack.demands()
+        return inner._replace(needs=tuple(dict.fromkeys((*inner.needs, Normed))))
+
+    def cost(self) -> str:
+        return f"({self.attack.cost()}) + (looks forward, 0 backward)"
+
+    def passes(self) -> tuple[int, int]:
+        forward, backward = self.attack.passes()
+        return forward + self.looks, backward
+
+
+def _unless(lost: Tensor, seen: Scored) -> Score:
+    """Return the score; no number where the search was lost and the rounded point is no success."""
+    unknown = lost & ~(seen.harm > seen.tie)
+    return Score.known(
+        seen.loss, torch.where(unknown, torch.nan, seen.harm), seen.tie, seen.score.logits
+    )

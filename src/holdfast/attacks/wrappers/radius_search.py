@@ -1,0 +1,92 @@
+"""From an attack of one radius to the nearest counterexample: its radius, doubled and halved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from holdfast.attacks.core.base import Attack, Capability, Demands, Nearest, Point, scored
+from holdfast.attacks.core.validation import at_least, positive
+from holdfast.components import register
+from holdfast.errors import InputError
+from holdfast.objective import Objective
+from holdfast.rng import Rng
+from holdfast.threat import Normed, Region
+
+
+@register("attack")
+@dataclass(frozen=True, kw_only=True)
+class RadiusSearch(Attack):
+    """Double each example's radius until the attack succeeds, then go halfway between.
+
+    The binary search that AttackBench puts around attacks of one radius (Cina et al., 2025,
+    arXiv:2404.19460, sec. 3), but each run starts where the nearest success so far is, projected
+    onto the new set: what was found is not looked for again.
+    """
+
+    needs: ClassVar[tuple[Capability, ...]] = (Normed,)
+    nearest: ClassVar[bool] = True
+
+    attack: Attack
+    first: float  # the radius that is tried first, in the units of the set
+    radii: int = 10  # that are tried, each with a run of its own
+
+    def __post_init__(self) -> None:
+        at_least(self.radii, 1, "radii")
+        positive(self.first, "first")
+        if self.attack.demands().nearest:
+            raise InputError(
+                "RadiusSearch searches the radius of an attack that stays within one, got "
+                f"{type(self.attack).__name__}, which looks for the nearest already: use it alone"
+            )
+
+    def iterate(
+        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
+    ) -> Iterator[Point]:
+        assert isinstance(region, Normed), "require() has checked this"
+        best, radii = Nearest(objective, region), _Radii(region, self.first)
+        for k in range(self.radii):
+            around, at = region.at(radii.next), rng.fold("radius", k)
+            start = None if start is None else around.project(start)
+            for part in self.attack.parts():
+                points = part.iterate(objective, around, part.own(at), start)
+                for here in scored(points, objective, around, at):
+                    best.see(here)
+                    yield here
+            found = best.result()
+            radii.follow(found.size)
+            start = found.z
+
+    def demands(self) -> Demands:
+        inner = self.attack.demands()
+        return Demands(inner.knowledge, tuple(dict.fromkeys((Normed, *inner.needs))), nearest=True)
+
+    def cost(self) -> str:
+        return f"radii x ({self.attack.cost()})"
+
+    def passes(self) -> tuple[int, int]:
+        forward, backward = self.attack.passes()
+        return self.radii * forward, self.radii * backward
+
+
+class _Radii:
+    """Each example's radius to try next, and the largest that was not enough."""
+
+    def __init__(self, region: Normed, first: float) -> None:
+        self.counts = region.counts
+        self.next = torch.full_like(region.radius, max(first, 1.0) if self.counts else first)
+        self.low = torch.zeros_like(self.next)
+
+    def follow(self, size: Tensor) -> None:
+        """Take the sizes (B,) of the nearest successes into account; infinite where none is."""
+        short = size > self.next * (1 + 1e-5)  # a size is rounded
+        tried = torch.maximum(self.low, self.next)
+        self.low = torch.minimum(torch.where(short, tried, self.low), size)
+        halfway = (self.low + size) / 2
+        if self.counts:
+            halfway = torch.minimum(halfway, size - 1).floor().clamp_min(1)
+        self.next = torch.where(size.isinf(), 2 * self.next, halfway)
