@@ -15,10 +15,10 @@ from torch import nn
 from holdfast.claims import Claim, headline, write_claim
 from holdfast.components import build, describe, digest
 from holdfast.data import Examples
-from holdfast.evaluation.document import cost, per_class
-from holdfast.evaluation.proof import in_gallery
+from holdfast.evaluation.record.claim_document import cost, per_class
+from holdfast.evaluation.record.claim_files import in_gallery
+from holdfast.evaluation.run.waterfall import Bar
 from holdfast.evaluation.suites import Suite
-from holdfast.evaluation.waterfall import Bar
 
 
 class Forger:

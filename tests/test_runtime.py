@@ -154,7 +154,7 @@ def test_what_makes_an_optimizer_spares_triton(use, monkeypatch, tmp_path):
     def guard():
         raise Ran
 
-    module = {"train": "holdfast.training.setup", "imitate": "holdfast.models.bpda"}[use]
+    module = {"train": "holdfast.training.setup", "imitate": "holdfast.models.wrappers.bpda"}[use]
     monkeypatch.setattr(importlib.import_module(module), "import_without_triton", guard)
     net = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
     with pytest.raises(Ran):

@@ -15,7 +15,7 @@ import holdfast as hf
 from forging import Forger
 from holdfast.data import from_tensors
 from holdfast.errors import StorageError, VerificationError
-from holdfast.evaluation.provenance import provenance_of
+from holdfast.evaluation.record.provenance import provenance_of
 from holdfast.storage import write_card
 
 THREAT = hf.ThreatModel(hf.Linf(eps=0.1))

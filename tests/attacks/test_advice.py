@@ -16,7 +16,7 @@ from holdfast.attacks.core.base import Capability, last, require
 from holdfast.components import known
 from holdfast.errors import InputError, Unsupported
 from holdfast.evaluation import Member, Suite
-from holdfast.evaluation.admission import check_suite
+from holdfast.evaluation.run.admission import check_suite
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.spaces.catalog import fits, sets_with

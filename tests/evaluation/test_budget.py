@@ -24,8 +24,9 @@ from holdfast.attacks.core.shares import split
 from holdfast.claims import write_claim
 from holdfast.components import build, describe, digest
 from holdfast.errors import InputError, VerificationError
-from holdfast.evaluation import Member, Suite, verify
-from holdfast.evaluation.budget import Request, shares
+from holdfast.evaluation import Member, Suite
+from holdfast.evaluation.recheck import verify
+from holdfast.evaluation.run.budget import Request, shares
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.spaces import L2, Linf
@@ -54,7 +55,9 @@ def asked(monkeypatch):
 
     What the evaluator asks for itself (the forecast's timing, verdicts) is not the attacker's.
     """
-    monkeypatch.setattr("holdfast.evaluation.forecast._timed", lambda *arguments: (1.0, 0.0))
+    monkeypatch.setattr(
+        "holdfast.evaluation.run.time_estimate._timed", lambda *arguments: (1.0, 0.0)
+    )
     found: Counter[bytes] = Counter()
     ask = Objective._ask
 

@@ -11,8 +11,9 @@ import torch
 from evaluation_setup import TINY, essence, network
 from holdfast.claims import Claim
 from holdfast.errors import InputError
-from holdfast.evaluation import Suite, evaluate, stage
-from holdfast.evaluation.provenance import Provenance
+from holdfast.evaluation import Suite, evaluate
+from holdfast.evaluation.record.provenance import Provenance
+from holdfast.evaluation.run import stage
 from holdfast.models import wrap
 
 RUN = Provenance(

@@ -11,8 +11,9 @@ from torch import nn
 
 from holdfast.attacks import APGD, Square
 from holdfast.data import from_tensors
-from holdfast.evaluation import Member, Suite, stage
-from holdfast.evaluation import forecast as forecast_module
+from holdfast.evaluation import Member, Suite
+from holdfast.evaluation.run import stage
+from holdfast.evaluation.run import time_estimate as forecast_module
 from holdfast.models import build_network
 from holdfast.progress import duration
 from holdfast.spaces import Linf

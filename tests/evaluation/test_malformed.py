@@ -15,7 +15,8 @@ from holdfast.attacks import EOT, MALT, PGD, Chain, EachTarget, Restarts
 from holdfast.claims import Claim
 from holdfast.components import describe, digest
 from holdfast.errors import InputError, StorageError, VerificationError
-from holdfast.evaluation import Member, Suite, verify
+from holdfast.evaluation import Member, Suite
+from holdfast.evaluation.recheck import verify
 from malformed import VALUES, changed, places, seal
 
 
@@ -86,7 +87,7 @@ def test_a_value_of_the_right_type_that_means_nothing_is_one_line(copied, net, d
 
 
 def test_a_batch_that_would_not_fit_is_refused_before_it_is_made(copied, net, data, monkeypatch):
-    room = import_module("holdfast.evaluation.verify")
+    room = import_module("holdfast.evaluation.recheck.verify")
     monkeypatch.setattr(room, "LARGEST_INPUTS", 1000 * 25 * 4)
     seal(copied.folder, changed(copied.document, ("batch_size",), 1001))
     with pytest.raises(VerificationError, match="batches of 1,001 examples"):

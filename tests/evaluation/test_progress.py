@@ -10,9 +10,10 @@ import torch
 
 from evaluation_setup import essence, segments
 from holdfast.attacks import FGSM, Ascent, fit
-from holdfast.evaluation import export_png, transfer_matrix, verify
-from holdfast.evaluation import progress as progress_module
-from holdfast.evaluation.remaining import Remaining, Work
+from holdfast.evaluation import export_png, transfer_matrix
+from holdfast.evaluation.recheck import verify
+from holdfast.evaluation.run import progress as progress_module
+from holdfast.evaluation.run.remaining import Remaining, Work
 from holdfast.progress import Display
 from terminal import Clock, Terminal
 
@@ -117,7 +118,7 @@ def test_a_log_has_a_line_a_stage(run, capsys):
 
 
 def test_radii_chunks_and_what_was_found_before_are_said(run, capsys, monkeypatch):
-    monkeypatch.setattr("holdfast.evaluation.setting.CHUNK", 1)
+    monkeypatch.setattr("holdfast.evaluation.run.setting.CHUNK", 1)
     run(quiet=False, eps=[0.2])
     lines = capsys.readouterr().err.splitlines()[1:]
     assert len(lines) == 2 * 2 * len(STAGES)

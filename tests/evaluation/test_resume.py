@@ -15,7 +15,8 @@ from torch import nn
 from evaluation_setup import TINY, essence, examples, network, segments
 from holdfast.claims import Claim
 from holdfast.errors import InputError, StorageError
-from holdfast.evaluation import forecast, stage
+from holdfast.evaluation.run import stage
+from holdfast.evaluation.run import time_estimate as forecast
 
 PROGRAM = Path(__file__).parent / "program.py"
 

@@ -8,9 +8,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from holdfast.attacks import PGD
+from holdfast.certification import logit_gaps
 from holdfast.components import build, describe, known
 from holdfast.errors import ConfigError, Unsupported
-from holdfast.models import build_network, logit_gaps, wrap
+from holdfast.models import build_network, wrap
 from holdfast.rng import Rng
 from holdfast.spaces import L2, Linf
 from holdfast.threat import Targeted, ThreatModel

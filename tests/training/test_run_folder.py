@@ -12,7 +12,7 @@ from torch import nn
 import holdfast as hf
 from holdfast.attacks import Ascent, fit
 from holdfast.errors import InputError, StorageError
-from holdfast.evaluation.provenance import provenance_of
+from holdfast.evaluation.record.provenance import provenance_of
 from holdfast.models import wrap
 from holdfast.spaces import L2, Linf
 from holdfast.storage import read_json, write_json

@@ -26,7 +26,7 @@ from holdfast.claims import sign as sign_claim
 from holdfast.components import build
 from holdfast.errors import InputError
 from holdfast.evaluation import Suite, Verification
-from holdfast.evaluation.provenance import provenance_of
+from holdfast.evaluation.record.provenance import provenance_of
 from holdfast.fitting import fit
 from holdfast.models import Model, wrap
 from holdfast.models.normalization import Channel

@@ -15,7 +15,7 @@ from holdfast import api, config, recipes
 from holdfast.components import build, known
 from holdfast.data.load import BUILT_IN
 from holdfast.errors import ConfigError, InputError
-from holdfast.evaluation.given import note_given
+from holdfast.evaluation.record.given import note_given
 from holdfast.folders import what_lies
 from holdfast.models import Model, load_user_model, load_weights, wrap
 from holdfast.storage import user_path

@@ -15,18 +15,18 @@ from holdfast.attacks.core.travel import warn_of_short_steps
 from holdfast.claims import Claim, Ledger, write_claim
 from holdfast.data import Examples
 from holdfast.distributed import Group, join
-from holdfast.evaluation.cascade import Cascade, Example, Stage
-from holdfast.evaluation.document import Outcome, document
-from holdfast.evaluation.forecast import forecast, whole
-from holdfast.evaluation.given import given_by
-from holdfast.evaluation.prepare import look_at, prepare
-from holdfast.evaluation.progress import Progress
-from holdfast.evaluation.proof import proofs
-from holdfast.evaluation.provenance import Provenance
 from holdfast.evaluation.record import check_writable, finished_claim
-from holdfast.evaluation.setting import Setting
+from holdfast.evaluation.record.claim_document import Outcome, document
+from holdfast.evaluation.record.claim_files import proofs
+from holdfast.evaluation.record.given import given_by
+from holdfast.evaluation.record.provenance import Provenance
+from holdfast.evaluation.run.cascade import Cascade, Example, Stage
+from holdfast.evaluation.run.prepare import look_at, prepare
+from holdfast.evaluation.run.progress import Progress
+from holdfast.evaluation.run.setting import Setting
+from holdfast.evaluation.run.time_estimate import forecast, whole
+from holdfast.evaluation.run.watch import UNWATCHED
 from holdfast.evaluation.suites import Suite, get_suite
-from holdfast.evaluation.watch import UNWATCHED
 from holdfast.interruption import interruptible
 from holdfast.models import Finding, frozen, wrap
 from holdfast.runtime import deterministic, resolve_device

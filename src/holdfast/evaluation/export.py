@@ -15,9 +15,9 @@ from holdfast.arguments import checked
 from holdfast.claims import Claim
 from holdfast.data import Examples
 from holdfast.errors import InputError
-from holdfast.evaluation.evidence import read_evidence
-from holdfast.evaluation.setting import Padded, Setting
-from holdfast.evaluation.verify import bind, check_subject
+from holdfast.evaluation.recheck.evidence import read_evidence
+from holdfast.evaluation.recheck.verify import bind, check_subject
+from holdfast.evaluation.run.setting import Padded, Setting
 from holdfast.locking import locked
 from holdfast.models import frozen
 from holdfast.progress import counting

@@ -2,13 +2,9 @@
 
 from holdfast.inputs import check_input
 from holdfast.models.adapter import Model, as_logits, frozen, wrap
-from holdfast.models.bpda import StraightThrough, bpda, imitate
-from holdfast.models.draws import Draws, Transformed
-from holdfast.models.ensemble import MeanLogits, MeanLosses, MeanProbabilities
-from holdfast.models.finding import Finding, Verdict
+from holdfast.models.diagnostics.finding import Finding, Verdict
+from holdfast.models.diagnostics.inspection import check_logits, count_classes, inspect
 from holdfast.models.foreign import load_state, load_user_model, load_weights
-from holdfast.models.inspection import check_logits, count_classes, inspect
-from holdfast.models.intervals import logit_gaps
 from holdfast.models.networks import (
     MLP,
     Network,
@@ -18,7 +14,6 @@ from holdfast.models.networks import (
     WideResNet,
     build_network,
 )
-from holdfast.models.rejecting import Rejecting, reject_at
 from holdfast.models.targets import (
     BlackBox,
     Endpoint,
@@ -28,7 +23,11 @@ from holdfast.models.targets import (
     Onnx,
     Target,
 )
-from holdfast.models.transforms import (
+from holdfast.models.wrappers.bpda import StraightThrough, bpda, imitate
+from holdfast.models.wrappers.detector import Rejecting, reject_at
+from holdfast.models.wrappers.ensemble import MeanLogits, MeanLosses, MeanProbabilities
+from holdfast.models.wrappers.randomized import Draws, Transformed
+from holdfast.models.wrappers.transforms import (
     Defocused,
     Lit,
     Printed,
@@ -83,7 +82,6 @@ __all__ = [
     "load_state",
     "load_user_model",
     "load_weights",
-    "logit_gaps",
     "reject_at",
     "wrap",
 ]

@@ -12,7 +12,7 @@ from torch import Tensor
 from holdfast.errors import HoldfastError
 from holdfast.inputs import check_labels
 from holdfast.models.adapter import Model
-from holdfast.models.inspection import cannot_take, count_checked
+from holdfast.models.diagnostics.inspection import cannot_take, count_checked
 
 
 @contextmanager

@@ -18,8 +18,8 @@ from holdfast.errors import InputError, Unsupported
 from holdfast.logits import masked, only_others
 from holdfast.losses import Loss
 from holdfast.models.adapter import Model, answer, frozen
-from holdfast.models.draws import Draws
 from holdfast.models.gradients import input_gradient, is_checkpointed
+from holdfast.models.wrappers.randomized import Draws
 from holdfast.objective.meter import BACKWARD, FORWARD, QUERIES, BudgetSpent, Cost, Meter
 from holdfast.objective.offer import offered, refusal
 from holdfast.objective.score import Score, harm_and_tie

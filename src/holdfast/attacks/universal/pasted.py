@@ -13,7 +13,7 @@ from holdfast.attacks.core.base import Attack, Capability, Point, ask, look
 from holdfast.attacks.core.validation import at_least
 from holdfast.attacks.universal.perturbation import Pattern, Waves
 from holdfast.components import register
-from holdfast.models.transforms import Transform
+from holdfast.models.wrappers.transforms import Transform
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.threat import Knowledge, Placed, Region

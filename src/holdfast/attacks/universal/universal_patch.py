@@ -15,7 +15,7 @@ from holdfast.components import register
 from holdfast.data import Batch
 from holdfast.errors import InputError
 from holdfast.losses import CrossEntropy, Loss
-from holdfast.models.transforms import Lit, Resized, Rotated, Transform
+from holdfast.models.wrappers.transforms import Lit, Resized, Rotated, Transform
 from holdfast.rng import Rng
 from holdfast.spaces.catalog import works_in
 from holdfast.tensors import as_image

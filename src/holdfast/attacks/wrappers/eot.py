@@ -10,7 +10,7 @@ from torch import Tensor
 from holdfast.attacks.core.base import Attack, Demands, Point, scored
 from holdfast.attacks.core.validation import at_least
 from holdfast.components import register
-from holdfast.models.draws import Draws
+from holdfast.models.wrappers.randomized import Draws
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.threat import Region

@@ -9,8 +9,8 @@ from holdfast.evaluation.checks.chance import above_chance
 from holdfast.evaluation.checks.settings import settings
 from holdfast.evaluation.checks.ties import ties
 from holdfast.evaluation.checks.unmoved import unmoved
+from holdfast.evaluation.run.waterfall import Bar
 from holdfast.evaluation.suites import Member
-from holdfast.evaluation.waterfall import Bar
 from holdfast.models import Finding
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from holdfast.claims.chance import at_least
+from holdfast.evaluation.run.waterfall import Bar
 from holdfast.evaluation.suites import Member
-from holdfast.evaluation.waterfall import Bar
 from holdfast.models import Finding, Verdict
 from holdfast.threat import Knowledge
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from holdfast.claims.chance import guessing, may_be_chance
 from holdfast.models import Finding
-from holdfast.models.finding import passed, warned
+from holdfast.models.diagnostics.finding import passed, warned
 
 
 def above_chance(labels: Sequence[int], wrong: int, num_classes: int) -> Finding:

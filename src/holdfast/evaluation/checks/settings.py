@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from holdfast.attacks.core.travel import short_steps
 from holdfast.evaluation.suites import Member
 from holdfast.models import Finding
-from holdfast.models.finding import warned
+from holdfast.models.diagnostics.finding import warned
 from holdfast.threat import Space, too_small
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from holdfast.evaluation.waterfall import Bar
+from holdfast.evaluation.run.waterfall import Bar
 from holdfast.models import Finding
-from holdfast.models.finding import passed, warned
+from holdfast.models.diagnostics.finding import passed, warned
 
 A_FEW = 0.01  # share of all examples
 

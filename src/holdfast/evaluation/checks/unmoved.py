@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from holdfast.evaluation.run.waterfall import Bar
 from holdfast.evaluation.suites import Member
-from holdfast.evaluation.waterfall import Bar
 from holdfast.models import Finding, Verdict
 
 A_FEW = 0.01  # share of a member's entrants

@@ -18,11 +18,11 @@ import torch
 from holdfast.attacks.core.shares import REFERENCE
 from holdfast.claims import Claim
 from holdfast.claims.contents import SHOWN
-from holdfast.evaluation.document import cost
-from holdfast.evaluation.setting import FINISHER, Setting
-from holdfast.evaluation.stage import CLEAN
+from holdfast.evaluation.record.claim_document import cost
+from holdfast.evaluation.run.setting import FINISHER, Setting
+from holdfast.evaluation.run.stage import CLEAN
+from holdfast.evaluation.run.waterfall import Bar
 from holdfast.evaluation.suites import Member
-from holdfast.evaluation.waterfall import Bar
 from holdfast.threat import Status
 
 VERDICT = 1  # forward passes beyond an attack's formula: the judge's look at what it returned

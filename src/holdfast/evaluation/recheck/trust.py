@@ -9,8 +9,8 @@ from holdfast.claims import Claim
 from holdfast.claims.suites import CUSTOM, printed_name
 from holdfast.components import digest
 from holdfast.errors import VerificationError
-from holdfast.evaluation.provenance import TRAINING_DATA, Provenance
-from holdfast.evaluation.setting import Setting
+from holdfast.evaluation.record.provenance import TRAINING_DATA, Provenance
+from holdfast.evaluation.run.setting import Setting
 from holdfast.models import Finding, Verdict
 
 

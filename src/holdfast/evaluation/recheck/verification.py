@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from holdfast.claims import Accuracy, Claim, Signature, can_check
 from holdfast.claims.contents import SHOWN
-from holdfast.evaluation.replay import Replay
+from holdfast.evaluation.recheck.replay import Replay
 from holdfast.printable import printable
 from holdfast.threat import Status
 

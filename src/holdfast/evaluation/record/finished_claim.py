@@ -17,9 +17,9 @@ from holdfast.claims.contents import DOCUMENT, PROBES
 from holdfast.claims.schema import check_parts
 from holdfast.claims.text import compact_bytes
 from holdfast.errors import HoldfastError, InputError, VerificationError
-from holdfast.evaluation.document import about_data, about_model, about_suite, subject
-from holdfast.evaluation.provenance import Provenance
-from holdfast.evaluation.setting import Setting
+from holdfast.evaluation.record.claim_document import about_data, about_model, about_suite, subject
+from holdfast.evaluation.record.provenance import Provenance
+from holdfast.evaluation.run.setting import Setting
 from holdfast.storage import read_file, read_json
 from holdfast.threat import ThreatModel
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from holdfast.logits import MASKED
 from holdfast.models.adapter import Model
-from holdfast.models.finding import Finding, failed, passed, warned
+from holdfast.models.diagnostics.finding import Finding, failed, passed, warned
 from holdfast.models.targets.outputs import Logarithm
 from holdfast.rng import restored_states
 

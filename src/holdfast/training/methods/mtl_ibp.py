@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from holdfast.attacks import RFGSM, Attack, Scatter
+from holdfast.certification import logit_gaps
 from holdfast.components import register
 from holdfast.data import Batch
 from holdfast.errors import ConfigError
-from holdfast.models import logit_gaps
 from holdfast.rng import Rng
 from holdfast.threat import Boxed, ThreatModel
 from holdfast.training.methods.base import Learner, Method, check_set, search, smoothed

@@ -25,11 +25,11 @@ from holdfast.claims import Claim, Ledger
 from holdfast.claims.chance import at_least
 from holdfast.deadline import OutOfTime, at_most
 from holdfast.errors import VerificationError
-from holdfast.evaluation.cascade import Cascade, Example
-from holdfast.evaluation.forecast import forecast
 from holdfast.evaluation.recheck.hidden import most_hidden
 from holdfast.evaluation.recheck.stages import concerned
-from holdfast.evaluation.setting import Setting
+from holdfast.evaluation.run.cascade import Cascade, Example
+from holdfast.evaluation.run.setting import Setting
+from holdfast.evaluation.run.time_estimate import forecast
 from holdfast.progress import counting
 from holdfast.rng import Rng
 from holdfast.runtime import environment, threads

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from holdfast.claims import Row, Table
 from holdfast.claims.contents import GALLERY, PROBES, TABLE
-from holdfast.evaluation.cascade import Example
-from holdfast.evaluation.setting import Setting
+from holdfast.evaluation.run.cascade import Example
+from holdfast.evaluation.run.setting import Setting
 from holdfast.rng import Rng
 from holdfast.threat import Status
 

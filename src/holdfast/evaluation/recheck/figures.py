@@ -10,16 +10,16 @@ from holdfast.claims import Accuracy, Claim
 from holdfast.claims.contents import SHOWN
 from holdfast.errors import VerificationError
 from holdfast.evaluation.checks import above_chance, diagnose, settings
-from holdfast.evaluation.document import (
+from holdfast.evaluation.recheck.stages import curve_cost_fits, names_fit, stages_fit
+from holdfast.evaluation.record.claim_document import (
     about_data,
     about_model,
     about_suite,
     per_class,
     shown_within,
 )
-from holdfast.evaluation.recheck.stages import curve_cost_fits, names_fit, stages_fit
-from holdfast.evaluation.setting import Setting
-from holdfast.evaluation.waterfall import Bar
+from holdfast.evaluation.run.setting import Setting
+from holdfast.evaluation.run.waterfall import Bar
 from holdfast.models import Finding
 from holdfast.threat import Space, Status
 

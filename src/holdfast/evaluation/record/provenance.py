@@ -16,7 +16,7 @@ from torch import Tensor
 from holdfast.claims.contents import METRICS
 from holdfast.data import Examples
 from holdfast.models import Finding, Model
-from holdfast.models.finding import failed, passed, warned
+from holdfast.models.diagnostics.finding import failed, passed, warned
 from holdfast.training.folder import CONTENTS, read_metrics, read_run, read_splits, read_vouched
 from holdfast.training.origins import origin_of
 from holdfast.training.weights import card_of

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from holdfast.certification import logit_gaps
 from holdfast.errors import Unsupported
-from holdfast.models import Lit, Transformed, build_network, logit_gaps, wrap
+from holdfast.models import Lit, Transformed, build_network, wrap
 
 
 def gaps(model, x, y):

@@ -17,10 +17,10 @@ from torch import Tensor
 from holdfast.claims import Ledger, Segment
 from holdfast.claims.contents import SHOWN
 from holdfast.components import digest
-from holdfast.evaluation.setting import Setting, member_key
-from holdfast.evaluation.stage import CLEAN, run_clean, run_member
+from holdfast.evaluation.run.setting import Setting, member_key
+from holdfast.evaluation.run.stage import CLEAN, run_clean, run_member
+from holdfast.evaluation.run.watch import UNWATCHED, Watch
 from holdfast.evaluation.suites import Member
-from holdfast.evaluation.watch import UNWATCHED, Watch
 from holdfast.threat import Knowledge, Status
 
 NEAR = 0.05  # of the logits' size: bfloat16 may misjudge a harm this near 0: float32 looks again

@@ -8,8 +8,8 @@ from torch import Tensor
 from holdfast.claims import Claim, Row, read_tensors
 from holdfast.claims.contents import GALLERY, SHOWN
 from holdfast.errors import VerificationError
-from holdfast.evaluation.proof import in_gallery
-from holdfast.evaluation.setting import Padded, Setting
+from holdfast.evaluation.record.claim_files import in_gallery
+from holdfast.evaluation.run.setting import Padded, Setting
 from holdfast.logits import disagreement, logit_range
 from holdfast.objective import Score
 from holdfast.progress import counting

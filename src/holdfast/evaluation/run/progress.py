@@ -9,11 +9,11 @@ from typing import Self
 
 from holdfast.attacks.core.shares import REFERENCE
 from holdfast.claims.suites import printed_name
-from holdfast.evaluation.document import about_suite
-from holdfast.evaluation.forecast import whole
-from holdfast.evaluation.remaining import Remaining, Work
-from holdfast.evaluation.setting import Setting
-from holdfast.evaluation.stage import CLEAN
+from holdfast.evaluation.record.claim_document import about_suite
+from holdfast.evaluation.run.remaining import Remaining, Work
+from holdfast.evaluation.run.setting import Setting
+from holdfast.evaluation.run.stage import CLEAN
+from holdfast.evaluation.run.time_estimate import whole
 from holdfast.progress import Clock, Display, View, duration, to_go
 from holdfast.threat import ThreatModel
 

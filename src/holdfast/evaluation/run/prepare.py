@@ -15,9 +15,9 @@ from holdfast.claims.schema import NAME, POINTS, largest_batch
 from holdfast.copying import copied, deep_copy
 from holdfast.data import Batch, Examples
 from holdfast.errors import HoldfastError, InputError, in_one_line
-from holdfast.evaluation.admission import check_suite
-from holdfast.evaluation.budget import granted
-from holdfast.evaluation.setting import Setting
+from holdfast.evaluation.run.admission import check_suite
+from holdfast.evaluation.run.budget import granted
+from holdfast.evaluation.run.setting import Setting
 from holdfast.evaluation.suites import Suite
 from holdfast.inputs import check_input
 from holdfast.models import Finding, Model, Verdict, count_classes, inspect, wrap

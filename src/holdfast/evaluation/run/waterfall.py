@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from holdfast.evaluation.cascade import Example, Stage
-from holdfast.evaluation.stage import CLEAN
+from holdfast.evaluation.run.cascade import Example, Stage
+from holdfast.evaluation.run.stage import CLEAN
 from holdfast.threat import Status
 
 

@@ -14,11 +14,11 @@ from holdfast.logits import disagreement
 from holdfast.losses import CrossEntropy, Loss, Margin
 from holdfast.models.adapter import Model, frozen
 from holdfast.models.buffers import kept_buffers
+from holdfast.models.diagnostics.finding import Finding, Verdict, failed, passed, warned
 from holdfast.models.diagnostics.probabilities import are_probabilities, judge_outputs
-from holdfast.models.finding import Finding, Verdict, failed, passed, warned
 from holdfast.models.gradients import input_gradient, is_checkpointed
-from holdfast.models.rejecting import Rejecting, suspicion
 from holdfast.models.targets.base import BlackBox
+from holdfast.models.wrappers.detector import Rejecting, suspicion
 from holdfast.rng import restored_states
 
 _SAME = 1e-5  # of the range of the logits: two runs on the same batch

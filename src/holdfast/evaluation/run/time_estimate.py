@@ -10,8 +10,8 @@ from holdfast.attacks import Attack
 from holdfast.attacks.core.base import keeper, scored, walk_of
 from holdfast.components import describe
 from holdfast.errors import HoldfastError
-from holdfast.evaluation.setting import Padded, Setting
-from holdfast.evaluation.stage import CLEAN, confirm
+from holdfast.evaluation.run.setting import Padded, Setting
+from holdfast.evaluation.run.stage import CLEAN, confirm
 from holdfast.evaluation.suites import Member
 from holdfast.objective import Objective
 from holdfast.rng import own_randomness

@@ -16,9 +16,9 @@ from holdfast.attacks.core.base import audit, worst
 from holdfast.claims import Segment
 from holdfast.claims.contents import SHOWN
 from holdfast.errors import HoldfastError, InputError
-from holdfast.evaluation.setting import Padded, Setting
+from holdfast.evaluation.run.setting import Padded, Setting
+from holdfast.evaluation.run.watch import UNWATCHED, Watch
 from holdfast.evaluation.suites import Member
-from holdfast.evaluation.watch import UNWATCHED, Watch
 from holdfast.logits import unmasked
 from holdfast.objective import Objective, Score, refusal
 from holdfast.rng import own_randomness

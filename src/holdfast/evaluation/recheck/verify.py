@@ -29,15 +29,15 @@ from holdfast.components import build, digest
 from holdfast.data import Examples
 from holdfast.errors import ConfigError, InputError, VerificationError
 from holdfast.evaluation.checks.ties import A_FEW
-from holdfast.evaluation.evidence import SLACK, check_evidence, check_gallery, drift, near
-from holdfast.evaluation.figures import check_figures
-from holdfast.evaluation.prepare import look_at, prepare
-from holdfast.evaluation.provenance import Provenance
+from holdfast.evaluation.recheck.evidence import SLACK, check_evidence, check_gallery, drift, near
+from holdfast.evaluation.recheck.figures import check_figures
+from holdfast.evaluation.recheck.replay import replay_some
 from holdfast.evaluation.recheck.trust import check_part, check_training, taken_on_trust
 from holdfast.evaluation.recheck.verification import Verification
-from holdfast.evaluation.replay import replay_some
-from holdfast.evaluation.setting import Setting
-from holdfast.evaluation.stage import clean_scores
+from holdfast.evaluation.record.provenance import Provenance
+from holdfast.evaluation.run.prepare import look_at, prepare
+from holdfast.evaluation.run.setting import Setting
+from holdfast.evaluation.run.stage import clean_scores
 from holdfast.evaluation.suites import Suite
 from holdfast.models import Finding, Verdict, frozen, wrap
 from holdfast.progress import counting

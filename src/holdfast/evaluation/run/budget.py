@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from holdfast.attacks.core.shares import REFERENCE, split
 from holdfast.errors import InputError
-from holdfast.evaluation.setting import Setting
+from holdfast.evaluation.run.setting import Setting
 from holdfast.evaluation.suites import Member
 from holdfast.objective import offered
 from holdfast.threat import Knowledge

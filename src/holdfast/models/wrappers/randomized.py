@@ -9,7 +9,7 @@ from holdfast.arguments import checked
 from holdfast.deadline import check_deadline
 from holdfast.errors import InputError
 from holdfast.models.adapter import Model, answer, wrap
-from holdfast.models.transforms import Transform
+from holdfast.models.wrappers.transforms import Transform
 from holdfast.rng import Rng, own_randomness
 from holdfast.units import Seed
 

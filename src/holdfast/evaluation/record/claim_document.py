@@ -17,10 +17,10 @@ from holdfast.claims.headline import robust
 from holdfast.claims.schema import NAME, PROSE
 from holdfast.components import describe, digest
 from holdfast.credentials import published_command
-from holdfast.evaluation.cascade import Example, Stage
 from holdfast.evaluation.checks import above_chance, diagnose, settings
-from holdfast.evaluation.setting import Setting
-from holdfast.evaluation.waterfall import Bar, added, waterfall
+from holdfast.evaluation.run.cascade import Example, Stage
+from holdfast.evaluation.run.setting import Setting
+from holdfast.evaluation.run.waterfall import Bar, added, waterfall
 from holdfast.models import Finding
 from holdfast.runtime import environment
 from holdfast.threat import Space, Status, ThreatModel

@@ -1,0 +1,1 @@
+"""An evaluation from arguments to outcome: preparation, cascade, stages, progress."""
