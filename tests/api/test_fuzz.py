@@ -237,7 +237,7 @@ def empty(tmp_path, monkeypatch):
         raise Reached
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("holdfast.training.run.open_run", reached)
+    monkeypatch.setattr("holdfast.training.train.open_run", reached)
     monkeypatch.setattr(sys.modules["holdfast.evaluation.evaluate"].Run, "claim", reached)
     monkeypatch.setattr("holdfast.attacks.universal.fitting.store", reached)
     return tmp_path

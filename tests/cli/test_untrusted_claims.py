@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from holdfast.storage import write_card
-from holdfast.training.folder import read_run, write_run
+from holdfast.training.run_folder import read_run, write_run
 from malformed import changed, seal
 
 CODE = "import pathlib\npathlib.Path('ran').touch()\ndef build():\n    raise SystemExit\n"

@@ -8,7 +8,7 @@ import holdfast as hf
 from holdfast.data import Stream, from_tensors
 from holdfast.distributed import Group
 from holdfast.errors import InputError
-from holdfast.training.feed import feed
+from holdfast.training.batches import feed
 
 X = torch.rand(25, 1, 4, 4, generator=torch.Generator().manual_seed(0))
 Y = torch.arange(25) % 2

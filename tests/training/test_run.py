@@ -26,8 +26,8 @@ from holdfast.training import (
     TrainPlan,
     load_run,
     train,
-    watch,
 )
+from holdfast.training import failure_detection as watch
 from holdfast.training.validation import Validator
 
 PLAN = TrainPlan(epochs=3, batch_size=16, optimizer=Adam(lr=0.02))

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from holdfast.training import watch
+from holdfast.training import failure_detection as watch
 from holdfast.training.step import LATE_LOSS, LATE_SEEN, PREDICTED
 
 

@@ -26,7 +26,7 @@ from holdfast.data import Batch
 from holdfast.errors import InputError
 from holdfast.inputs import as_columns, check_input, check_labels
 from holdfast.models import Model, check_logits, wrap
-from holdfast.models.first_answer import checked_at_first
+from holdfast.models.diagnostics.first_answer import checked_at_first
 from holdfast.objective import Objective
 from holdfast.rng import Rng, fresh_seed
 from holdfast.runtime import deterministic

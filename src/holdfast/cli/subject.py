@@ -20,7 +20,7 @@ from holdfast.folders import what_lies
 from holdfast.models import Model, load_user_model, load_weights, wrap
 from holdfast.storage import user_path
 from holdfast.threat import ThreatModel
-from holdfast.training.folder import read_run
+from holdfast.training.run_folder import read_run
 
 
 def configuration(

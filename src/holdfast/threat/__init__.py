@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from holdfast.threat.goal import (
-    DEFAULT_LOSS,
-    Aim,
-    Goal,
-    Targeted,
-    Undetected,
-    Untargeted,
-)
+from holdfast.threat.goals.base import DEFAULT_LOSS, Aim, Goal
+from holdfast.threat.goals.targeted import Targeted
+from holdfast.threat.goals.undetected import Undetected
+from holdfast.threat.goals.untargeted import Untargeted
 from holdfast.threat.knowledge import Knowledge, Status
 from holdfast.threat.model import ThreatModel
 from holdfast.threat.region import (

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from holdfast.components import digest, register
 from holdfast.errors import InputError
-from holdfast.threat.goal import Goal, Untargeted
+from holdfast.threat.goals.base import Goal
+from holdfast.threat.goals.untargeted import Untargeted
 from holdfast.threat.knowledge import Knowledge
 from holdfast.threat.space import Space
 from holdfast.units import Number

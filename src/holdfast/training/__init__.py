@@ -15,9 +15,9 @@ from holdfast.training.methods import (
 )
 from holdfast.training.optimizers import SGD, Adam, AdamW, Optimizer
 from holdfast.training.plan import TrainPlan
-from holdfast.training.run import Snapshot, TrainResult, load_run, train
 from holdfast.training.schedules import Constant, Cosine, Cyclic, OneCycle, Piecewise, Schedule
 from holdfast.training.state import TrainState
+from holdfast.training.train import Snapshot, TrainResult, load_run, train
 from holdfast.training.validation import Validate, Validator
 
 __all__ = [

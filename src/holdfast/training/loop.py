@@ -12,11 +12,11 @@ from torch import nn
 
 from holdfast.errors import HoldfastError, Interrupted
 from holdfast.interruption import Interruption, deferred
+from holdfast.training import failure_detection as watch
 from holdfast.training import state as checkpoints
-from holdfast.training import watch
-from holdfast.training.feed import Feed
-from holdfast.training.folder import write_metrics
+from holdfast.training.batches import Feed
 from holdfast.training.progress import Progress
+from holdfast.training.run_folder import write_metrics
 from holdfast.training.state import Record, TrainState
 from holdfast.training.step import (
     CLEAN_RIGHT,

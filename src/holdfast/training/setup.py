@@ -31,17 +31,17 @@ from holdfast.models.normalization import Channel
 from holdfast.rng import Rng, own_randomness
 from holdfast.threat import Targeted, ThreatModel
 from holdfast.threat.space import check_ranges
+from holdfast.training.batches import Feed, feed
+from holdfast.training.dry_run import rehearse
 from holdfast.training.ema import Average
-from holdfast.training.feed import Feed, feed
 from holdfast.training.methods import Method
 from holdfast.training.methods.base import check_set
+from holdfast.training.model_files import model_card
 from holdfast.training.plan import TrainPlan
-from holdfast.training.rehearsal import rehearse
+from holdfast.training.safetensors_io import tensors_of
 from holdfast.training.state import TrainState
 from holdfast.training.step import NETWORK, PREDICTED, Step
-from holdfast.training.tensors import tensors_of
 from holdfast.training.validation import Validator
-from holdfast.training.weights import model_card
 
 NetworkLike = Network | nn.Module | dict[str, Any] | str
 Parts = Splits | tuple[Examples | Stream, Examples]

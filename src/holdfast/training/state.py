@@ -29,7 +29,7 @@ from holdfast.storage import (
     write_json,
 )
 from holdfast.training.ema import Average
-from holdfast.training.tensors import (
+from holdfast.training.safetensors_io import (
     assign,
     read_tensors,
     tensors_of,

@@ -9,8 +9,8 @@ from holdfast.claims import model_digest
 from holdfast.models import Model, Onnx
 from holdfast.models.adapter import UNIT
 from holdfast.models.targets.outputs import Logarithm
-from holdfast.training.folder import read_run
 from holdfast.training.origins import origin_of
+from holdfast.training.run_folder import read_run
 
 # The words for a model, and its digest then: they are no longer those of one that was changed.
 _words: WeakKeyDictionary[Model, tuple[dict[str, Any], str]] = WeakKeyDictionary()

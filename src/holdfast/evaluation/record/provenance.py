@@ -17,9 +17,9 @@ from holdfast.claims.contents import METRICS
 from holdfast.data import Examples
 from holdfast.models import Finding, Model
 from holdfast.models.diagnostics.finding import failed, passed, warned
-from holdfast.training.folder import CONTENTS, read_metrics, read_run, read_splits, read_vouched
+from holdfast.training.model_files import card_of
 from holdfast.training.origins import origin_of
-from holdfast.training.weights import card_of
+from holdfast.training.run_folder import CONTENTS, read_metrics, read_run, read_splits, read_vouched
 
 TRAINING_DATA = "training-data"  # the id of the check
 ALIKE = 0.01  # share of the examples that may look like training examples in an honest set

@@ -17,7 +17,7 @@ from holdfast.errors import InputError
 from holdfast.models import Model, build_network, wrap
 from holdfast.models.targets.outputs import Logarithm
 from holdfast.storage import read_card, shell_path, write_card
-from holdfast.training.tensors import (
+from holdfast.training.safetensors_io import (
     assign,
     read_tensors,
     tensors_of,

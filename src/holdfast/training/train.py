@@ -24,16 +24,16 @@ from holdfast.printable import printable
 from holdfast.storage import user_path
 from holdfast.threat import ThreatModel
 from holdfast.training import state as checkpoints
-from holdfast.training.folder import metrics_facts, open_run, read_run, write_run
 from holdfast.training.loop import Export, Job, fit
 from holdfast.training.methods import Madry, Method
+from holdfast.training.model_files import card_of, read_model, write_model
 from holdfast.training.origins import note_origin
 from holdfast.training.plan import TrainPlan
 from holdfast.training.progress import Progress
+from holdfast.training.run_folder import metrics_facts, open_run, read_run, write_run
 from holdfast.training.setup import NetworkLike, Parts, Setup, prepare
 from holdfast.training.state import Record, TrainState
 from holdfast.training.validation import Validate
-from holdfast.training.weights import card_of, read_model, write_model
 from holdfast.units import Seed
 
 

@@ -20,9 +20,9 @@ from holdfast.errors import ConfigError, InputError, StorageError
 from holdfast.folders import what_lies
 from holdfast.printable import shortened
 from holdfast.storage import parse_json, read_card, read_file, write_atomic, write_card
+from holdfast.training.model_files import card_of
+from holdfast.training.safetensors_io import write_tensors
 from holdfast.training.state import Record, environment_of, newest
-from holdfast.training.tensors import write_tensors
-from holdfast.training.weights import card_of
 
 SCHEMA = "holdfast-run-2"
 CONTENTS = "contents.safetensors"

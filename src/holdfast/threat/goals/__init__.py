@@ -1,0 +1,1 @@
+"""Goals of the attacker, one a file."""

@@ -1,0 +1,47 @@
+"""One class and no other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from holdfast.components import register
+from holdfast.errors import InputError
+from holdfast.logits import best_other, of_class, only_others
+from holdfast.losses import Loss
+from holdfast.threat.goals.base import Aim, Goal
+
+
+@register("goal")
+@dataclass(frozen=True, kw_only=True)
+class Targeted(Goal):
+    """The target class and no other will do; examples of that class are left alone."""
+
+    to: int | None = None  # one class for all; None: targets come with the batch
+
+    def compared(self, logits: Tensor, y: Tensor, targets: Tensor | None) -> tuple[Tensor, Tensor]:
+        wanted = self._wanted(targets)
+        return of_class(logits, wanted), best_other(logits, wanted)
+
+    def loss(self, loss: Loss, logits: Tensor, aim: Aim) -> Tensor:
+        wanted = self._wanted(aim.targets)
+        others = only_others(logits, wanted)
+        return loss.towards(logits, others.argmax(1), wanted, aim.reference)
+
+    def targets(self, y: Tensor) -> Tensor | None:
+        return None if self.to is None else torch.full_like(y, self.to)
+
+    def applies(self, y: Tensor) -> Tensor:
+        return torch.ones_like(y, dtype=torch.bool) if self.to is None else y != self.to
+
+    def sentence(self) -> str:
+        return "targeted" if self.to is None else f"targeted at class {self.to}"
+
+    def _wanted(self, targets: Tensor | None) -> Tensor:
+        if targets is None:
+            raise InputError(
+                "a targeted goal needs targets: pass targets=... or Targeted(to=class)"
+            )
+        return targets
