@@ -67,6 +67,15 @@ def test_own_loop(run):
     assert all(row["ratio"] > 0 for row in rows)
 
 
+def test_lines(run):
+    result = run("structure/lines.py")
+    rows = {row["library"]: row for row in result["rows"]}
+    assert {*rows, *result["not_run"]} >= {"holdfast", "holdfast, search", "adv-lib", "foolbox"}
+    search, call = rows["holdfast, search"], rows["holdfast"]
+    assert 0 < search["distinct_per_step"] < search["distinct_per_call"] < call["distinct_per_call"]
+    assert search["executed_per_step"] > 0
+
+
 def test_pgd_against_peers(run):
     result = run("speed/pgd_vs_peers.py")
     rows = {row["library"]: row for row in result["rows"]}
