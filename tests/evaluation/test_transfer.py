@@ -99,7 +99,7 @@ TRANSFERS = [
 def test_carries_over_at_least_as_often_as_plain_steps(attack):
     """Between two pairs of networks; 0.03: what four of 150 digits weigh.
 
-    Views of the input need larger images: tests/parity/test_transfer.py.
+    Views of the input need larger images: tests/attacks/parity/test_transfer.py.
     """
     pairs = [(net("conv", 0), net("dense", 1)), (net("dense", 1), net("conv", 0))]
     ours = sum(carried(attack, *pair) for pair in pairs)

@@ -12,8 +12,7 @@ from torch.utils.checkpoint import checkpoint
 import holdfast as hf
 from holdfast.copying import copied
 from holdfast.evaluation import Member
-from holdfast.models import frozen, inspect, wrap
-from holdfast.models.wrappers import bpda
+from holdfast.models import bpda, frozen, inspect, wrap
 from holdfast.runtime import precision
 from holdfast.training import Average
 

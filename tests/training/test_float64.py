@@ -8,7 +8,7 @@ import torch
 from conformance_setup import default_type
 from holdfast.models import MLP, build_network
 from holdfast.training import Adam, FastAT, TrainPlan, load_run, train
-from training.conftest import small_net
+from training_setup import small_net
 
 
 @pytest.mark.parametrize("average", [None, 0.9])

@@ -18,7 +18,7 @@ from holdfast.spaces import L2, Linf
 from holdfast.storage import read_json, write_json
 from holdfast.threat import ThreatModel
 from holdfast.training import Standard, TrainPlan, load_run, train
-from training.conftest import random_splits, small_net
+from training_setup import random_splits, small_net
 
 THREAT = ThreatModel(Linf(eps=0.1))
 

@@ -16,14 +16,15 @@ from pathlib import Path
 import torch
 from torch import nn
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "src")]
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests/support"), str(ROOT / "src")]
 
-from conftest import random_splits, small_net  # noqa: E402
 from holdfast.attacks import PGD  # noqa: E402
 from holdfast.data import FlipCrop  # noqa: E402
 from holdfast.spaces import Linf  # noqa: E402
 from holdfast.threat import ThreatModel  # noqa: E402
 from holdfast.training import SGD, Madry, TrainPlan, TrainResult, train  # noqa: E402
+from training_setup import random_splits, small_net  # noqa: E402
 
 
 def run(out: Path, network: nn.Module, plan: TrainPlan) -> TrainResult:

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from holdfast.rng import Rng
 
-DIGITS_NET = Path(__file__).parent / "digits_net.safetensors"  # python tests/small_nets.py
+DIGITS_NET = Path(__file__).parent / "digits_net.safetensors"  # python tests/support/small_nets.py
 TRAINED_ON = 1400  # digits
 
 

@@ -9,8 +9,7 @@ from torch import nn
 import holdfast as hf
 from holdfast.attacks import PGD
 from holdfast.errors import InputError
-from holdfast.models import StraightThrough, imitate, wrap
-from holdfast.models.wrappers import bpda
+from holdfast.models import StraightThrough, bpda, imitate, wrap
 from holdfast.spaces import Linf
 from holdfast.threat import ThreatModel
 

@@ -8,8 +8,7 @@ import torch
 from evaluation_setup import examples, network
 from holdfast.attacks import FMN, PGD
 from holdfast.claims import Claim
-from holdfast.evaluation import Member, Suite, evaluate
-from holdfast.evaluation.recheck import verify
+from holdfast.evaluation import Member, Suite, evaluate, verify
 from holdfast.models import wrap
 from holdfast.objective import Objective
 from holdfast.rng import Rng

@@ -12,8 +12,7 @@ from evaluation_setup import TINY, examples, network
 from holdfast.attacks import APGD, HopSkipJump, Square
 from holdfast.claims import Withheld
 from holdfast.errors import InputError, TargetError, Unsupported, VerificationError
-from holdfast.evaluation import Member, Suite
-from holdfast.evaluation.recheck import verify
+from holdfast.evaluation import Member, Suite, verify
 from holdfast.models import Function, wrap
 from holdfast.spaces import Linf
 from holdfast.threat import Knowledge, ThreatModel

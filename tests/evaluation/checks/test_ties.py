@@ -14,8 +14,7 @@ from holdfast.attacks import FMN
 from holdfast.claims import write_claim
 from holdfast.claims.wording import sentence
 from holdfast.errors import VerificationError
-from holdfast.evaluation import Member, Suite
-from holdfast.evaluation.recheck import verify
+from holdfast.evaluation import Member, Suite, verify
 from holdfast.evaluation.recheck.evidence import near
 from holdfast.models import inspect, wrap
 from holdfast.training.validation import Validator

@@ -16,8 +16,7 @@ from holdfast.attacks import PGD
 from holdfast.claims import Accuracy, Claim, write_claim
 from holdfast.components import describe, digest
 from holdfast.errors import StorageError, VerificationError
-from holdfast.evaluation import STANDARD_1, Member, Suite, evaluate
-from holdfast.evaluation.recheck import verify
+from holdfast.evaluation import STANDARD_1, Member, Suite, evaluate, verify
 from holdfast.evaluation.run import stage
 from holdfast.spaces import L2, Linf, Patch, PixelL0
 from holdfast.threat import Targeted, ThreatModel

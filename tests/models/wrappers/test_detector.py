@@ -11,8 +11,7 @@ from holdfast.attacks import APGD, PGD, EachTarget, HopSkipJump
 from holdfast.claims import model_digest
 from holdfast.data import from_tensors
 from holdfast.errors import InputError, VerificationError
-from holdfast.evaluation import Member, Suite, evaluate
-from holdfast.evaluation.recheck import verify
+from holdfast.evaluation import Member, Suite, evaluate, verify
 from holdfast.models import Rejecting, inspect, reject_at, wrap
 from small_nets import mlp
 

@@ -10,8 +10,7 @@ from holdfast import load_data
 from holdfast.attacks import PGD, Grid, Leap, Pasted, PlaceSearch, StAdv, WorstOf
 from holdfast.claims import Claim, write_claim
 from holdfast.errors import VerificationError
-from holdfast.evaluation import Member, Suite, evaluate
-from holdfast.evaluation.recheck import verify
+from holdfast.evaluation import Member, Suite, evaluate, verify
 from holdfast.spaces import Corrupted, Flow, Masked, Patch, Recolor, Rectangle, RotationTranslation
 from holdfast.threat import ThreatModel
 from small_nets import digits

@@ -24,8 +24,7 @@ from holdfast.attacks.core.shares import split
 from holdfast.claims import write_claim
 from holdfast.components import build, describe, digest
 from holdfast.errors import InputError, VerificationError
-from holdfast.evaluation import Member, Suite
-from holdfast.evaluation.recheck import verify
+from holdfast.evaluation import Member, Suite, verify
 from holdfast.evaluation.run.budget import Request, shares
 from holdfast.objective import Objective
 from holdfast.rng import Rng

@@ -113,7 +113,7 @@ SPACES = {
 WIDE = {"linf": 0.6, "l2": 3.0, "l1": 12.0, "l0": 24, "pixel_l0": 14}
 
 
-# Sets with tests of their own: tests/core/test_moves.py and those named after them.
+# Sets with tests of their own: tests/spaces/test_moves.py and those named after them.
 OWN = {"corrupted", "flow", "masked", "patch", "recolor", "rotation_translation"}
 
 

@@ -10,8 +10,7 @@ import torch
 
 from evaluation_setup import essence, segments
 from holdfast.attacks import FGSM, Ascent, fit
-from holdfast.evaluation import export_png, transfer_matrix
-from holdfast.evaluation.recheck import verify
+from holdfast.evaluation import export_png, transfer_matrix, verify
 from holdfast.evaluation.run import progress as progress_module
 from holdfast.evaluation.run.remaining import Remaining, Work
 from holdfast.progress import Display

@@ -15,8 +15,7 @@ from holdfast.attacks import EOT, MALT, PGD, Chain, EachTarget, Restarts
 from holdfast.claims import Claim
 from holdfast.components import describe, digest
 from holdfast.errors import InputError, StorageError, VerificationError
-from holdfast.evaluation import Member, Suite
-from holdfast.evaluation.recheck import verify
+from holdfast.evaluation import Member, Suite, verify
 from malformed import VALUES, changed, places, seal
 
 

@@ -14,10 +14,8 @@ from holdfast.attacks import PGD, Square
 from holdfast.claims import Claim, Withheld, model_digest
 from holdfast.data import from_tensors
 from holdfast.errors import InputError, Unsupported, VerificationError
-from holdfast.evaluation import Member, Suite
-from holdfast.evaluation.recheck import verify
-from holdfast.models import Function, wrap
-from holdfast.models.wrappers import bpda
+from holdfast.evaluation import Member, Suite, verify
+from holdfast.models import Function, bpda, wrap
 from holdfast.threat import Knowledge
 
 

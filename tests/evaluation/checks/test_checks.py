@@ -9,9 +9,8 @@ from torch import nn
 from evaluation_setup import network
 from holdfast.attacks import PGD, Square
 from holdfast.claims.chance import at_least
-from holdfast.evaluation import Member
+from holdfast.evaluation import Member, verify
 from holdfast.evaluation.checks import above_chance, black_box_stronger, diagnose, unmoved
-from holdfast.evaluation.recheck import verify
 from holdfast.evaluation.run.waterfall import Bar
 
 MEMBERS = (Member(name="pgd", attack=PGD()), Member(name="square", attack=Square()))

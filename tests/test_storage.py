@@ -95,7 +95,7 @@ def test_a_kill_in_the_middle_leaves_the_old_file(tmp_path):
         "os.fsync = lambda fd: os._exit(9)\n"
         "storage.write_atomic(pathlib.Path(sys.argv[1]), b'new' * 1000)\n"
     )
-    source = str(Path(__file__).resolve().parents[2] / "src")
+    source = str(Path(__file__).resolve().parents[1] / "src")
     env = {**os.environ, "PYTHONPATH": source}
     done = subprocess.run([sys.executable, "-c", program, str(path)], env=env, check=False)
     assert done.returncode == 9

@@ -27,9 +27,8 @@ from holdfast.attacks import (
 from holdfast.claims import Claim, Table, suites, wording, write_claim
 from holdfast.components import describe, digest, known
 from holdfast.errors import ConfigError, VerificationError
-from holdfast.evaluation import Member, Suite, evaluate, get_suite
+from holdfast.evaluation import Member, Suite, evaluate, get_suite, verify
 from holdfast.evaluation.recheck import replay as replays
-from holdfast.evaluation.recheck import verify
 from holdfast.evaluation.recheck.figures import check_figures
 from holdfast.evaluation.recheck.hidden import at_most, most_hidden
 from holdfast.evaluation.recheck.verify import bind
