@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
-import yaml
 from generate import BENCHMARKS, DOCS, cell, page_of, relative
 
 from holdfast.components import known
@@ -13,6 +13,18 @@ from holdfast.reference import example, summary
 from holdfast.spaces.catalog import sets_with
 from holdfast.threat import region
 
+PACKAGE = "holdfast.attacks"
+INDEX = "attacks/index.md"
+# The folders of attacks, as the navigation and the tables call them, in this order.
+FAMILIES = {
+    "gradient": "Gradient",
+    "minimum_norm": "Minimum norm",
+    "score_based": "Score based",
+    "decision_based": "Decision based",
+    "transfer": "Transfer",
+    "universal": "Universal",
+    "wrappers": "Wrappers",
+}
 OPTIMALITY = BENCHMARKS / "attacks" / "optimality.json"
 COLUMNS = ("knowledge", "looks for", "works in", "passes per example", "measured optimality")
 SAID = {
@@ -35,26 +47,52 @@ def attacks(source: str = "index.md") -> str:
 
     What all of a family share is said once above its table.
     """
-    of_page: dict[str, list[str]] = {}
-    for name in known("attack"):
-        of_page.setdefault(page_of("attack", name), []).append(name)
     measured, parts = optimality(), []
-    for family, pages in families().items():
-        names = [name for page in pages for name in of_page.get(page, [])]
-        parts += [f"## {family}", "", *_family(names, measured, source), ""]
+    for family, names in members().items():
+        parts += [f"## {FAMILIES[family]}", "", *_family(names, measured, source), ""]
     return "\n".join(parts)
 
 
-def families() -> dict[str, list[str]]:
-    """Return heading -> pages of the section on attacks in the navigation."""
-    nav = yaml.safe_load((DOCS.parent / "mkdocs.yml").read_text("utf-8"))["nav"]
-    (section,) = (part["Attacks"] for part in nav if "Attacks" in part)
-    groups = [group for group in section if isinstance(group, dict)]
-    return {
-        heading: [page for entry in entries for page in entry.values()]
-        for group in groups
-        for heading, entries in group.items()
-    }
+def members() -> dict[str, list[str]]:
+    """Return family -> its attacks: those of one folder of `holdfast.attacks`."""
+    found: dict[str, list[str]] = {family: [] for family in FAMILIES}
+    for name, cls in known("attack").items():
+        if cls.__module__.startswith(f"{PACKAGE}."):
+            found[family_of(cls)].append(name)
+    return found
+
+
+def family_of(cls: type) -> str:
+    """Return the folder of `holdfast.attacks` in which an attack lies."""
+    return cls.__module__.removeprefix(f"{PACKAGE}.").partition(".")[0]
+
+
+def navigation(nav: list[Any]) -> list[Any]:
+    """Return the navigation with all pages of attacks in its section `Attacks`, by family.
+
+    A page that is called as its family and is no attack's comes first.
+    """
+    section: list[Any] = [INDEX]
+    for family, names in members().items():
+        opening = f"attacks/{family.replace('_', '-')}.md"
+        pages = sorted({page_of("attack", name) for name in names}, key=lambda page: page[:-3])
+        opens = [opening] if (DOCS / opening).exists() else []
+        section.append({FAMILIES[family]: [*opens, *pages]})
+    return [{"Attacks": section} if part == {"Attacks": INDEX} else part for part in nav]
+
+
+def marked(text: str, page: str) -> str:
+    """Return a page with a box below its title if its attack is ours alone."""
+    found = [cls for name, cls in known("attack").items() if page_of("attack", name) == page]
+    ours = next((cls.baseline for cls in found if cls.baseline), "")
+    if not ours:
+        return text
+    title, _, rest = text.partition("\n")
+    box = (
+        '!!! note "Ours alone"\n\n    No paper describes this attack as it stands here. For a '
+        f"published baseline take {ours}."
+    )
+    return f"{title}\n\n{box}\n{rest}"
 
 
 def _family(names: list[str], measured: dict[str, str], source: str) -> list[str]:
@@ -71,6 +109,7 @@ def _family(names: list[str], measured: dict[str, str], source: str) -> list[str
     lines += ["|---" * (len(columns) + 2) + "|"]
     for name, row in rows.items():
         link = f"[`{name}`]({relative(page_of('attack', name), source)})"
+        link += " *ours*" if known("attack")[name].baseline else ""
         cells = [link, cell(summary(known("attack")[name])), *(row[column] for column in columns)]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
@@ -96,16 +135,17 @@ def works_in(needs: tuple[Any, ...]) -> str:
 def capabilities() -> str:
     """Return the table of what a set may be able to do: name, meaning, the spaces that offer it."""
     rows = ["| capability | what it says | offered by |", "|---|---|---|"]
-    for name, protocol in vars(region).items():
-        if _is_capability(protocol):
-            offered = works_in((protocol,))
-            rows.append(f"| `{name}` | {cell(summary(protocol))} | {offered} |")
+    for name, meaning, need in every_capability():
+        rows.append(f"| `{name}` | {cell(meaning)} | {works_in((need,))} |")
     return "\n".join(rows)
 
 
-def _is_capability(value: Any) -> bool:
-    own = isinstance(value, type) and value.__module__ == region.__name__
-    return own and value is not region.Region and getattr(value, "_is_protocol", False)
+def every_capability() -> Iterator[tuple[str, str, Any]]:
+    """Yield name, meaning and the need itself of all that a set may offer."""
+    for name, value in vars(region).items():
+        own = isinstance(value, type) and value.__module__ == region.__name__
+        if own and value is not region.Region and getattr(value, "_is_protocol", False):
+            yield name, summary(value), value
 
 
 def optimality() -> dict[str, str]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import posixpath
+import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +25,8 @@ BENCHMARKS = DOCS.parent / "benchmarks"
 
 # Kinds whose every component has a page of its own; the others share one page with a table.
 FOLDERS = {"space": "spaces", "loss": "losses", "attack": "attacks", "method": "methods"}
-# Components that are one run of another have no page of their own: they stand on that one's.
-PARTS = {
-    ("attack", "restart"): "restarts",
-    ("attack", "to_rank"): "each_target",
-    ("attack", "to_nearest"): "malt",
-}
+_LISTED = re.compile(r"<!-- components: (\w+) -->")
+_SHOWN = re.compile(r"<!-- fields: (\w+/\w+) -->")
 
 
 def load_all() -> None:
@@ -39,9 +37,27 @@ def load_all() -> None:
 
 
 def page_of(kind: str, name: str) -> str:
-    """Return the path of a component's page below docs/."""
-    page = PARTS.get((kind, name), name)
-    return f"{FOLDERS[kind]}/{page.replace('_', '-')}.md"
+    """Return the path of a component's page below docs/: the page of its own name, if there is one.
+
+    Else the page that asks for its fields, where it is part of another component, or for the table
+    of its kind.
+    """
+    if kind not in FOLDERS:
+        return _askers()[kind]
+    own = f"{FOLDERS[kind]}/{name.replace('_', '-')}.md"
+    return own if (DOCS / own).exists() else _askers().get(f"{kind}/{name}", own)
+
+
+@cache
+def _askers() -> dict[str, str]:
+    """Return `kind/name`, or a kind, -> the page of FOLDERS that asks for its fields or table."""
+    found = {}
+    for folder in FOLDERS.values():
+        for path in sorted((DOCS / folder).glob("*.md")):
+            text = path.read_text("utf-8")
+            asked = [*_SHOWN.findall(text), *_LISTED.findall(text)]
+            found |= dict.fromkeys(asked, f"{folder}/{path.name}")
+    return found
 
 
 def components(kind: str, source: str = "index.md") -> str:

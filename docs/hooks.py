@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import families  # these lie beside this file, which mkdocs loads by path
 import generate
+import measured
 import translations
 
 _TABLES = "attacks|capabilities|suites|results?|components|fields|help|translations"
@@ -30,16 +31,18 @@ _MATH = re.compile(r'<(div|span) class="arithmatex">\\[\[(](.*?)\\[\])]</\1>', r
 _TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
 _HEAD, _CELL = re.compile(r"<th>(.*?)</th>"), re.compile(r"<td>(.*?)</td>")
 _TAG = re.compile(r"<[^>]+>")
-MANY, FIGURES, LONG = 4, 8, 24  # columns from here, but not from there on; characters of a cell
+MANY, FIGURES, LONG = 4, 8, 60  # columns from here, but not from there on; characters of a row
 
 
-def on_pre_build(**_: Any) -> None:
-    """Register every component before the first page asks for one."""
+def on_config(config: Any, **_: Any) -> Any:
+    """Register every component before the first page asks for one, and list the attacks."""
     generate.load_all()
+    config["nav"] = families.navigation(config["nav"])
+    return config
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Put the generated tables where the page asks for them."""
+    """Put the generated tables where the page asks for them, and figures below an attack's page."""
     source = page.file.src_uri
     answers: dict[str, Callable[..., str]] = {
         "attacks": lambda: families.attacks(source),
@@ -52,7 +55,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         "result": generate.result,
         "translations": lambda library: translations.table(library, source),
     }
-    return _ASK.sub(lambda found: answers[found[1]](*filter(None, found.groups()[1:])), markdown)
+    text = _ASK.sub(lambda found: answers[found[1]](*filter(None, found.groups()[1:])), markdown)
+    return families.marked(text, source) + f"\n\n{measured.section(source)}".rstrip()
 
 
 def on_page_content(content: str, **_: Any) -> str:
@@ -70,12 +74,12 @@ def _to_mathml(found: re.Match[str]) -> str:
 def _labelled(found: re.Match[str]) -> str:
     """Label each cell by its column where a phone shows the cells below each other.
 
-    That is a table of many columns with sentences in it; one of many short cells is left as it is.
+    That is a table of many columns that are wide together; one of short cells is left as it is.
     """
     heads = [_TAG.sub("", head).replace('"', "&quot;") for head in _HEAD.findall(found[0])]
-    cells = _CELL.findall(found[0])
-    longest = max((len(_TAG.sub("", cell)) for cell in cells), default=0)
-    if not MANY <= len(heads) < FIGURES or longest < LONG:
+    cells = [len(_TAG.sub("", cell)) for cell in _CELL.findall(found[0])]
+    widths = [max(cells[i :: len(heads)], default=0) for i in range(len(heads))]
+    if not MANY <= len(heads) < FIGURES or sum(widths) < LONG:
         return found[0]
     labels = itertools.cycle(heads)
     table = re.sub("<td>", lambda _: f'<td data-label="{next(labels)}">', found[0])

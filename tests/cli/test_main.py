@@ -92,6 +92,14 @@ def test_list_shows_what_there_is(holdfast, kind):
     assert wanted[kind] in ran.out
 
 
+def test_list_marks_what_is_ours_alone(holdfast):
+    lines = holdfast("list", "attack").out.splitlines()
+    assert "Ours alone." in " ".join(lines)
+    leap = holdfast("list", "leap").out
+    assert "ours alone; published: PGD, or StAdv in Flow" in " ".join(leap.split())
+    assert "ours alone" not in holdfast("list", "pgd").out
+
+
 def test_list_of_something_else(holdfast):
     ran = holdfast("list", "atack")
     assert ran.status == 2

@@ -38,6 +38,7 @@ sys.path.insert(0, str(DOCS))  # as mkdocs runs them
 try:
     import families
     import generate
+    import measured
 finally:
     sys.path.remove(str(DOCS))
 
@@ -85,7 +86,7 @@ def test_every_component_has_a_page_with_use_and_fields(kind, name):
 def test_every_page_is_in_the_navigation_once():
     # mkdocs.yml may name Python objects, which a plain reader refuses; none are used here.
     nav = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))["nav"]
-    pages = _nav_pages(nav)
+    pages = _nav_pages(families.navigation(nav))
     assert sorted(pages) == sorted(path.relative_to(DOCS).as_posix() for path in PAGES)
 
 
@@ -114,6 +115,47 @@ def test_the_tables_of_attacks_say_where_each_works_and_how_it_fared(tmp_path, m
     assert table["radius_search"][2] == "nearest"
     assert "0.00" not in table["radius_search"][-1]
     assert "They look for the nearest counterexample" in text.split("## Minimum norm")[1]
+
+
+def test_a_part_of_an_attack_is_on_the_page_that_asks_for_its_fields():
+    assert generate.page_of("attack", "restart") == "attacks/restarts.md"
+    assert generate.page_of("attack", "to_rank") == "attacks/each-target.md"
+    assert generate.page_of("attack", "to_nearest") == "attacks/malt.md"
+    assert generate.page_of("universal", "uap") == "attacks/universal.md"
+
+
+def test_every_attack_page_says_what_was_measured():
+    pages = {generate.page_of(kind, name) for kind, name in COMPONENTS if kind == "attack"}
+    for page in {*pages, "attacks/universal.md"}:
+        assert measured.section(page).startswith("## Measured\n\n")
+    assert measured.section("attacks/index.md") == ""
+    alone = "Not measured against another library in `benchmarks/`."
+    assert alone in measured.section("attacks/leap.md")
+    fmn = measured.section("attacks/fmn.md")
+    assert alone not in fmn
+    for script in ("speed", "optimality"):
+        assert f"python benchmarks/attacks/{script}.py" in fmn
+
+
+def test_results_name_attacks_that_there_are():
+    # A rename is said in measured.NOW, so that no figure is lost.
+    labels = {measured._at(row).attack for row in measured.load("speed")["rows"]}
+    for file in measured.OPTIMALITY:
+        labels |= {measured.now(row["attack"]).attack for row in measured._ours(file)}
+    defaults = measured.load("first_figures").get("rows", [])
+    labels |= {measured.now(row["attack"]).attack for row in defaults}
+    assert labels <= {*known("attack"), *known("universal")}
+
+
+def test_attacks_that_are_ours_alone_say_so():
+    ours = {name for name, cls in known("attack").items() if cls.baseline}
+    text = families.attacks()
+    assert {row.split("`")[1] for row in text.splitlines() if "*ours*" in row} == ours
+    page = (DOCS / "attacks" / "leap.md").read_text("utf-8")
+    marked = families.marked(page, "attacks/leap.md")
+    assert marked.startswith('# Leap\n\n!!! note "Ours alone"')
+    assert "published baseline" in marked
+    assert families.marked(page, "attacks/pgd.md") == page
 
 
 def test_the_table_of_capabilities_has_all_of_them():

@@ -181,7 +181,9 @@ def _facts(found: Found) -> list[tuple[str, ...]]:
     demands = attack.demands()
     needs = (*demands.needs, *([Normed] if demands.nearest else []))
     aim = "the nearest counterexample" if demands.nearest else "the worst input within the radius"
+    ours = [("origin", f"ours alone; published: {attack.baseline}")] if attack.baseline else []
     return [
+        *ours,
         ("sees", _SEES[demands.knowledge]),
         ("finds", aim),
         ("works in", in_sets(needs)),

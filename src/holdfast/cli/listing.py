@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -70,7 +71,11 @@ def rows(kind: str) -> list[Row]:
             (name, ", ".join(member.name for member in suite.members))
             for name, suite in known("suite").items()
         ]
-    return [(name, summary(cls)) for name, cls in known(kind).items()]
+    return [(name, summary(cls) + _origin(cls)) for name, cls in known(kind).items()]
+
+
+def _origin(cls: Any) -> str:
+    return " Ours alone." if getattr(cls, "baseline", "") else ""
 
 
 def _data() -> list[Row]:

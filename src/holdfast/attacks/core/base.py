@@ -103,13 +103,15 @@ class Attack:
 
     needs: what the region must be able to do. knowledge: what the threat model must grant. nearest:
     whether it looks for the nearest counterexample; its `iterate` then gets the region of infinite
-    radius, and needs a set that is Normed.
+    radius, and needs a set that is Normed. baseline: of an attack that is ours alone, what is
+    published in its place.
     """
 
     kind: ClassVar[str] = "attack"
     needs: ClassVar[tuple[Capability, ...]] = ()
     knowledge: ClassVar[Knowledge] = Knowledge.GRADIENT
     nearest: ClassVar[bool] = False
+    baseline: ClassVar[str] = ""
 
     def iterate(
         self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None

@@ -30,6 +30,7 @@ class Leap(Attack):
     """
 
     needs: ClassVar[tuple[Capability, ...]] = (Separable,)
+    baseline: ClassVar[str] = "PGD, or StAdv in Flow"
 
     steps: int = 50
     loss: Loss | None = None  # None: the objective's own

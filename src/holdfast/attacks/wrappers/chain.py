@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -26,6 +27,8 @@ class Chain(Attack):
     A random search crosses the flat and jagged places in which gradients say nothing; from the best
     point that it reached, a gradient attack goes on. The worst point of both is the result.
     """
+
+    baseline: ClassVar[str] = "each of its attacks alone"
 
     first: Attack = Square(queries=2000)  # the attack that finds where to begin
     then: Attack = APGD(loss=Margin())  # the attack that goes on from there

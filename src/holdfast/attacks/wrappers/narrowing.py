@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -27,6 +27,8 @@ class Narrowing(Attack):
     Croce and Hein, 2021, arXiv:2103.01208, sec. 4 (multi-eps). Points of the larger sets are walked
     through and are no result.
     """
+
+    baseline: ClassVar[str] = "APGD alone, or in L1 this around APGD"
 
     attack: Attack = APGD()
     radii: tuple[float, ...] = (3.0, 2.0, 1.0)  # of the runs, in radii; the last one is 1

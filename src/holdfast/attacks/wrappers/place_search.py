@@ -42,6 +42,7 @@ class PlaceSearch(Attack):
     """
 
     needs: ClassVar[tuple[Capability, ...]] = (Vector, Placed)
+    baseline: ClassVar[str] = "PGD with restarts, or SparseRS"
 
     attack: Attack = APGD(steps=50, loss=Margin())
     probes: int = 64  # places that are looked at once

@@ -30,6 +30,7 @@ class RadiusSearch(Attack):
 
     needs: ClassVar[tuple[Capability, ...]] = (Normed,)
     nearest: ClassVar[bool] = True
+    baseline: ClassVar[str] = "FMN, PDPGD or another search for the nearest"
 
     attack: Attack
     first: float  # the radius that is tried first, in the units of the set
