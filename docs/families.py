@@ -1,8 +1,9 @@
-"""Tables of attacks by family, and of what a set may offer to them."""
+"""Tables of attacks by family, of the capabilities of sets, and the navigation of attacks."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -81,18 +82,39 @@ def navigation(nav: list[Any]) -> list[Any]:
     return [{"Attacks": section} if part == {"Attacks": INDEX} else part for part in nav]
 
 
+def ours(source: str = "index.md") -> str:
+    """Return the table of the attacks that no paper describes, with a published baseline."""
+    rows = ["| attack | what it is | published baseline |", "|---|---|---|"]
+    for name, cls in known("attack").items():
+        if cls.baseline:
+            link = f"[`{name}`]({relative(page_of('attack', name), source)})"
+            rows.append(f"| {link} | {cell(summary(cls))} | {_linked(cls.baseline, source)} |")
+    return "\n".join(rows)
+
+
 def marked(text: str, page: str) -> str:
     """Return a page with a box below its title if its attack is ours alone."""
     found = [cls for name, cls in known("attack").items() if page_of("attack", name) == page]
-    ours = next((cls.baseline for cls in found if cls.baseline), "")
-    if not ours:
+    baseline = next((cls.baseline for cls in found if cls.baseline), "")
+    if not baseline:
         return text
     title, _, rest = text.partition("\n")
     box = (
         '!!! note "Ours alone"\n\n    No paper describes this attack as it stands here. For a '
-        f"published baseline take {ours}."
+        f"published baseline take {_linked(baseline, page)}."
     )
     return f"{title}\n\n{box}\n{rest}"
+
+
+def _linked(text: str, source: str) -> str:
+    """Return text in which the class of an attack is a link to its page."""
+    pages = {cls.__name__: page_of("attack", name) for name, cls in known("attack").items()}
+
+    def link(found: re.Match[str]) -> str:
+        word = found[0]
+        return f"[{word}]({relative(pages[word], source)})" if word in pages else word
+
+    return re.sub(r"\w+", link, text)
 
 
 def _family(names: list[str], measured: dict[str, str], source: str) -> list[str]:
@@ -133,7 +155,7 @@ def works_in(needs: tuple[Any, ...]) -> str:
 
 
 def capabilities() -> str:
-    """Return the table of what a set may be able to do: name, meaning, the spaces that offer it."""
+    """Return the table of capabilities: name, meaning, the spaces that offer it."""
     rows = ["| capability | what it says | offered by |", "|---|---|---|"]
     for name, meaning, need in every_capability():
         rows.append(f"| `{name}` | {cell(meaning)} | {works_in((need,))} |")
@@ -141,7 +163,7 @@ def capabilities() -> str:
 
 
 def every_capability() -> Iterator[tuple[str, str, Any]]:
-    """Yield name, meaning and the need itself of all that a set may offer."""
+    """Yield name, meaning and the need itself of each capability of a set."""
     for name, value in vars(region).items():
         own = isinstance(value, type) and value.__module__ == region.__name__
         if own and value is not region.Region and getattr(value, "_is_protocol", False):

@@ -1,6 +1,6 @@
 """What mkdocs runs while it builds these pages: tables from the registry, equations as MathML.
 
-A page asks with an HTML comment: `attacks`, `capabilities`, `suites`, `results`,
+A page asks with an HTML comment: `attacks`, `ours`, `capabilities`, `suites`, `results`,
 `components: loss`, `fields: attack/pgd`, `help: train`, `result: training/kills` or
 `translations: foolbox`.
 """
@@ -24,7 +24,7 @@ import generate
 import measured
 import translations
 
-_TABLES = "attacks|capabilities|suites|results?|components|fields|help|translations"
+_TABLES = "attacks|ours|capabilities|suites|results?|components|fields|help|translations"
 _ASK = re.compile(rf"<!-- ({_TABLES})(?:: ([\w/-]+))? -->")
 _MATH = re.compile(r'<(div|span) class="arithmatex">\\[\[(](.*?)\\[\])]</\1>', re.DOTALL)
 
@@ -46,6 +46,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     source = page.file.src_uri
     answers: dict[str, Callable[..., str]] = {
         "attacks": lambda: families.attacks(source),
+        "ours": lambda: families.ours(source),
         "capabilities": families.capabilities,
         "suites": generate.suites,
         "results": generate.results,

@@ -18,7 +18,7 @@ FOLDER = BENCHMARKS / "attacks"
 FIRST, SPEED = "first_figures", "speed"
 OPTIMALITY = {"optimality": "", "optimality_held_out": "held out"}
 
-# Results keep the names that were true when they were measured: here is what is called so now.
+# Results keep the names of the day they were measured: label -> name in the registry, setting.
 NOW = {
     "apgd-t": ("each_target", "around APGD"),
     "each_target(apgd)": ("each_target", "around APGD"),
@@ -39,7 +39,7 @@ class Named(NamedTuple):
 
 
 def now(label: str) -> Named:
-    """Return what a result calls an attack: `apgd, dlr` and `apgd dlr` are APGD on DLR."""
+    """Return the attack that a result's label stands for: `apgd, dlr` is APGD on DLR."""
     if label in NOW:
         return Named(*NOW[label])
     name, _, setting = label.replace(", ", " ").partition(" ")
@@ -115,7 +115,7 @@ def speed(names: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def failures(names: list[str]) -> Iterator[str]:
-    """Yield what could not be compared."""
+    """Yield a sentence for each comparison that ended in an error."""
     rows = [row for row in load(SPEED).get("rows", []) if row.get("error")]
     for library in sorted({row["library"] for row in rows if _at(row).attack in names}):
         yield f"In `speed.py` the one of {library} ended in an error."
@@ -247,7 +247,7 @@ def _rounded(share: str) -> str:
 
 
 def _sources(files: dict[str, Row]) -> str:
-    """Return a box that opens: which files the figures are from, and what made them."""
+    """Return a box that opens: the files of the figures, with the commands that made them."""
     lines = [
         f"    `benchmarks/attacks/{name}.json`, {file['date']}, {file['environment']['cpu']}, "
         f"torch {file['environment']['torch']}:\n\n    ```text\n    {file['command']}\n    ```"

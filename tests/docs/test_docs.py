@@ -151,10 +151,11 @@ def test_attacks_that_are_ours_alone_say_so():
     ours = {name for name, cls in known("attack").items() if cls.baseline}
     text = families.attacks()
     assert {row.split("`")[1] for row in text.splitlines() if "*ours*" in row} == ours
+    assert {row.split("`")[1] for row in families.ours().splitlines()[2:]} == ours
     page = (DOCS / "attacks" / "leap.md").read_text("utf-8")
     marked = families.marked(page, "attacks/leap.md")
     assert marked.startswith('# Leap\n\n!!! note "Ours alone"')
-    assert "published baseline" in marked
+    assert "take [PGD](pgd.md), or [StAdv](stadv.md) in Flow." in marked
     assert families.marked(page, "attacks/pgd.md") == page
 
 
