@@ -30,10 +30,12 @@ from holdfast import (
     reporting,
     threat,
     training,
+    units,
 )
 from holdfast.components import digest
 from holdfast.errors import HoldfastError
 from holdfast.rng import Rng
+from public import offered, rooms
 from tiny import files_below, in_short, own_network, some_digits
 
 WRONG = {
@@ -184,6 +186,8 @@ def functions() -> dict:
         reporting.to_markdown: {"claims": [], "names": ["a"]},
         reporting.write_report: {"claims": [], "out": "out.html", "names": ["a"]},
         reporting.print_terminal: {"claims": [], "names": ["a"]},
+        hf.register: {"kind": "attack", "name": "own"},
+        units.number: {"value": "8/255", "what": "eps"},
         threat.radii: {"radius": 0.1, "space": THREAT.space, "x": X},
         threat.check_ball: {"space": THREAT.space, "name": "a", "widest": 1.0, "fix": "b"},
     }  # fmt: skip
@@ -196,11 +200,10 @@ INNER = {"as_logits", "frozen", "tolerance", "offered", "refusal", "headline", "
 
 
 def test_every_public_function_is_tried():
-    rooms = (hf, attacks, claims, data, evaluation, models, objective, reporting, threat, training)
     there = {
         function
-        for room in rooms
-        for name in room.__all__
+        for room, names in [(hf, hf.__all__), *((each, offered(each)) for each in rooms().values())]
+        for name in names
         if inspect.isfunction(function := getattr(room, name)) and name not in INNER
     }
     tried = functions()
