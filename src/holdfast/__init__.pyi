@@ -1,6 +1,7 @@
 # The public names, each stated once: type checkers read this file, and `__init__.py` does too.
 
 from holdfast import attacks as attacks
+from holdfast import certification as certification
 from holdfast import claims as claims
 from holdfast import data as data
 from holdfast import evaluation as evaluation

@@ -22,6 +22,7 @@ import holdfast as hf
 from components import every_component
 from holdfast import (
     attacks,
+    certification,
     claims,
     data,
     evaluation,
@@ -167,7 +168,7 @@ def functions() -> dict:
         models.load_state: {"module": net, "state": net.state_dict(), "source": "a file"},
         models.load_user_model: {"path": "json:loads", "weights": None},
         models.load_weights: {"module": net, "path": "nowhere"},
-        models.logit_gaps: {"model": net, "low": X, "high": X, "y": Y},
+        certification.logit_gaps: {"model": net, "low": X, "high": X, "y": Y},
         models.reject_at: {"classifier": net, "detector": nn.Flatten(), "x": X, "share": 0.1},
         models.Transformed: {"model": net, "transforms": (models.Rotated(),), "looks": 1,
                              "seed": 0},

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from holdfast.api.arguments import examples_of, load_data
-from holdfast.api.batches import attack, perturb
-from holdfast.api.verbs import evaluate, load, report, sign, train, verify
-
-__all__ = [
-    "attack",
-    "evaluate",
-    "examples_of",
-    "load",
-    "load_data",
-    "perturb",
-    "report",
-    "sign",
-    "train",
-    "verify",
-]
+from holdfast.api.arguments import examples_of as examples_of
+from holdfast.api.arguments import load_data as load_data
+from holdfast.api.batches import attack as attack
+from holdfast.api.batches import perturb as perturb
+from holdfast.api.verbs import evaluate as evaluate
+from holdfast.api.verbs import load as load
+from holdfast.api.verbs import report as report
+from holdfast.api.verbs import sign as sign
+from holdfast.api.verbs import train as train
+from holdfast.api.verbs import verify as verify

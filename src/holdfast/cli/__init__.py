@@ -1,5 +1,3 @@
 """The command line. Commands import PyTorch only when they run, so that help appears at once."""
 
-from holdfast.cli.main import main
-
-__all__ = ["main"]
+from holdfast.cli.main import main as main

@@ -1,87 +1,47 @@
 """Networks: any module behind one interface, reference networks, and a look at their habits."""
 
-from holdfast.inputs import check_input
-from holdfast.models.adapter import Model, as_logits, frozen, wrap
-from holdfast.models.diagnostics.finding import Finding, Verdict
-from holdfast.models.diagnostics.inspection import check_logits, count_classes, inspect
-from holdfast.models.foreign import load_state, load_user_model, load_weights
-from holdfast.models.networks import (
-    MLP,
-    Network,
-    PreActResNet18,
-    SmallCNN,
-    StrideCNN,
-    WideResNet,
-    build_network,
-)
-from holdfast.models.targets import (
-    BlackBox,
-    Endpoint,
-    Estimator,
-    Function,
-    KerasModel,
-    Onnx,
-    Target,
-)
-from holdfast.models.wrappers.bpda import StraightThrough, bpda, imitate
-from holdfast.models.wrappers.detector import Rejecting, reject_at
-from holdfast.models.wrappers.ensemble import MeanLogits, MeanLosses, MeanProbabilities
-from holdfast.models.wrappers.randomized import Draws, Transformed
-from holdfast.models.wrappers.transforms import (
-    Defocused,
-    Lit,
-    Printed,
-    Resized,
-    Rotated,
-    Shifted,
-    Tilted,
-    Transform,
-)
-
-__all__ = [
-    "MLP",
-    "BlackBox",
-    "Defocused",
-    "Draws",
-    "Endpoint",
-    "Estimator",
-    "Finding",
-    "Function",
-    "KerasModel",
-    "Lit",
-    "MeanLogits",
-    "MeanLosses",
-    "MeanProbabilities",
-    "Model",
-    "Network",
-    "Onnx",
-    "PreActResNet18",
-    "Printed",
-    "Rejecting",
-    "Resized",
-    "Rotated",
-    "Shifted",
-    "SmallCNN",
-    "StraightThrough",
-    "StrideCNN",
-    "Target",
-    "Tilted",
-    "Transform",
-    "Transformed",
-    "Verdict",
-    "WideResNet",
-    "as_logits",
-    "bpda",
-    "build_network",
-    "check_input",
-    "check_logits",
-    "count_classes",
-    "frozen",
-    "imitate",
-    "inspect",
-    "load_state",
-    "load_user_model",
-    "load_weights",
-    "reject_at",
-    "wrap",
-]
+from holdfast.inputs import check_input as check_input
+from holdfast.models.adapter import Model as Model
+from holdfast.models.adapter import as_logits as as_logits
+from holdfast.models.adapter import frozen as frozen
+from holdfast.models.adapter import wrap as wrap
+from holdfast.models.diagnostics.finding import Finding as Finding
+from holdfast.models.diagnostics.finding import Verdict as Verdict
+from holdfast.models.diagnostics.inspection import check_logits as check_logits
+from holdfast.models.diagnostics.inspection import count_classes as count_classes
+from holdfast.models.diagnostics.inspection import inspect as inspect
+from holdfast.models.foreign import load_state as load_state
+from holdfast.models.foreign import load_user_model as load_user_model
+from holdfast.models.foreign import load_weights as load_weights
+from holdfast.models.networks import MLP as MLP
+from holdfast.models.networks import Network as Network
+from holdfast.models.networks import PreActResNet18 as PreActResNet18
+from holdfast.models.networks import SmallCNN as SmallCNN
+from holdfast.models.networks import StrideCNN as StrideCNN
+from holdfast.models.networks import WideResNet as WideResNet
+from holdfast.models.networks import build_network as build_network
+from holdfast.models.targets import BlackBox as BlackBox
+from holdfast.models.targets import Endpoint as Endpoint
+from holdfast.models.targets import Estimator as Estimator
+from holdfast.models.targets import Function as Function
+from holdfast.models.targets import KerasModel as KerasModel
+from holdfast.models.targets import Onnx as Onnx
+from holdfast.models.targets import Target as Target
+from holdfast.models.wrappers.bpda import StraightThrough as StraightThrough
+from holdfast.models.wrappers.bpda import bpda as bpda
+from holdfast.models.wrappers.bpda import imitate as imitate
+from holdfast.models.wrappers.detector import Rejecting as Rejecting
+from holdfast.models.wrappers.detector import reject_at as reject_at
+from holdfast.models.wrappers.ensemble import MeanLogits as MeanLogits
+from holdfast.models.wrappers.ensemble import MeanLosses as MeanLosses
+from holdfast.models.wrappers.ensemble import MeanProbabilities as MeanProbabilities
+from holdfast.models.wrappers.randomized import Draws as Draws
+from holdfast.models.wrappers.randomized import Transformed as Transformed
+from holdfast.models.wrappers.transforms import Defocused as Defocused
+from holdfast.models.wrappers.transforms import Lit as Lit
+from holdfast.models.wrappers.transforms import Printed as Printed
+from holdfast.models.wrappers.transforms import Resized as Resized
+from holdfast.models.wrappers.transforms import Rotated as Rotated
+from holdfast.models.wrappers.transforms import Shifted as Shifted
+from holdfast.models.wrappers.transforms import Tilted as Tilted
+from holdfast.models.wrappers.transforms import Transform as Transform

@@ -2,63 +2,34 @@
 
 from __future__ import annotations
 
-from holdfast.threat.goals.base import DEFAULT_LOSS, Aim, Goal
-from holdfast.threat.goals.targeted import Targeted
-from holdfast.threat.goals.undetected import Undetected
-from holdfast.threat.goals.untargeted import Untargeted
-from holdfast.threat.knowledge import Knowledge, Status
-from holdfast.threat.model import ThreatModel
-from holdfast.threat.region import (
-    Boxed,
-    Convex,
-    Counting,
-    Dense,
-    Euclidean,
-    Finite,
-    Lattice,
-    Normed,
-    Paintable,
-    Penalised,
-    Placed,
-    Region,
-    Searchable,
-    Separable,
-    Sparse,
-    Vector,
-    Witnessed,
-)
-from holdfast.threat.space import Space, check_ball, radii, too_small, warn_if_tiny
-
-__all__ = [
-    "DEFAULT_LOSS",
-    "Aim",
-    "Boxed",
-    "Convex",
-    "Counting",
-    "Dense",
-    "Euclidean",
-    "Finite",
-    "Goal",
-    "Knowledge",
-    "Lattice",
-    "Normed",
-    "Paintable",
-    "Penalised",
-    "Placed",
-    "Region",
-    "Searchable",
-    "Separable",
-    "Space",
-    "Sparse",
-    "Status",
-    "Targeted",
-    "ThreatModel",
-    "Undetected",
-    "Untargeted",
-    "Vector",
-    "Witnessed",
-    "check_ball",
-    "radii",
-    "too_small",
-    "warn_if_tiny",
-]
+from holdfast.threat.goals.base import DEFAULT_LOSS as DEFAULT_LOSS
+from holdfast.threat.goals.base import Aim as Aim
+from holdfast.threat.goals.base import Goal as Goal
+from holdfast.threat.goals.targeted import Targeted as Targeted
+from holdfast.threat.goals.undetected import Undetected as Undetected
+from holdfast.threat.goals.untargeted import Untargeted as Untargeted
+from holdfast.threat.knowledge import Knowledge as Knowledge
+from holdfast.threat.knowledge import Status as Status
+from holdfast.threat.model import ThreatModel as ThreatModel
+from holdfast.threat.region import Boxed as Boxed
+from holdfast.threat.region import Convex as Convex
+from holdfast.threat.region import Counting as Counting
+from holdfast.threat.region import Dense as Dense
+from holdfast.threat.region import Euclidean as Euclidean
+from holdfast.threat.region import Finite as Finite
+from holdfast.threat.region import Lattice as Lattice
+from holdfast.threat.region import Normed as Normed
+from holdfast.threat.region import Paintable as Paintable
+from holdfast.threat.region import Penalised as Penalised
+from holdfast.threat.region import Placed as Placed
+from holdfast.threat.region import Region as Region
+from holdfast.threat.region import Searchable as Searchable
+from holdfast.threat.region import Separable as Separable
+from holdfast.threat.region import Sparse as Sparse
+from holdfast.threat.region import Vector as Vector
+from holdfast.threat.region import Witnessed as Witnessed
+from holdfast.threat.space import Space as Space
+from holdfast.threat.space import check_ball as check_ball
+from holdfast.threat.space import radii as radii
+from holdfast.threat.space import too_small as too_small
+from holdfast.threat.space import warn_if_tiny as warn_if_tiny

@@ -2,50 +2,30 @@
 
 from __future__ import annotations
 
-from holdfast.training.ema import Average
-from holdfast.training.methods import (
-    MTLIBP,
-    NFGSM,
-    TRADES,
-    FastAT,
-    Madry,
-    Method,
-    NoiseAugmented,
-    Standard,
-)
-from holdfast.training.optimizers import SGD, Adam, AdamW, Optimizer
-from holdfast.training.plan import TrainPlan
-from holdfast.training.schedules import Constant, Cosine, Cyclic, OneCycle, Piecewise, Schedule
-from holdfast.training.state import TrainState
-from holdfast.training.train import Snapshot, TrainResult, load_run, train
-from holdfast.training.validation import Validate, Validator
-
-__all__ = [
-    "MTLIBP",
-    "NFGSM",
-    "SGD",
-    "TRADES",
-    "Adam",
-    "AdamW",
-    "Average",
-    "Constant",
-    "Cosine",
-    "Cyclic",
-    "FastAT",
-    "Madry",
-    "Method",
-    "NoiseAugmented",
-    "OneCycle",
-    "Optimizer",
-    "Piecewise",
-    "Schedule",
-    "Snapshot",
-    "Standard",
-    "TrainPlan",
-    "TrainResult",
-    "TrainState",
-    "Validate",
-    "Validator",
-    "load_run",
-    "train",
-]
+from holdfast.training.ema import Average as Average
+from holdfast.training.methods import MTLIBP as MTLIBP
+from holdfast.training.methods import NFGSM as NFGSM
+from holdfast.training.methods import TRADES as TRADES
+from holdfast.training.methods import FastAT as FastAT
+from holdfast.training.methods import Madry as Madry
+from holdfast.training.methods import Method as Method
+from holdfast.training.methods import NoiseAugmented as NoiseAugmented
+from holdfast.training.methods import Standard as Standard
+from holdfast.training.optimizers import SGD as SGD
+from holdfast.training.optimizers import Adam as Adam
+from holdfast.training.optimizers import AdamW as AdamW
+from holdfast.training.optimizers import Optimizer as Optimizer
+from holdfast.training.plan import TrainPlan as TrainPlan
+from holdfast.training.schedules import Constant as Constant
+from holdfast.training.schedules import Cosine as Cosine
+from holdfast.training.schedules import Cyclic as Cyclic
+from holdfast.training.schedules import OneCycle as OneCycle
+from holdfast.training.schedules import Piecewise as Piecewise
+from holdfast.training.schedules import Schedule as Schedule
+from holdfast.training.state import TrainState as TrainState
+from holdfast.training.train import Snapshot as Snapshot
+from holdfast.training.train import TrainResult as TrainResult
+from holdfast.training.train import load_run as load_run
+from holdfast.training.train import train as train
+from holdfast.training.validation import Validate as Validate
+from holdfast.training.validation import Validator as Validator

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from holdfast.evaluation.checks.black_box import black_box_stronger
-from holdfast.evaluation.checks.chance import above_chance
-from holdfast.evaluation.checks.settings import settings
-from holdfast.evaluation.checks.ties import ties
-from holdfast.evaluation.checks.unmoved import unmoved
+from holdfast.evaluation.checks.black_box import black_box_stronger as black_box_stronger
+from holdfast.evaluation.checks.chance import above_chance as above_chance
+from holdfast.evaluation.checks.settings import settings as settings
+from holdfast.evaluation.checks.ties import ties as ties
+from holdfast.evaluation.checks.unmoved import unmoved as unmoved
 from holdfast.evaluation.run.waterfall import Bar
 from holdfast.evaluation.suites import Member
 from holdfast.models import Finding
@@ -21,6 +21,3 @@ def diagnose(members: Sequence[Member], bars: Sequence[Bar], marginal: int) -> l
     """
     known = black_box_stronger(members, bars)
     return [unmoved(members, bars), ties(bars, marginal), *([known] if known else [])]
-
-
-__all__ = ["above_chance", "black_box_stronger", "diagnose", "settings", "ties", "unmoved"]
