@@ -1,4 +1,4 @@
-"""The accuracy of guessing, and a test of whether an accuracy may be no more than that."""
+"""Chance accuracy, and a test of an accuracy against it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claims: what an evaluation found, in a form that anyone can check.
+"""Claims: the outcome of an evaluation, in a form that anyone can check.
 
 A claim is a folder. `claim.json` holds the findings, the sha256 of every other file and a digest of
 itself; the counterexamples lie next to it. It is written last, so a folder with a `claim.json` is
@@ -55,7 +55,7 @@ from holdfast.storage import (
 
 @dataclass(frozen=True)
 class TotalCost:
-    """What the whole evaluation spent: passes and queries over all examples, wall-clock seconds."""
+    """Cost of the whole evaluation: passes and queries over all examples, wall-clock seconds."""
 
     forward: int
     backward: int
@@ -83,9 +83,9 @@ class Claim:
 
     @property
     def at_most(self) -> Accuracy:
-        """The fraction that was not shown to break: always a number, also of a withheld accuracy.
+        """The fraction of points not shown to break, defined even if robust accuracy is withheld.
 
-        Robust accuracy on these points is at most so much, whatever the attacks failed on.
+        It bounds robust accuracy on these points from above, failed attacks included.
         """
         return ceiling(self.document["counts"])
 
@@ -112,7 +112,7 @@ class Claim:
 
     @property
     def waterfall(self) -> list[Mapping[str, Any]]:
-        """What entered and what broke at each stage, the clean pass first."""
+        """Points that entered and points that broke at each stage, the clean pass first."""
         return list(self.document["waterfall"])
 
     def __str__(self) -> str:
@@ -188,7 +188,7 @@ def _withdraw(folder: Path, keep: set[str]) -> None:
 
 
 def _no_claim(folder: Path) -> str:
-    """Return what an error says of a folder without a claim: what it is instead, and the fix."""
+    """Return the text of an error about a folder without a claim: its contents, and the fix."""
     what, fix = what_lies(folder), "give the folder that an evaluation wrote"
     if "not finished" in what:
         fix = "run it again with the same folder to finish it"

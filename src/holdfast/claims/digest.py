@@ -1,4 +1,4 @@
-"""Digests that say whether two models, tensors or files are the same."""
+"""Digests of models, tensors and files, equal for equal contents."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # differs in every process
 
 @checked
 def model_digest(model: nn.Module) -> str:
-    """Return the sha256 of what a model is: its module tree, parameters and buffers.
+    """Return the sha256 of a model: its module tree, parameters and buffers.
 
     The tree counts with class names and `extra_repr` of every module; parameters and all buffers,
     also non-persistent ones, with name, dtype, shape and bytes. A module with a `holdfast_digest`
-    is what that returns, whatever it is made of. Layout, device, `requires_grad`, training flags,
-    data parallelism and compilation do not count. What `forward` does with the
-    modules is not seen: a claim stores logits on probes for that.
+    counts with the value of that method alone. Layout, device, `requires_grad`, training flags, data
+    parallelism and compilation do not count. The code of `forward` is not seen: a claim stores
+    logits on probes for that.
     """
     parts = sorted(_parts(model), key=lambda part: part[:2])
     total = hashlib.sha256()
@@ -37,7 +37,7 @@ def model_digest(model: nn.Module) -> str:
 
 
 def _parts(model: nn.Module) -> Iterator[tuple[str, str, str]]:
-    """Yield (name, what, content) for every module and tensor of a model."""
+    """Yield (name, type, content) for every module and tensor of a model."""
     for name, module in _modules(model):
         # Not the Python module: the same class may come from a script or from an import.
         yield name, "module", _kind(module)
@@ -61,7 +61,7 @@ def _modules(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Yield the modules by name, as if no parallel or compiled wrapper stood anywhere."""
     clean: dict[str, str] = {"": ""}
     wrappers: set[str] = set()
-    covered: tuple[str, ...] = ()  # what a digest of its own stands for
+    covered: tuple[str, ...] = ()  # covered by a digest of its own
     for raw, module in model.named_modules(remove_duplicate=False):
         if raw.startswith(covered):
             continue
@@ -79,7 +79,7 @@ def _modules(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _is_wrapper(module: nn.Module) -> bool:
-    """Return True for what computes what its one child does: by exact type, no user's subclass."""
+    """Return True for a module that only calls its one child: by exact type, no subclass of it."""
     kind = type(module)
     compiled = kind.__module__.startswith("torch._dynamo.") and hasattr(module, "_orig_mod")
     return kind in (nn.DataParallel, nn.parallel.DistributedDataParallel) or compiled

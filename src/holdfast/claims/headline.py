@@ -1,4 +1,4 @@
-"""From what became of the examples to the two numbers that a claim states."""
+"""Clean and robust accuracy from the status counts of the examples."""
 
 from __future__ import annotations
 
@@ -34,6 +34,6 @@ def robust(counts: Mapping[str, int]) -> Accuracy | Withheld:
 
 
 def ceiling(counts: Mapping[str, int]) -> Accuracy:
-    """Return the accuracy if every failed point held: what a withheld number is at most."""
+    """Return the accuracy if every failed point held, an upper bound of a withheld number."""
     kept = sum(counts.get(status, 0) for status in ("unbroken", "failed"))
     return Accuracy(kept, sum(counts.values()))

@@ -97,8 +97,8 @@ class Withheld:
 
     def __float__(self) -> float:
         raise InputError(
-            f"there is no number to use: robust accuracy is {self}; claim.at_most is what it is at "
-            "most"
+            f"there is no number to use: robust accuracy is {self}; claim.at_most is its upper "
+            "bound"
         )
 
     def plain(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The ledger: all of the evaluation state, as a folder of segments that never change.
 
-One segment is what one suite member did at one radius to one chunk of examples. Its evidence (the
-counterexamples) is written first, under a name that is its own digest; the rows follow, under a
+One segment is the outcome of one suite member at one radius on one chunk of examples. Its evidence
+(the counterexamples) is written first, under a name that is its own digest; the rows follow, under a
 name that is the digest of the key. So a kill leaves whole segments or none, resuming means asking
 `has`, and merging the ledgers of several machines is the union of their files.
 """
@@ -40,7 +40,7 @@ _NAME = re.compile(r"[0-9a-f]{64}\.(json|safetensors)")
 
 @dataclass(frozen=True)
 class Segment:
-    """What one suite member found on one chunk.
+    """The outcome of one suite member on one chunk.
 
     rows: one JSON object per example, finite numbers only. evidence: tensors by name, such as
     `ids` and `x_adv` of the broken examples; may be empty. notes: anything else (seconds, passes).
@@ -63,7 +63,7 @@ class Ledger:
         self.clean(older_than=STALE)
 
     def has(self, key: Mapping[str, Any]) -> bool:
-        """Say whether the segment of `key` is there; only `read` says whether it is whole."""
+        """Return True if the segment of `key` is there; only `read` checks that it is whole."""
         return self._rows_file(key).exists()
 
     def read(self, key: Mapping[str, Any]) -> Segment:

@@ -1,6 +1,6 @@
 """The schema of claim.json: every field, its type, its range, and how long it may be.
 
-Whatever reads a claim reads it through `Claim.load`, which checks this first. A claim may come from
+Every reader of a claim goes through `Claim.load`, which checks this first. A claim may come from
 someone else, so nothing here is taken for granted: neither types, nor ranges, nor sizes.
 """
 

@@ -1,4 +1,4 @@
-"""Shapes of JSON values: what a field may hold, checked before anything uses it."""
+"""Shapes of JSON values, checked before anything uses them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Text:
 
     longest: int = 1000
     pattern: str = ""
-    called: str = "text"  # what the pattern stands for, for the message
+    called: str = "text"  # the name of the pattern in messages
 
     def check(self, value: Any, at: str) -> None:
         if not isinstance(value, str):
@@ -119,7 +119,7 @@ class Listed:
 class Fields:
     """An object with these fields, each of its shape; `optional` ones may be absent.
 
-    rule: returns what is wrong with the whole, "" where nothing is.
+    rule: returns the fault of the whole object, "" if there is none.
     """
 
     required: Mapping[str, Shape]
@@ -183,7 +183,7 @@ class Plain:
 
 @dataclass(frozen=True)
 class Either:
-    """A value of the second shape if it is what `first` asks for, else of the other one."""
+    """A value of the second shape if `first` accepts it, else of the other one."""
 
     asks: Callable[[Any], bool]
     then: Shape
@@ -194,7 +194,7 @@ class Either:
 
 
 def wrong(at: str, wanted: str, value: Any) -> VerificationError:
-    """Return the error that says what a field must be, and what came."""
+    """Return the error that names the shape of a field and the value found."""
     return VerificationError(f"{at} must be {wanted}, got {in_short(value)}")
 
 

@@ -1,7 +1,7 @@
-"""Signatures: who answers for a claim, as an Ed25519 signature over its digest.
+"""Signatures of claims: Ed25519 over the digest of a claim, with the name of the signer.
 
 `signature.json` lies beside claim.json and is no part of the claim: it names the claim by its
-digest, which covers every file. What is signed begins with a text of its own, so that no other
+digest, which covers every file. The signed bytes begin with a text of their own, so that no other
 signature of the same key can be taken for one of these.
 """
 
@@ -27,7 +27,7 @@ from holdfast.outline import outlined
 from holdfast.storage import read_file, read_json, user_path, write_json
 
 SCHEMA = "holdfast-signature-1"
-DOMAIN = b"holdfast claim signature 1\n"  # what every signed text begins with
+DOMAIN = b"holdfast claim signature 1\n"  # prefix of every signed text
 LARGEST = 2**16  # bytes of a key file or a signature
 
 _HEX = "[0-9a-f]"
@@ -60,7 +60,7 @@ class Signature:
         return fingerprint(bytes.fromhex(self.public_key))
 
     def message(self) -> bytes:
-        """Return the bytes that are signed: who signs which claim, when."""
+        """Return the bytes that are signed: signer, claim and date."""
         fields = {key: value for key, value in asdict(self).items() if key != "signature"}
         return DOMAIN + canonical(fields).encode()
 
@@ -105,8 +105,8 @@ def sign(
 def read_signature(claim: Claim) -> Signature | None:
     """Return the signature beside a claim, None if there is none.
 
-    Raises VerificationError for one that is malformed or about another claim. Whether it was made
-    with its key is what `check_signature` says.
+    Raises VerificationError for one that is malformed or about another claim. `check_signature`
+    tests whether it was made with its key.
     """
     path = claim.folder / SIGNATURE
     if not path.exists() and not path.is_symlink():
@@ -204,7 +204,7 @@ def _private_key(path: Path, passphrase: str | None) -> Any:
 
 
 def _loader(data: bytes, which: str) -> Callable[..., Any]:
-    """Return what reads a key, "public" or "private", in the format of `data`."""
+    """Return the reader of a key, "public" or "private", in the format of `data`."""
     _ed25519()
     formats = import_module("cryptography.hazmat.primitives.serialization")
     ssh = data.startswith((b"-----BEGIN OPENSSH", b"ssh-", b"ecdsa-", b"sk-"))

@@ -1,4 +1,4 @@
-"""Names of suites: one of ours is printed as such only for what it stands for.
+"""Names of suites: a name of ours is printed as such only for the suites it stands for.
 
 `suites.json` lists the digests that each name has had. It grows: a rename of classes or fields
 keeps the name of a suite and adds its new digest, other algorithms or budgets take a new name. It
@@ -29,7 +29,7 @@ def listed() -> Mapping[str, frozenset[str]]:
 
 
 def is_ours(name: str, digest: str) -> bool:
-    """Return True if the suite of this digest is what the name stands for."""
+    """Return True if the name stands for the suite of this digest."""
     return digest in listed().get(name, ())
 
 

@@ -16,7 +16,7 @@ from holdfast.errors import VerificationError
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What became of one example."""
+    """The outcome of one example."""
 
     id: int
     label: int
@@ -82,7 +82,7 @@ class Table:
 
     @classmethod
     def from_csv(cls, data: bytes, name: str = "per_example.csv") -> Table:
-        """Read what `to_csv` wrote; VerificationError names the file and the first bad line."""
+        """Read a table of `to_csv`; VerificationError names the file and the first bad line."""
         try:
             lines = csv.reader(io.StringIO(data.decode()))
             if tuple(next(lines, ())) != COLUMNS:

@@ -13,7 +13,7 @@ from holdfast.printable import printable
 
 BANNED = ("robust to", "secure", "safe", "immune")  # words that need a certificate
 FEW = 500  # points below which a claim says how far its figures reach
-_IMPLIED = ("inputs in 0..1", "untargeted", "white box (gradient)")  # what a reader assumes
+_IMPLIED = ("inputs in 0..1", "untargeted", "white box (gradient)")  # assumed by readers
 _SAID = ("warn", "fail")  # statuses of a check that no reader may miss
 _PARTS = {"train": "training points", "validation": "validation points", "test": "test points"}
 
@@ -24,13 +24,13 @@ def sentence(document: Mapping[str, Any]) -> str:
 
 
 def statement(document: Mapping[str, Any]) -> str:
-    """Return what the claim states, without the warnings that belong to it."""
+    """Return the sentence of the claim, without the warnings that belong to it."""
     clean = Accuracy.of(document["clean_accuracy"])
     return f"On {_points(document)}, clean accuracy {clean}. {_finding(document)}"
 
 
 def warnings(document: Mapping[str, Any]) -> list[str]:
-    """Return what a reader must know before using the numbers, such as a small sample."""
+    """Return the warnings about the numbers, such as a small sample."""
     notes = []
     n = document["data"]["n"]
     if n < FEW:
@@ -61,7 +61,7 @@ def failed_checks(document: Mapping[str, Any]) -> list[str]:
 
 
 def within(threat_sentence: str) -> str:
-    """Shorten a threat model's sentence to the set, and whatever else is out of the ordinary."""
+    """Shorten a threat model's sentence to the set and all that differs from the usual."""
     space, *rest = threat_sentence.split(", ")
     unusual = [clause for clause in rest if clause not in _IMPLIED]
     return f"{space} ({', '.join(unusual)})" if unusual else space
