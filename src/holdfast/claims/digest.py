@@ -23,9 +23,9 @@ def model_digest(model: nn.Module) -> str:
 
     The tree counts with class names and `extra_repr` of every module; parameters and all buffers,
     also non-persistent ones, with name, dtype, shape and bytes. A module with a `holdfast_digest`
-    counts with the value of that method alone. Layout, device, `requires_grad`, training flags, data
-    parallelism and compilation do not count. The code of `forward` is not seen: a claim stores
-    logits on probes for that.
+    counts with the value of that method alone. Layout, device, `requires_grad`, training flags,
+    data parallelism and compilation do not count. The code of `forward` is not seen: a claim
+    stores logits on probes for that.
     """
     parts = sorted(_parts(model), key=lambda part: part[:2])
     total = hashlib.sha256()

@@ -1,8 +1,8 @@
 """The ledger: all of the evaluation state, as a folder of segments that never change.
 
 One segment is the outcome of one suite member at one radius on one chunk of examples. Its evidence
-(the counterexamples) is written first, under a name that is its own digest; the rows follow, under a
-name that is the digest of the key. So a kill leaves whole segments or none, resuming means asking
+(the counterexamples) is written first, under a name that is its own digest; the rows follow, under
+a name that is the digest of the key. So a kill leaves whole segments or none, resuming means asking
 `has`, and merging the ledgers of several machines is the union of their files.
 """
 
