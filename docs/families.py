@@ -164,6 +164,8 @@ def capabilities() -> str:
 
 def every_capability() -> Iterator[tuple[str, str, Any]]:
     """Yield name, meaning and the need itself of each capability of a set."""
+    for trait in region.Trait:
+        yield f"Trait.{trait.name}", trait.value, trait
     for name, value in vars(region).items():
         own = isinstance(value, type) and value.__module__ == region.__name__
         if own and value is not region.Region and getattr(value, "_is_protocol", False):

@@ -22,6 +22,7 @@ from holdfast.components import known
 from holdfast.losses import DLR, CrossEntropy, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
+from holdfast.spaces.catalog import fits
 from holdfast.threat import Knowledge
 
 NORMS = (0.0, 1.0, 2.0, math.inf)
@@ -182,7 +183,7 @@ def _searchable(name: str, cls: type[Attack]) -> bool:
 def _norms(cls: type[Attack]) -> tuple[float, ...]:
     """Return the norms whose sets can do what the attack needs."""
     regions = {norm: space(norm).around(torch.zeros(1, 1, 28, 28)) for norm in NORMS}
-    return tuple(n for n, r in regions.items() if all(isinstance(r, need) for need in cls.needs))
+    return tuple(n for n, r in regions.items() if fits(r, cls.needs))
 
 
 def _losses() -> list[tuple[str, dict[str, Any]]]:

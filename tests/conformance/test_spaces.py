@@ -8,7 +8,7 @@ import torch
 from components import OWN, SPACES, load_all
 from holdfast.components import known
 from holdfast.rng import Rng
-from holdfast.threat import Dense, Normed, Searchable, Vector
+from holdfast.threat import Dense, Normed, Searchable
 
 pytestmark = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
 
@@ -60,8 +60,6 @@ def test_the_corners_of_the_cube_are_as_far_as_a_point_may_be(space):
 
 def test_a_set_states_what_it_can(space):
     region = space.around(torch.rand(1, 4))
-    if isinstance(region, Vector):
-        assert region.is_vector
     if isinstance(region, Normed):
         assert region.dual_norm(torch.ones(1, 4)).shape == (1,)
 

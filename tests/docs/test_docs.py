@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import json
+import operator
 import re
 import sys
 from pathlib import Path
@@ -162,9 +163,10 @@ def test_attacks_that_are_ours_alone_say_so():
 def test_the_table_of_capabilities_has_all_of_them():
     rows = families.capabilities().splitlines()[2:]
     offered = {row.split("`")[1]: row.strip("| ").split(" | ")[-1] for row in rows}
-    assert {"Convex", "Euclidean", "Boxed"} < set(offered)
-    assert all(getattr(threat, name) for name in offered)
-    assert offered["Vector"] == "all but Corrupted"
+    assert {f"Trait.{trait.name}" for trait in threat.Trait} | {"Boxed"} < set(offered)
+    assert all(operator.attrgetter(name)(threat) for name in offered)
+    assert offered["Trait.VECTOR"] == "all but Corrupted"
+    assert offered["Trait.CONVEX"] == "Linf, L2, L1"
     assert offered["Finite"] == "Corrupted"
 
 

@@ -14,7 +14,7 @@ from holdfast.logits import best_other, of_class, tolerance
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces import PixelL0
+from holdfast.spaces import PixelL0, catalog
 from holdfast.threat import Counting, Knowledge, Paintable, ThreatModel
 from small_nets import batch, mlp
 
@@ -29,7 +29,7 @@ def fits(attack, space):
     if isinstance(space, PixelL0) and not {Counting, Paintable} & set(attack.demands().needs):
         return False
     region = space.around(torch.rand(1, *SHAPE))
-    return all(isinstance(region, need) for need in attack.demands().needs)
+    return catalog.fits(region, attack.demands().needs)
 
 
 def each_of(attacks):

@@ -10,19 +10,22 @@ import torch
 
 from holdfast.components import known
 from holdfast.errors import HoldfastError, in_words
-from holdfast.threat import Region, Space
+from holdfast.threat import Capability, Region, Space, Trait
 
 _FIRST = ("linf", "l2", "l1", "l0")  # as the field lists them; the others follow by name
 _EVERY = "every set"
 _EVERY_BUT = 2  # sets at most that are named as the exceptions
 
 
-def fits(region: Any, needs: Iterable[Any]) -> bool:
+def fits(region: Region, needs: Iterable[Capability]) -> bool:
     """Return True if a region has all of these capabilities."""
-    return all(isinstance(region, need) for need in needs)
+    return all(
+        need in region.traits if isinstance(need, Trait) else isinstance(region, need)
+        for need in needs
+    )
 
 
-def sets_with(needs: Iterable[Any]) -> tuple[str, ...]:
+def sets_with(needs: Iterable[Capability]) -> tuple[str, ...]:
     """Return the class names of the registered sets whose regions have all capabilities."""
     names = [*_FIRST, *(name for name in known("space") if name not in _FIRST)]
     samples = ((cls, _sample(cls)) for name, cls in _of(names))
@@ -32,7 +35,7 @@ def sets_with(needs: Iterable[Any]) -> tuple[str, ...]:
     )
 
 
-def works_in(label: str, needs: tuple[Any, ...], space: Space) -> str:
+def works_in(label: str, needs: tuple[Capability, ...], space: Space) -> str:
     """Return in which sets something works, and that the user's is none of them."""
     mine, said = type(space).__name__, in_sets(needs)
     if said.startswith(_EVERY) and mine in sets_with(()):
@@ -40,7 +43,7 @@ def works_in(label: str, needs: tuple[Any, ...], space: Space) -> str:
     return f"{label} works in {in_words(sets_with(needs)) or 'no registered set'}, not in {mine}"
 
 
-def in_sets(needs: Iterable[Any]) -> str:
+def in_sets(needs: Iterable[Capability]) -> str:
     """Return in which sets something works: by name, or all but a few."""
     wanted = tuple(needs)
     there = sets_with(wanted)

@@ -12,10 +12,9 @@ from holdfast.threat.knowledge import Knowledge as Knowledge
 from holdfast.threat.knowledge import Status as Status
 from holdfast.threat.model import ThreatModel as ThreatModel
 from holdfast.threat.region import Boxed as Boxed
-from holdfast.threat.region import Convex as Convex
+from holdfast.threat.region import Capability as Capability
 from holdfast.threat.region import Counting as Counting
 from holdfast.threat.region import Dense as Dense
-from holdfast.threat.region import Euclidean as Euclidean
 from holdfast.threat.region import Finite as Finite
 from holdfast.threat.region import Lattice as Lattice
 from holdfast.threat.region import Normed as Normed
@@ -26,7 +25,7 @@ from holdfast.threat.region import Region as Region
 from holdfast.threat.region import Searchable as Searchable
 from holdfast.threat.region import Separable as Separable
 from holdfast.threat.region import Sparse as Sparse
-from holdfast.threat.region import Vector as Vector
+from holdfast.threat.region import Trait as Trait
 from holdfast.threat.region import Witnessed as Witnessed
 from holdfast.threat.space import Space as Space
 from holdfast.threat.space import check_ball as check_ball

@@ -1,16 +1,30 @@
-"""The set around each example, and what a set may be able to do besides.
+"""The set around each example, and the capabilities that a set may have besides.
 
-An attack names the capabilities that it needs; a set that has them can be searched by it.
+An attack names the capabilities that it needs; a set that has them can be searched by it. A
+capability that comes with methods is a protocol, one that no method shows is a trait.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar, Protocol, Self, runtime_checkable
+from enum import Enum
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 from torch import Tensor
 
 from holdfast.rng import Rng
+
+
+class Trait(Enum):
+    """A property of a region that no method shows."""
+
+    VECTOR = "its points can be added and scaled: momentum, APGD"
+    CONVEX = "it holds what lies between any two of its points"
+    EUCLIDEAN = "its norm is the Euclidean length"
+    INTEGER = "its sizes are whole numbers"
+
+
+Capability = type[Any] | Trait  # a protocol below, or a trait
 
 
 class Region(Protocol):
@@ -19,6 +33,7 @@ class Region(Protocol):
     x: (B, ...) the unchanged inputs. radius: (B,) in the units of x.
     """
 
+    traits: ClassVar[frozenset[Trait]]
     x: Tensor
     radius: Tensor
 
@@ -64,21 +79,13 @@ class Region(Protocol):
 
 
 @runtime_checkable
-class Vector(Protocol):
-    """A region whose points can be added and scaled: momentum, APGD."""
-
-    is_vector: ClassVar[bool]
-
-
-@runtime_checkable
 class Normed(Region, Protocol):
     """A region that is a ball of a norm, cut by the range: what a search for the nearest needs.
 
-    range: (low, high) of valid inputs. counts: whether sizes are whole numbers.
+    range: (low, high) of valid inputs.
     """
 
     range: tuple[float, float]
-    counts: ClassVar[bool]
 
     def norms(self, delta: Tensor) -> Tensor:
         """Return (B,): the norm of each change."""
@@ -112,24 +119,8 @@ class Normed(Region, Protocol):
 
 
 @runtime_checkable
-class Euclidean(Protocol):
-    """A region whose norm is the Euclidean length."""
-
-    is_euclidean: ClassVar[bool]
-
-
-@runtime_checkable
-class Convex(Protocol):
-    """A region that holds what lies between any two of its points."""
-
-    is_convex: ClassVar[bool]
-
-
-@runtime_checkable
 class Counting(Protocol):
     """A region whose norm counts the places that change: coordinates, or pixels."""
-
-    is_counting: ClassVar[bool]
 
     @property
     def grid(self) -> tuple[int, int, int]:

@@ -12,7 +12,7 @@ import holdfast as hf
 from components import example, load_all
 from holdfast.attacks import HopSkipJump, Restarts, SparseRS, Square
 from holdfast.attacks.core.advice import FIRST, MOST
-from holdfast.attacks.core.base import Capability, last, require
+from holdfast.attacks.core.base import last, require
 from holdfast.components import known
 from holdfast.errors import InputError, Unsupported
 from holdfast.evaluation import Member, Suite
@@ -20,13 +20,13 @@ from holdfast.evaluation.run.admission import check_suite
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.spaces.catalog import fits, sets_with
-from holdfast.threat import Knowledge, Normed, ThreatModel
+from holdfast.threat import Knowledge, Normed, ThreatModel, Trait
+from holdfast.threat import region as region_file
 
 load_all()
 SPACES = {name: example(cls) for name, cls in known("space").items()}
-CAPABILITIES = re.compile(
-    rf"\b({'|'.join(kind.__name__ for kind in Capability.__args__)})\b"  # type: ignore[attr-defined]
-)
+NAMES = {name for name, value in vars(region_file).items() if getattr(value, "_is_protocol", False)}
+CAPABILITIES = re.compile(rf"\b({'|'.join([*NAMES, 'Trait', *Trait.__members__])})\b")
 X, Y = torch.full((2, 3, 6, 6), 0.5), torch.zeros(2, dtype=torch.long)
 NET = nn.Sequential(nn.Flatten(), nn.Linear(108, 3))
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from holdfast.components import describe, known
 from holdfast.objective import Objective, refusal
 from holdfast.spaces.catalog import fits, works_in
-from holdfast.threat import Knowledge, Normed, Region
+from holdfast.threat import Capability, Knowledge, Normed, Region
 
 MOST = 5  # attacks that a refusal proposes
 _KNOWLEDGE = list(Knowledge)
@@ -91,12 +91,12 @@ def fitting(attack: Any, objective: Objective, region: Region) -> list[str]:
     return sorted(found, key=unlikeness)
 
 
-def _needs(attack: Any) -> tuple[Any, ...]:
+def _needs(attack: Any) -> tuple[Capability, ...]:
     demands = attack.demands()
     return (*demands.needs, Normed) if demands.nearest else tuple(demands.needs)
 
 
-def _lacking(attack: Any, region: Region) -> set[Any]:
+def _lacking(attack: Any, region: Region) -> set[Capability]:
     return {need for need in _needs(attack) if not fits(region, (need,))}
 
 

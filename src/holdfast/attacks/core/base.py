@@ -28,49 +28,11 @@ from holdfast.context import own_context
 from holdfast.errors import Unsupported, VerificationError
 from holdfast.objective import Cost, Objective
 from holdfast.rng import Rng
-from holdfast.threat import (
-    Boxed,
-    Convex,
-    Counting,
-    Dense,
-    Euclidean,
-    Finite,
-    Knowledge,
-    Lattice,
-    Normed,
-    Paintable,
-    Penalised,
-    Placed,
-    Region,
-    Searchable,
-    Separable,
-    Sparse,
-    Vector,
-    Witnessed,
-)
-
-Capability = (
-    type[Vector]
-    | type[Normed]
-    | type[Dense]
-    | type[Sparse]
-    | type[Searchable]
-    | type[Euclidean]
-    | type[Convex]
-    | type[Counting]
-    | type[Paintable]
-    | type[Boxed]
-    | type[Lattice]
-    | type[Penalised]
-    | type[Separable]
-    | type[Finite]
-    | type[Placed]
-)
+from holdfast.threat import Capability, Knowledge, Normed, Region, Witnessed
 
 __all__ = [
     "Attack",
     "Best",
-    "Capability",
     "Demands",
     "Nearest",
     "Point",

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point
+from holdfast.attacks.core.base import Attack, Point
 from holdfast.attacks.core.directions import normal
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.decision_based.search import Bracket, drawn_in, fill, hunt, pick, unit
@@ -17,7 +16,7 @@ from holdfast.components import register
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import either, norm, spread
-from holdfast.threat import Euclidean, Knowledge, Normed, Region
+from holdfast.threat import Knowledge, Normed, Region, Trait
 from holdfast.tree import take
 
 BACK, ASIDE, NEARER = range(3)
@@ -30,9 +29,9 @@ LONGEST = 1.0  # of a step, in distances
 class Boundary(Attack):
     """Step along the sphere around the input, then towards it (Brendel et al., 2018, alg. 1)."""
 
-    needs: ClassVar[tuple[Capability, ...]] = (Normed, Euclidean)
-    knowledge: ClassVar[Knowledge] = Knowledge.DECISION
-    nearest: ClassVar[bool] = True
+    needs = (Normed, Trait.EUCLIDEAN)
+    knowledge = Knowledge.DECISION
+    nearest = True
 
     queries: int = 10000
     aside: float = 0.1  # length of the first step along the sphere, in distances

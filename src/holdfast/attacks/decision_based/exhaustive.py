@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, ask
+from holdfast.attacks.core.base import Attack, Point, ask
 from holdfast.attacks.core.validation import at_least
 from holdfast.components import register
 from holdfast.errors import ConfigError
@@ -22,8 +21,8 @@ from holdfast.threat import Finite, Knowledge, Lattice, Region
 class Grid(Attack):
     """Try every point of a grid over the set (Engstrom et al., 2019, arXiv:1712.02779, sec. 3)."""
 
-    needs: ClassVar[tuple[Capability, ...]] = (Lattice,)
-    knowledge: ClassVar[Knowledge] = Knowledge.DECISION
+    needs = (Lattice,)
+    knowledge = Knowledge.DECISION
 
     angles: int = 31  # rotations of the grid
     shifts: int = 5  # along rows, and as many along columns
@@ -54,8 +53,8 @@ class Exhaustive(Attack):
     arXiv:1903.12261 takes the mean over corruptions; this is the worst of them for each example.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Finite,)
-    knowledge: ClassVar[Knowledge] = Knowledge.DECISION
+    needs = (Finite,)
+    knowledge = Knowledge.DECISION
 
     draws: int = 1  # of each choice, where chance has a part in it
     choices: int = 61  # at most, the unchanged input among them: a set of more is refused
@@ -92,7 +91,7 @@ class WorstOf(Attack):
     dimensions it finds little.
     """
 
-    knowledge: ClassVar[Knowledge] = Knowledge.DECISION
+    knowledge = Knowledge.DECISION
 
     queries: int = 10
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point
+from holdfast.attacks.core.base import Attack, Point
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.decision_based.search import (
     Bracket,
@@ -38,9 +37,9 @@ EDGE = 0.01  # what a new normal must bring, as a share of the distance
 class GeoDA(Attack):
     """Go from the input along the boundary's estimated normal (Rahmati et al., 2020, alg. 1)."""
 
-    needs: ClassVar[tuple[Capability, ...]] = (Normed, Dense)
-    knowledge: ClassVar[Knowledge] = Knowledge.DECISION
-    nearest: ClassVar[bool] = True
+    needs = (Normed, Dense)
+    knowledge = Knowledge.DECISION
+    nearest = True
 
     queries: int = 5000
     probes: int = 100  # questions for the first normal

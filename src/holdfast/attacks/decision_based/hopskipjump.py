@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point
+from holdfast.attacks.core.base import Attack, Point
 from holdfast.attacks.core.directions import normal
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.decision_based.search import (
@@ -39,9 +38,9 @@ HALVINGS = 12  # of a step, before the normal is estimated again
 class HopSkipJump(Attack):
     """Climb along a normal estimated from labels (Chen, Jordan and Wainwright, 2020, alg. 2)."""
 
-    needs: ClassVar[tuple[Capability, ...]] = (Normed, Dense)
-    knowledge: ClassVar[Knowledge] = Knowledge.DECISION
-    nearest: ClassVar[bool] = True
+    needs = (Normed, Dense)
+    knowledge = Knowledge.DECISION
+    nearest = True
 
     queries: int = 5000
     probes: int = 100  # questions for the first normal; the j-th takes sqrt(j) times as many

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, log2, prod
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, ask
+from holdfast.attacks.core.base import Attack, Point, ask
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.decision_based.search import Bracket, pick
 from holdfast.components import register
@@ -25,9 +24,9 @@ from holdfast.threat import Boxed, Knowledge, Normed, Region
 class RayS(Attack):
     """Flip ever smaller blocks of signs and keep what is nearer (Chen and Gu, 2020, alg. 3)."""
 
-    needs: ClassVar[tuple[Capability, ...]] = (Normed, Boxed)
-    knowledge: ClassVar[Knowledge] = Knowledge.DECISION
-    nearest: ClassVar[bool] = True
+    needs = (Normed, Boxed)
+    knowledge = Knowledge.DECISION
+    nearest = True
 
     queries: int = 5000
     tolerance: float = 0.005  # how exactly a distance is found, as a share of it

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point
+from holdfast.attacks.core.base import Attack, Point
 from holdfast.attacks.core.directions import normal
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.decision_based.search import (
@@ -25,7 +24,7 @@ from holdfast.components import register
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import either, norm, spread
-from holdfast.threat import Euclidean, Knowledge, Normed, Region
+from holdfast.threat import Knowledge, Normed, Region, Trait
 from holdfast.tree import take
 from holdfast.units import OfDirection
 
@@ -40,9 +39,9 @@ LEAST = 1e-3  # the smallest step
 class SignOPT(Attack):
     """Descend the distance along a direction by the signs of its slopes (Cheng et al., 2020)."""
 
-    needs: ClassVar[tuple[Capability, ...]] = (Normed, Euclidean)
-    knowledge: ClassVar[Knowledge] = Knowledge.DECISION
-    nearest: ClassVar[bool] = True
+    needs = (Normed, Trait.EUCLIDEAN)
+    knowledge = Knowledge.DECISION
+    nearest = True
 
     queries: int = 5000
     probes: int = 200  # directions whose slope is asked for, before each step

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import pi
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point
+from holdfast.attacks.core.base import Attack, Point
 from holdfast.attacks.core.directions import Basis, Cosines
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.decision_based.search import Bracket, drawn_in, hunt, pick, unit
@@ -18,7 +17,7 @@ from holdfast.components import register
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import either, norm, spread
-from holdfast.threat import Euclidean, Knowledge, Normed, Region
+from holdfast.threat import Knowledge, Normed, Region, Trait
 
 BACK, LEFT, RIGHT, TURN = range(4)
 PACE = 0.95  # by which the first angle shrinks where both signs fail, and grows where one succeeds
@@ -30,9 +29,9 @@ STEEPEST = 0.5 * pi * 0.98
 class SurFree(Attack):
     """Turn in the plane of the change and a new direction (Maho, Furon and Le Merrer, 2021)."""
 
-    needs: ClassVar[tuple[Capability, ...]] = (Normed, Euclidean)
-    knowledge: ClassVar[Knowledge] = Knowledge.DECISION
-    nearest: ClassVar[bool] = True
+    needs = (Normed, Trait.EUCLIDEAN)
+    knowledge = Knowledge.DECISION
+    nearest = True
 
     queries: int = 5000
     angle: float = 30.0  # the first turn that is tried, in degrees

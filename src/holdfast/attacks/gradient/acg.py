@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, Unscored, climb
+from holdfast.attacks.core.base import Attack, Point, Unscored, climb
 from holdfast.attacks.core.starts import Start, Uniform
 from holdfast.attacks.core.validation import at_least
 from holdfast.attacks.gradient.apgd import Pace
@@ -18,7 +17,7 @@ from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import norm, spread
-from holdfast.threat import Region, Vector
+from holdfast.threat import Region, Trait
 
 
 @register("attack", name="acg")
@@ -29,7 +28,7 @@ class ACG(Attack):
     Conjugate directions wander farther than momentum does, and reach other classes.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector,)
+    needs = (Trait.VECTOR,)
 
     steps: int = 100
     start: Start = Uniform()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, Scored, Unscored, climb
+from holdfast.attacks.core.base import Attack, Point, Scored, Unscored, climb
 from holdfast.attacks.core.starts import Start, Uniform
 from holdfast.attacks.core.validation import at_least
 from holdfast.attacks.gradient.sparse_ascent import sparse_ascent
@@ -18,7 +17,7 @@ from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import choose
-from holdfast.threat import Region, Sparse, Vector
+from holdfast.threat import Region, Sparse, Trait
 
 FIRST, LESS, LEAST = 0.22, 0.03, 0.06  # windows between checks, as fractions of the steps
 ENOUGH = 0.75  # share of steps in a window that must have raised the loss
@@ -35,7 +34,7 @@ class APGD(Attack):
     (Croce and Hein, 2021, arXiv:2103.01208).
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector,)
+    needs = (Trait.VECTOR,)
 
     steps: int = 100
     start: Start = Uniform()

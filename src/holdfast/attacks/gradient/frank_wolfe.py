@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, Unscored, climb
+from holdfast.attacks.core.base import Attack, Point, Unscored, climb
 from holdfast.attacks.core.starts import Start, Unchanged
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.components import register
@@ -18,7 +17,7 @@ from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import norm, spread
-from holdfast.threat import Region, Vector
+from holdfast.threat import Region, Trait
 from holdfast.units import OfWay
 
 FAR = 1e3  # in radii: from so far out, the nearest point of the set is the one farthest that way
@@ -33,7 +32,7 @@ class FrankWolfe(Attack):
     of the gradients, so no point is ever outside.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector,)
+    needs = (Trait.VECTOR,)
 
     steps: int = 40
     step_size: OfWay = 0.5  # share of the way to the farthest point; falls as 1 / (1 + 4 progress)

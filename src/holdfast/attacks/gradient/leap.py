@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, Scored, Unscored
+from holdfast.attacks.core.base import Attack, Point, Scored, Unscored
 from holdfast.attacks.core.validation import at_least
 from holdfast.components import register
 from holdfast.losses import Loss
@@ -29,8 +28,8 @@ class Leap(Attack):
     many leap from the best point. No hill between a pixel and a better place stops it.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Separable,)
-    baseline: ClassVar[str] = "PGD, or StAdv in Flow"
+    needs = (Separable,)
+    baseline = "PGD, or StAdv in Flow"
 
     steps: int = 50
     loss: Loss | None = None  # None: the objective's own

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, Unscored, climb
+from holdfast.attacks.core.base import Attack, Point, Unscored, climb
 from holdfast.attacks.core.moments import Adam
 from holdfast.attacks.core.validation import at_least, not_negative, positive
 from holdfast.components import register
@@ -17,7 +16,7 @@ from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import spread
-from holdfast.threat import Penalised, Region, Vector
+from holdfast.threat import Penalised, Region, Trait
 from holdfast.units import OfRadius
 
 
@@ -30,7 +29,7 @@ class StAdv(Attack):
     has passed the boundary is only made smoother.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Penalised)
+    needs = (Trait.VECTOR, Penalised)
 
     steps: int = 100
     step_size: OfRadius = 0.1  # Adam's, fraction of the radius

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, climb
+from holdfast.attacks.core.base import Attack, Point, climb
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, outset, polish
 from holdfast.components import register
@@ -17,7 +16,7 @@ from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import spread
-from holdfast.threat import Convex, Normed, Region, Vector
+from holdfast.threat import Normed, Region, Trait
 from holdfast.units import OfBoundary
 
 PAST = 0.9  # weight of the past in the multiplier, and of the last move in the next
@@ -37,8 +36,8 @@ class ALMA(Attack):
     the step size of an example falls once it has crossed; the end is brought nearer along planes.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed, Convex)
-    nearest: ClassVar[bool] = True
+    needs = (Trait.VECTOR, Normed, Trait.CONVEX)
+    nearest = True
 
     steps: int = 500
     step_size: OfBoundary = 1.0  # of the first, in distances to the boundary as it seems from x

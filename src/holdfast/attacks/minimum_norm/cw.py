@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, climb
+from holdfast.attacks.core.base import Attack, Point, climb
 from holdfast.attacks.core.validation import at_least, not_negative, positive
 from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, polish
 from holdfast.attacks.minimum_norm.steps import slope
@@ -19,7 +18,7 @@ from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import norm, spread
-from holdfast.threat import Euclidean, Normed, Region, Vector
+from holdfast.threat import Normed, Region, Trait
 from holdfast.units import OfSearch
 
 _CHECKS = 10  # how often a round asks whether it still gets anywhere
@@ -36,8 +35,8 @@ class CW(Attack):
     along the boundary towards x.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed, Euclidean)
-    nearest: ClassVar[bool] = True
+    needs = (Trait.VECTOR, Normed, Trait.EUCLIDEAN)
+    nearest = True
 
     steps: int = 1000  # of each search
     searches: int = 9  # values of c

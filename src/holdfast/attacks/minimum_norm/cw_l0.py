@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, Scored, Unscored, climb
+from holdfast.attacks.core.base import Attack, Point, Scored, Unscored, climb
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.minimum_norm.steps import leveled
 from holdfast.attacks.minimum_norm.tradeoff import Inside
@@ -19,7 +18,7 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.spaces.norm_balls import projections
 from holdfast.tensors import spread
-from holdfast.threat import Counting, Normed, Region, Vector
+from holdfast.threat import Counting, Normed, Region, Trait
 from holdfast.units import OfSearch
 
 _EDGE = 1e-3  # how far from the range's ends a search begins at least, in halves of its width
@@ -34,8 +33,8 @@ class CWL0(Attack):
     that worked ended; one that fails is repeated with fewer places left out.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed, Counting)
-    nearest: ClassVar[bool] = True
+    needs = (Trait.VECTOR, Normed, Counting)
+    nearest = True
 
     steps: int = 50  # of each search, at most
     searches: int = 50  # sets of places, at most

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, Scored, climb
+from holdfast.attacks.core.base import Attack, Point, Scored, climb
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, polish
 from holdfast.attacks.minimum_norm.steps import leveled
@@ -19,7 +18,7 @@ from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import norm, spread
-from holdfast.threat import Boxed, Convex, Normed, Region, Vector
+from holdfast.threat import Boxed, Normed, Region, Trait
 from holdfast.units import OfSearch
 
 _EDGE = 1e-4  # how far from the range's ends a search begins at least, in halves of its width
@@ -34,8 +33,8 @@ class CWLinf(Attack):
     variables, Adam takes the steps, each search starts where the last one ended.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed, Convex, Boxed)
-    nearest: ClassVar[bool] = True
+    needs = (Trait.VECTOR, Normed, Trait.CONVEX, Boxed)
+    nearest = True
 
     steps: int = 1000  # of each search, at most
     searches: int = 20  # bounds

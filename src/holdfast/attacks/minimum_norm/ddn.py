@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, Unscored, climb
+from holdfast.attacks.core.base import Attack, Point, Unscored, climb
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.minimum_norm.steps import cosine, unit
 from holdfast.components import register
@@ -17,7 +16,7 @@ from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import either, spread
-from holdfast.threat import Euclidean, Normed, Region, Vector
+from holdfast.threat import Normed, Region, Trait
 from holdfast.units import OfRange
 
 
@@ -29,8 +28,8 @@ class DDN(Attack):
     Rony et al., 2019, arXiv:1811.09600, algorithm 1, without rounding to grey levels.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed, Euclidean)
-    nearest: ClassVar[bool] = True
+    needs = (Trait.VECTOR, Normed, Trait.EUCLIDEAN)
+    nearest = True
 
     steps: int = 200
     step_size: OfRange = 1.0  # length of the first step, in widths of the range

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, Unscored
+from holdfast.attacks.core.base import Attack, Point, Unscored
 from holdfast.attacks.core.validation import at_least, not_negative
 from holdfast.attacks.minimum_norm.linearized import boundaries, nearest_crossing
 from holdfast.components import register
@@ -17,7 +16,7 @@ from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import spread
-from holdfast.threat import Normed, Region, Vector
+from holdfast.threat import Normed, Region, Trait
 
 
 @register("attack", name="deepfool")
@@ -29,8 +28,8 @@ class DeepFool(Attack):
     within the range is exact, in every norm. What has crossed stays where it is.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed)
-    nearest: ClassVar[bool] = True
+    needs = (Trait.VECTOR, Normed)
+    nearest = True
 
     steps: int = 50
     top: int = 9  # wrong classes whose boundaries are looked at

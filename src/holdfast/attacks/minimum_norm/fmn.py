@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, Scored, Unscored, climb
+from holdfast.attacks.core.base import Attack, Point, Scored, Unscored, climb
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.minimum_norm.steps import cosine, unit
 from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import Normed, Region, Vector
+from holdfast.threat import Normed, Region, Trait
 from holdfast.units import OfRange
 
 _BEYOND = 1.001  # aim a little farther than the boundary: rounding must not end in front of it
@@ -31,8 +30,8 @@ class FMN(Attack):
     have its boundary; every example has its own.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed)
-    nearest: ClassVar[bool] = True
+    needs = (Trait.VECTOR, Normed)
+    nearest = True
 
     steps: int = 200
     step_size: OfRange = 1.0  # length of the first step, in widths of the range
@@ -82,10 +81,10 @@ class _Radius:
         reached, size = here.harm > here.edge, self.region.size(here.z)
         if self.best is None or self.radius is None:
             self.best = torch.full_like(size, torch.inf)
-            self.radius = torch.ones_like(size) if self.region.counts else size
+            self.radius = torch.ones_like(size) if Trait.INTEGER in self.region.traits else size
         self.best = torch.where(reached & (size < self.best), size, self.best)
         less, more = self.radius * (1 - growth), self.radius * (1 + growth)
-        if self.region.counts:
+        if Trait.INTEGER in self.region.traits:
             less = torch.minimum(less.floor(), self.radius - 1).clamp_min(0)
             more = torch.maximum(more.floor(), self.radius + 1)
         else:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, Unscored, climb, look
+from holdfast.attacks.core.base import Attack, Point, Unscored, climb, look
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.components import register
 from holdfast.logits import best_other, of_class, unmasked
@@ -17,7 +17,7 @@ from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import norm, spread
-from holdfast.threat import Counting, Normed, Region, Vector
+from holdfast.threat import Counting, Normed, Region, Trait
 from holdfast.units import OfRange
 
 CANDIDATES = 128  # places, best alone, of which pairs are formed
@@ -33,8 +33,8 @@ class JSMA(Attack):
     the likeliest wrong class at each step.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed, Counting)
-    nearest: ClassVar[bool] = True
+    needs = (Trait.VECTOR, Normed, Counting)
+    nearest = True
 
     steps: int = 100  # pairs
     step_size: OfRange = 1.0  # change of a coordinate, in widths of the range (theta)

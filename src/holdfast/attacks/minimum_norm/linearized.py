@@ -9,7 +9,7 @@ from holdfast.attacks.core.points import Scored
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import choose, norm, spread
-from holdfast.threat import Normed, Region
+from holdfast.threat import Normed, Region, Trait
 from holdfast.tree import positions, take
 
 SURE = 1e-3  # share of a bound that rounding may take
@@ -74,7 +74,7 @@ def nearest_crossing(region: Normed, z: Tensor, gaps: Tensor, grads: Tensor) -> 
 def _distances(region: Normed, gaps: Tensor, grads: Tensor) -> Tensor:
     """Return (B, C): how far each plane is at least; infinite without a gradient."""
     slopes = region.dual_norm(grads.flatten(0, 1)).reshape(grads.shape[:2]).T
-    if region.counts:  # a place gains its slope for a change of one
+    if Trait.INTEGER in region.traits:  # a place gains its slope for a change of one
         slopes = slopes * (region.range[1] - region.range[0])
     far = (gaps.abs() / torch.where(slopes > 0, slopes, 1.0)).nan_to_num(0.0)
     return torch.where(slopes > 0, far, torch.inf)

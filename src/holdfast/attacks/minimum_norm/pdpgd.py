@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from math import log
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, Scored, climb
+from holdfast.attacks.core.base import Attack, Point, Scored, climb
 from holdfast.attacks.core.moments import Moments
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, outset, polish
@@ -20,7 +19,7 @@ from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import either, norm, spread
-from holdfast.threat import Counting, Euclidean, Normed, Region, Vector
+from holdfast.threat import Counting, Normed, Region, Trait
 from holdfast.units import OfRange
 
 AVERAGE = 0.9  # weight of the past in the weights that the primal step uses
@@ -41,8 +40,8 @@ class PDPGD(Attack):
     the constraint's weight. The end is brought nearer along planes.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed)
-    nearest: ClassVar[bool] = True
+    needs = (Trait.VECTOR, Normed)
+    nearest = True
 
     steps: int = 500
     step_size: OfRange = 0.25  # of Adam at first, as a share of the range
@@ -69,7 +68,7 @@ class PDPGD(Attack):
         best, moments, weights = Bracket(region, here), Moments(z), _Weights(view.scale, self.ratio)
         width = region.range[1] - region.range[0]
         shrink = partial(_fewer, region) if isinstance(region, Counting) else region.shrink
-        rounds = ROUND if isinstance(region, Euclidean) else FLAT
+        rounds = ROUND if Trait.EUCLIDEAN in region.traits else FLAT
         for k in range(self.steps):
             at = rng.at(k, of=self.steps)
             here, grad = climb(objective, region, z, at)

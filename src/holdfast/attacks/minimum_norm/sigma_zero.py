@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, Unscored, climb
+from holdfast.attacks.core.base import Attack, Point, Unscored, climb
 from holdfast.attacks.core.moments import Moments
 from holdfast.attacks.core.validation import at_least, not_negative, positive
 from holdfast.attacks.minimum_norm.steps import cosine, leveled
@@ -18,7 +17,7 @@ from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import choose, flags, spread
-from holdfast.threat import Counting, Normed, Region, Vector
+from holdfast.threat import Counting, Normed, Region, Trait
 from holdfast.units import OfRange
 
 LAST = 0.1  # share of the step size that is left at the end
@@ -33,8 +32,8 @@ class SigmaZero(Attack):
     threshold of each example rises while it is beyond the boundary and falls while it is not.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed, Counting)
-    nearest: ClassVar[bool] = True
+    needs = (Trait.VECTOR, Normed, Counting)
+    nearest = True
 
     steps: int = 1000
     step_size: OfRange = 1.0  # of Adam at the beginning, in widths of the range

@@ -10,7 +10,7 @@ from torch import Tensor
 from holdfast.attacks.core.points import Scored
 from holdfast.rng import Rng
 from holdfast.tensors import choose, norm, spread
-from holdfast.threat import Boxed, Euclidean, Normed
+from holdfast.threat import Boxed, Normed, Trait
 
 
 def cosine(start: float, end: float, at: Rng) -> float:
@@ -33,7 +33,7 @@ def unit(region: Normed, grad: Tensor, at: Rng) -> Tensor:
     scaled = grad / spread(peak.clamp_min(1e-38), grad)  # squares of 1e-30 underflow
     if isinstance(region, Boxed):
         length = region.norms(scaled)  # the largest coordinate, never more than the length
-    elif isinstance(region, Euclidean):
+    elif Trait.EUCLIDEAN in region.traits:
         length = norm(scaled, 2)
     else:
         length = torch.minimum(norm(scaled, 2), region.norms(scaled))

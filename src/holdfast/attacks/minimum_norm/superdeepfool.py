@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point
+from holdfast.attacks.core.base import Attack, Point
 from holdfast.attacks.core.validation import at_least, not_negative
 from holdfast.attacks.minimum_norm.boundary_walk import LOOKS, Bracket, foot, narrowed
 from holdfast.attacks.minimum_norm.linearized import boundaries, nearest_crossing
@@ -18,7 +17,7 @@ from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import choose
-from holdfast.threat import Convex, Normed, Region, Vector
+from holdfast.threat import Normed, Region, Trait
 
 
 @register("attack", name="superdeepfool")
@@ -30,8 +29,8 @@ class SuperDeepFool(Attack):
     and its line search. Each example alternates at its own pace until a turned change is a success.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed, Convex)
-    nearest: ClassVar[bool] = True
+    needs = (Trait.VECTOR, Normed, Trait.CONVEX)
+    nearest = True
 
     steps: int = 100
     top: int = 9  # wrong classes whose boundaries are looked at

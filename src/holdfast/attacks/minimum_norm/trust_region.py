@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, Scored
+from holdfast.attacks.core.base import Attack, Point, Scored
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, polish
 from holdfast.attacks.minimum_norm.linearized import along, boundaries, nearest_plane, onto
@@ -18,7 +17,7 @@ from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import spread
-from holdfast.threat import Convex, Normed, Region, Vector
+from holdfast.threat import Normed, Region, Trait
 
 GOOD, BAD = 0.9, 0.5  # of the promised rise: above, the radius grows; below, it shrinks
 OVERSHOOT = 0.01  # of a step that reaches the boundary, to end beyond it
@@ -33,8 +32,8 @@ class TrustRegion(Attack):
     stays where it is; the end is brought nearer to x along the boundary's tangent planes.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed, Convex)
-    nearest: ClassVar[bool] = True
+    needs = (Trait.VECTOR, Normed, Trait.CONVEX)
+    nearest = True
 
     steps: int = 50
     top: int = 9  # wrong classes whose boundaries are looked at

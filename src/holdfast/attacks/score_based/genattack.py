@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, Scored, look
+from holdfast.attacks.core.base import Attack, Point, Scored, look
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.score_based.estimators import cube
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import Dense, Knowledge, Region, Vector
+from holdfast.threat import Dense, Knowledge, Region, Trait
 
 
 @register("attack", name="genattack")
@@ -27,8 +27,8 @@ class GenAttack(Attack):
     Each example has a population of its own; its best member lives on and costs no query.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Dense)
-    knowledge: ClassVar[Knowledge] = Knowledge.SCORE
+    needs = (Trait.VECTOR, Dense)
+    knowledge = Knowledge.SCORE
 
     queries: int = 5000
     population: int = 6  # members of a generation

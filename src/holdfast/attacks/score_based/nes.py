@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, look
+from holdfast.attacks.core.base import Attack, Point, look
 from holdfast.attacks.core.directions import normal
 from holdfast.attacks.core.validation import at_least, not_negative, positive
 from holdfast.attacks.score_based.estimators import slope, steps_within
@@ -17,7 +16,7 @@ from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import Dense, Knowledge, Region, Vector
+from holdfast.threat import Dense, Knowledge, Region, Trait
 from holdfast.units import OfRadius
 
 PLATEAU = 5  # steps without a rise after which the step is halved
@@ -29,8 +28,8 @@ LEAST = 0.005  # of the first step: no step is halved below
 class NES(Attack):
     """PGD with momentum along gradients estimated from scores (Ilyas et al., 2018, algorithm 1)."""
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Dense)
-    knowledge: ClassVar[Knowledge] = Knowledge.SCORE
+    needs = (Trait.VECTOR, Dense)
+    knowledge = Knowledge.SCORE
 
     queries: int = 5000
     samples: int = 50  # probes per step, in pairs of opposite directions

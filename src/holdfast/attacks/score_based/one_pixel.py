@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, look
+from holdfast.attacks.core.base import Attack, Point, look
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
@@ -29,8 +28,8 @@ class OnePixel(Attack):
     may change. A child takes the place of the member with its number if it is no worse.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Normed, Counting)
-    knowledge: ClassVar[Knowledge] = Knowledge.SCORE
+    needs = (Normed, Counting)
+    knowledge = Knowledge.SCORE
 
     queries: int = 40_400  # the first population and a hundred generations
     population: int = 400  # members of a generation

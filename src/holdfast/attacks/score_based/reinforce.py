@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, look
+from holdfast.attacks.core.base import Attack, Point, look
 from holdfast.attacks.core.points import hold
 from holdfast.attacks.core.validation import at_least, not_negative, positive
 from holdfast.attacks.score_based.estimators import cube
@@ -19,7 +18,7 @@ from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import Dense, Knowledge, Region, Vector
+from holdfast.threat import Dense, Knowledge, Region, Trait
 from holdfast.units import OfCube
 
 FADE = 0.98  # of the largest reward so far, per query
@@ -36,8 +35,8 @@ class Reinforce(Attack):
     REINFORCE (Williams, 1992); here the policy is a table of preferences for each example.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Dense)
-    knowledge: ClassVar[Knowledge] = Knowledge.SCORE
+    needs = (Trait.VECTOR, Dense)
+    knowledge = Knowledge.SCORE
 
     queries: int = 5000
     fraction: float = 0.5  # of the coordinates that the first action pushes

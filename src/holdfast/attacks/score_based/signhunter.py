@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, prod
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, look
+from holdfast.attacks.core.base import Attack, Point, look
 from holdfast.attacks.core.validation import at_least
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import spread
-from holdfast.threat import Dense, Knowledge, Region, Vector
+from holdfast.threat import Dense, Knowledge, Region, Trait
 
 
 @register("attack", name="signhunter")
@@ -25,8 +24,8 @@ from holdfast.threat import Dense, Knowledge, Region, Vector
 class SignHunter(Attack):
     """Divide and conquer over the gradient's signs (Al-Dujaili and O'Reilly, 2020, algorithm 2)."""
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Dense)
-    knowledge: ClassVar[Knowledge] = Knowledge.SCORE
+    needs = (Trait.VECTOR, Dense)
+    knowledge = Knowledge.SCORE
 
     queries: int = 5000
     loss: Loss | None = Margin()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, look
+from holdfast.attacks.core.base import Attack, Point, look
 from holdfast.attacks.core.directions import Basis, Pixels
 from holdfast.attacks.core.points import hold
 from holdfast.attacks.core.validation import at_least, positive
@@ -19,7 +18,7 @@ from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import choose
-from holdfast.threat import Dense, Knowledge, Region, Vector
+from holdfast.threat import Dense, Knowledge, Region, Trait
 from holdfast.units import OfCube
 
 
@@ -32,8 +31,8 @@ class SimBA(Attack):
     the step against it is not tried.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Dense)
-    knowledge: ClassVar[Knowledge] = Knowledge.SCORE
+    needs = (Trait.VECTOR, Dense)
+    knowledge = Knowledge.SCORE
 
     queries: int = 5000
     basis: Basis = Pixels()  # or Cosines(share=0.125)

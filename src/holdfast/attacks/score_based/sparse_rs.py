@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point
+from holdfast.attacks.core.base import Attack, Point
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.score_based.estimators import random_search
 from holdfast.components import register
@@ -32,8 +31,8 @@ class SparseRS(Attack):
     mask (patch, frame, stickers) a window gets another colour. Colours are corners of the range.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Paintable,)
-    knowledge: ClassVar[Knowledge] = Knowledge.SCORE
+    needs = (Paintable,)
+    knowledge = Knowledge.SCORE
 
     queries: int = 10_000
     fraction: float = 0.3  # of the places that the first query changes; 0.4 suits patches

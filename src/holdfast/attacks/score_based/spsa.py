@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, look
+from holdfast.attacks.core.base import Attack, Point, look
 from holdfast.attacks.core.directions import signs
 from holdfast.attacks.core.moments import Adam
 from holdfast.attacks.core.validation import at_least, positive
@@ -18,7 +17,7 @@ from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import Dense, Knowledge, Region, Vector
+from holdfast.threat import Dense, Knowledge, Region, Trait
 from holdfast.units import OfCube
 
 
@@ -27,8 +26,8 @@ from holdfast.units import OfCube
 class SPSA(Attack):
     """Projected Adam on gradients estimated from scores (Uesato et al., 2018, algorithm 1)."""
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Dense)
-    knowledge: ClassVar[Knowledge] = Knowledge.SCORE
+    needs = (Trait.VECTOR, Dense)
+    knowledge = Knowledge.SCORE
 
     queries: int = 5000
     samples: int = 32  # probes per step, in pairs of opposite directions

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point
+from holdfast.attacks.core.base import Attack, Point
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.score_based.estimators import random_search
 from holdfast.components import register
@@ -30,8 +29,8 @@ class Square(Attack):
     and reach the last row and column. The first query is the start.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Searchable,)
-    knowledge: ClassVar[Knowledge] = Knowledge.SCORE
+    needs = (Searchable,)
+    knowledge = Knowledge.SCORE
 
     queries: int = 5000
     fraction: float = 0.8  # of the input that the first window covers

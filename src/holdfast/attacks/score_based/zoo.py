@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from math import prod
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, Scored, look
+from holdfast.attacks.core.base import Attack, Point, Scored, look
 from holdfast.attacks.core.moments import Adam
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.score_based.estimators import cube, rise, steps_within
@@ -18,7 +17,7 @@ from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import Dense, Knowledge, Region, Vector
+from holdfast.threat import Dense, Knowledge, Region, Trait
 from holdfast.units import OfCube
 
 
@@ -30,8 +29,8 @@ class ZOO(Attack):
     Every example goes through its coordinates in random orders of its own.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Dense)
-    knowledge: ClassVar[Knowledge] = Knowledge.SCORE
+    needs = (Trait.VECTOR, Dense)
+    knowledge = Knowledge.SCORE
 
     queries: int = 5000
     coordinates: int = 128  # measured before each step, at most all

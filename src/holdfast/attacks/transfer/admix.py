@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
-from holdfast.attacks.core.base import Capability
 from holdfast.attacks.core.preset import Preset
 from holdfast.attacks.transfer.diverse import Diverse, Running
 from holdfast.attacks.transfer.mix import Images, Mix
 from holdfast.attacks.transfer.views import Scales
 from holdfast.components import register
 from holdfast.losses import Loss
-from holdfast.threat import Normed, Vector
+from holdfast.threat import Normed, Trait
 from holdfast.units import OfRadius
 
 
@@ -21,7 +19,7 @@ from holdfast.units import OfRadius
 class Admix(Preset):
     """MI-FGSM on mixed and scaled copies (X. Wang et al., 2021, arXiv:2102.00436, algorithm 1)."""
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed)
+    needs = (Trait.VECTOR, Normed)
 
     steps: int = 10
     step_size: OfRadius = 0.1  # fraction of the radius

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
-from holdfast.attacks.core.base import Capability
 from holdfast.attacks.core.preset import Preset
 from holdfast.attacks.transfer.diverse import Diverse, Running
 from holdfast.attacks.transfer.views import Shrink
 from holdfast.components import register
 from holdfast.losses import Loss
-from holdfast.threat import Normed, Vector
+from holdfast.threat import Normed, Trait
 from holdfast.units import OfRadius
 
 
@@ -20,7 +18,7 @@ from holdfast.units import OfRadius
 class DIFGSM(Preset):
     """I-FGSM through random resizing (Xie et al., 2019, arXiv:1803.06978, sec. 3.2 and 3.3)."""
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed)
+    needs = (Trait.VECTOR, Normed)
 
     steps: int = 10
     step_size: OfRadius = 0.1  # fraction of the radius

@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, Unscored
+from holdfast.attacks.core.base import Attack, Point, Unscored
 from holdfast.attacks.core.validation import at_least, not_negative, positive
 from holdfast.attacks.transfer.views import View, copies, mean_gradient, smoothed
 from holdfast.components import register
@@ -17,7 +17,7 @@ from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import choose, norm, spread
-from holdfast.threat import Normed, Region, Vector
+from holdfast.threat import Normed, Region, Trait
 from holdfast.units import OfRadius
 
 
@@ -99,7 +99,7 @@ class Diverse(Attack):
     all the same unless it breaks.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed)
+    needs = (Trait.VECTOR, Normed)
 
     steps: int = 10
     step_size: OfRadius = 0.1  # fraction of the radius

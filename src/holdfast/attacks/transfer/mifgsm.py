@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, Unscored, climb
+from holdfast.attacks.core.base import Attack, Point, Unscored, climb
 from holdfast.attacks.core.validation import at_least, not_negative, positive
 from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import norm, spread
-from holdfast.threat import Normed, Region, Vector
+from holdfast.threat import Normed, Region, Trait
 from holdfast.units import OfRadius
 
 
@@ -25,7 +24,7 @@ from holdfast.units import OfRadius
 class MIFGSM(Attack):
     """BIM with momentum (Dong et al., 2018, arXiv:1710.06081, algorithm 1)."""
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed)
+    needs = (Trait.VECTOR, Normed)
 
     steps: int = 10
     step_size: OfRadius = 0.1  # fraction of the radius

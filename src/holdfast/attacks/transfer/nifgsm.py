@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
-from holdfast.attacks.core.base import Capability
 from holdfast.attacks.core.preset import Preset
 from holdfast.attacks.transfer.diverse import Diverse, Nesterov
 from holdfast.components import register
 from holdfast.losses import Loss
-from holdfast.threat import Normed, Vector
+from holdfast.threat import Normed, Trait
 from holdfast.units import OfRadius
 
 
@@ -19,7 +17,7 @@ from holdfast.units import OfRadius
 class NIFGSM(Preset):
     """I-FGSM with Nesterov's momentum (Lin et al., 2020, arXiv:1908.06281, sec. 3.2.1)."""
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed)
+    needs = (Trait.VECTOR, Normed)
 
     steps: int = 10
     step_size: OfRadius = 0.1  # fraction of the radius

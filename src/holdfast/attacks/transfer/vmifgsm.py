@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
-from holdfast.attacks.core.base import Capability
 from holdfast.attacks.core.preset import Preset
 from holdfast.attacks.transfer.diverse import Diverse, Neighbours, Running
 from holdfast.components import register
 from holdfast.losses import Loss
-from holdfast.threat import Normed, Vector
+from holdfast.threat import Normed, Trait
 from holdfast.units import OfRadius
 
 
@@ -19,7 +17,7 @@ from holdfast.units import OfRadius
 class VMIFGSM(Preset):
     """MI-FGSM with variance tuning (X. Wang and He, 2021, arXiv:2103.15571, algorithm 1)."""
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Normed)
+    needs = (Trait.VECTOR, Normed)
 
     steps: int = 10
     step_size: OfRadius = 0.1  # fraction of the radius

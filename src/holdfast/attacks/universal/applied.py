@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, ask, look
+from holdfast.attacks.core.base import Attack, Point, ask, look
 from holdfast.attacks.universal.perturbation import Pattern, Waves
 from holdfast.components import register
 from holdfast.objective import Objective
@@ -24,8 +23,8 @@ class Applied(Attack):
     It uses nothing of the model. Examples that the change was fitted on are refused.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Normed,)
-    knowledge: ClassVar[Knowledge] = Knowledge.TRANSFER
+    needs = (Normed,)
+    knowledge = Knowledge.TRANSFER
 
     perturbation: Pattern = Waves()  # what is added; `fit` makes one
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Point, ask, look
+from holdfast.attacks.core.base import Attack, Point, ask, look
 from holdfast.attacks.core.validation import at_least
 from holdfast.attacks.universal.perturbation import Pattern, Waves
 from holdfast.components import register
@@ -27,8 +26,8 @@ class Pasted(Attack):
     It uses nothing of the model. Examples that the patch was fitted on are refused.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Placed,)
-    knowledge: ClassVar[Knowledge] = Knowledge.TRANSFER
+    needs = (Placed,)
+    knowledge = Knowledge.TRANSFER
 
     perturbation: Pattern = Waves()  # the patch; `fit` makes one
     places: int = 1  # of each input, the worst of which counts

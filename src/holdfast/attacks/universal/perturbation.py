@@ -21,7 +21,7 @@ from holdfast.components import register
 from holdfast.errors import InputError, StorageError
 from holdfast.storage import read_card, read_file, user_path, write_atomic, write_card
 from holdfast.tensors import as_image, spread
-from holdfast.threat import Normed, Placed
+from holdfast.threat import Normed, Placed, Trait
 
 SCHEMA = "holdfast-perturbation-1"
 TENSORS, ABOUT = "perturbation.safetensors", "perturbation.json"
@@ -92,7 +92,7 @@ class Perturbation(Pattern):
 
     def change(self, region: Normed, y: Tensor) -> Tensor:
         chosen = self._chosen(y, tuple(region.x.shape[1:]), "inputs").to(region.x)
-        if region.counts:
+        if Trait.INTEGER in region.traits:
             return chosen
         return chosen * spread(region.radius / self.about["radius"], chosen)
 
@@ -154,7 +154,7 @@ def marks(x: Tensor) -> Iterator[int]:
 
 def scaled(region: Normed, change: Tensor) -> Tensor:
     """Return the change (B, ...) of the region's radius; of the range where sizes are counts."""
-    if region.counts:
+    if Trait.INTEGER in region.traits:
         return change * (region.range[1] - region.range[0])
     return change * spread(region.radius / region.norms(change).clamp_min(1e-12), change)
 

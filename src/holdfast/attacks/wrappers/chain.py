@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import Tensor
 
@@ -28,7 +27,7 @@ class Chain(Attack):
     point that it reached, a gradient attack goes on. The worst point of both is the result.
     """
 
-    baseline: ClassVar[str] = "each of its attacks alone"
+    baseline = "each of its attacks alone"
 
     first: Attack = Square(queries=2000)  # the attack that finds where to begin
     then: Attack = APGD(loss=Margin())  # the attack that goes on from there

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Demands, Point, climb
+from holdfast.attacks.core.base import Attack, Demands, Point, climb
 from holdfast.attacks.core.validation import at_least
 from holdfast.attacks.gradient.apgd import APGD
 from holdfast.components import register
@@ -24,7 +23,7 @@ from holdfast.threat import Normed, Region
 class ToNearest(Attack):
     """One run towards the wrong class that is the rank-th nearest by its linear distance."""
 
-    needs: ClassVar[tuple[Capability, ...]] = (Normed,)
+    needs = (Normed,)
 
     attack: Attack = APGD(loss=DLR())
     rank: int = 1  # 1: the nearest wrong class
@@ -64,7 +63,7 @@ class MALT(Attack):
     Melamed et al., 2024, arXiv:2407.02240, algorithm 1. Any wrong class is a success.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Normed,)
+    needs = (Normed,)
 
     attack: Attack = APGD(loss=DLR())
     top: int = 9  # wrong classes that are tried, the nearest first

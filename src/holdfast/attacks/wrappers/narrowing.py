@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,7 +28,7 @@ class Narrowing(Attack):
     through and are no result.
     """
 
-    baseline: ClassVar[str] = "APGD alone, or in L1 this around APGD"
+    baseline = "APGD alone, or in L1 this around APGD"
 
     attack: Attack = APGD()
     radii: tuple[float, ...] = (3.0, 2.0, 1.0)  # of the runs, in radii; the last one is 1

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import (
     Attack,
-    Capability,
     Demands,
     Point,
     Scored,
@@ -25,7 +23,7 @@ from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import Knowledge, Placed, Region, Vector
+from holdfast.threat import Knowledge, Placed, Region, Trait
 
 HEAT = 3  # steps of the whole radius that a place of the second round gets
 
@@ -41,8 +39,8 @@ class PlaceSearch(Attack):
     place; the boxes at single places are those of LaVAN (Karmon et al., 2018, arXiv:1801.02608).
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Vector, Placed)
-    baseline: ClassVar[str] = "PGD with restarts, or SparseRS"
+    needs = (Trait.VECTOR, Placed)
+    baseline = "PGD with restarts, or SparseRS"
 
     attack: Attack = APGD(steps=50, loss=Margin())
     probes: int = 64  # places that are looked at once

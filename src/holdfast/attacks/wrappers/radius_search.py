@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Capability, Demands, Nearest, Point, scored
+from holdfast.attacks.core.base import Attack, Demands, Nearest, Point, scored
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.components import register
 from holdfast.errors import InputError
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import Normed, Region
+from holdfast.threat import Normed, Region, Trait
 
 
 @register("attack")
@@ -28,9 +27,9 @@ class RadiusSearch(Attack):
     onto the new set: what was found is not looked for again.
     """
 
-    needs: ClassVar[tuple[Capability, ...]] = (Normed,)
-    nearest: ClassVar[bool] = True
-    baseline: ClassVar[str] = "FMN, PDPGD or another search for the nearest"
+    needs = (Normed,)
+    nearest = True
+    baseline = "FMN, PDPGD or another search for the nearest"
 
     attack: Attack
     first: float  # the radius that is tried first, in the units of the set
@@ -78,7 +77,7 @@ class _Radii:
     """Each example's radius to try next, and the largest that was not enough."""
 
     def __init__(self, region: Normed, first: float) -> None:
-        self.counts = region.counts
+        self.counts = Trait.INTEGER in region.traits
         self.next = torch.full_like(region.radius, max(first, 1.0) if self.counts else first)
         self.low = torch.zeros_like(self.next)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from holdfast.rng import Rng
 from holdfast.spaces.appearance.corruptions import EVERY, SEVERITIES, Corruption
 from holdfast.spaces.spatial.latent_audit import SAME, same
 from holdfast.tensors import as_float
-from holdfast.threat import Space, check_ball, radii
+from holdfast.threat import Space, Trait, check_ball, radii
 from holdfast.tree import take
 from holdfast.units import Number
 
@@ -57,6 +58,8 @@ class Corrupted(Space):
 
 class CorruptedRegion:
     """Corrupted images. A point is (B, 3): which corruption, how severe (0: not at all), a draw."""
+
+    traits: ClassVar[frozenset[Trait]] = frozenset()
 
     def __init__(self, x: Tensor, radius: Tensor, space: Corrupted) -> None:
         self.x = x

@@ -18,7 +18,7 @@ from holdfast.rng import Rng
 from holdfast.spaces.spatial.flow import roughness
 from holdfast.spaces.spatial.latent_audit import SAME, same
 from holdfast.tensors import as_float, norm, spread
-from holdfast.threat import Space, check_ball, radii, warn_if_tiny
+from holdfast.threat import Space, Trait, check_ball, radii, warn_if_tiny
 from holdfast.tree import take
 from holdfast.units import Number
 
@@ -62,7 +62,7 @@ class Recolor(Space):
 class RecoloredRegion:
     """Recoloured images. A point is (B, C, n, ..., n): what is added to each colour of the grid."""
 
-    is_vector: ClassVar[bool] = True
+    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.VECTOR})
 
     def __init__(self, x: Tensor, radius: Tensor, space: Recolor) -> None:
         self.x = x

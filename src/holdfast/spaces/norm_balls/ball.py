@@ -13,6 +13,7 @@ from torch import Tensor
 
 from holdfast.rng import Rng
 from holdfast.tensors import flags
+from holdfast.threat import Trait
 from holdfast.tree import take
 
 
@@ -22,8 +23,7 @@ class Ball(ABC):
     x: (B, ...) float32 or float64; radius: (B,); range: (low, high) of valid inputs.
     """
 
-    is_vector: ClassVar[bool] = True
-    counts: ClassVar[bool] = False  # whether sizes are whole numbers
+    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.VECTOR})
     free = False  # whether the radius is known to be infinite
 
     def __init__(self, x: Tensor, radius: Tensor, range: tuple[float, float]) -> None:

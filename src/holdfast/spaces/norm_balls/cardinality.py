@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from math import prod
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -14,7 +13,7 @@ from holdfast.rng import Rng
 from holdfast.spaces.norm_balls import projections
 from holdfast.spaces.norm_balls.ball import Ball
 from holdfast.tensors import flags, norm, spread
-from holdfast.threat import Space, check_ball
+from holdfast.threat import Space, Trait, check_ball
 
 LENGTH = 20.0  # mean change of a step of 1, in widths of the range
 
@@ -32,8 +31,7 @@ class Places(Ball):
     A place is the numbers that count as one: `grid[0]` of them, one in each channel.
     """
 
-    counts: ClassVar[bool] = True
-    is_counting: ClassVar[bool] = True
+    traits = Ball.traits | {Trait.INTEGER}
 
     @property
     @abstractmethod

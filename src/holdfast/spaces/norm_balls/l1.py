@@ -14,7 +14,7 @@ from holdfast.rng import Rng
 from holdfast.spaces.norm_balls import projections, square_windows
 from holdfast.spaces.norm_balls.ball import Ball
 from holdfast.tensors import as_float, choose, norm, spread, towards
-from holdfast.threat import Space, check_ball, radii, warn_if_tiny
+from holdfast.threat import Space, Trait, check_ball, radii, warn_if_tiny
 from holdfast.units import Number
 
 _INSIDE = 1.0 - 2e-7  # aim just inside the ball, so that float32 rounding stays within the audit
@@ -52,7 +52,7 @@ class L1(Space):
 class L1Region(Ball):
     """A cross-polytope cut by the range; the projection onto both together is exact."""
 
-    is_convex: ClassVar[bool] = True
+    traits = Ball.traits | {Trait.CONVEX}
 
     def scatter(self, at: Rng) -> Tensor:
         shape = tuple(self.x.shape[1:])

@@ -14,7 +14,7 @@ from holdfast.rng import Rng
 from holdfast.spaces.norm_balls import projections, square_windows
 from holdfast.spaces.norm_balls.ball import Ball
 from holdfast.tensors import as_float, choose, norm, spread, towards
-from holdfast.threat import Space, check_ball, radii, warn_if_tiny
+from holdfast.threat import Space, Trait, check_ball, radii, warn_if_tiny
 from holdfast.tree import take
 from holdfast.units import Number
 
@@ -56,8 +56,7 @@ class L2(Space):
 class L2Region(Ball):
     """A Euclidean ball cut by the range; the projection onto both together is exact."""
 
-    is_euclidean: ClassVar[bool] = True
-    is_convex: ClassVar[bool] = True
+    traits = Ball.traits | {Trait.CONVEX, Trait.EUCLIDEAN}
 
     def scatter(self, at: Rng) -> Tensor:
         shape = tuple(self.x.shape[1:])

@@ -13,7 +13,7 @@ from holdfast.rng import Rng
 from holdfast.spaces.norm_balls import projections, square_windows
 from holdfast.spaces.norm_balls.ball import Ball
 from holdfast.tensors import as_float, as_image, norm, spread
-from holdfast.threat import Space, check_ball, radii, warn_if_tiny
+from holdfast.threat import Space, Trait, check_ball, radii, warn_if_tiny
 from holdfast.units import Number
 
 
@@ -46,7 +46,7 @@ class Linf(Space):
 class LinfRegion(Ball):
     """A box: the projection is one clamp between bounds that are computed once."""
 
-    is_convex: ClassVar[bool] = True
+    traits = Ball.traits | {Trait.CONVEX}
 
     def __init__(self, x: Tensor, radius: Tensor, range: tuple[float, float]) -> None:
         Ball.__init__(self, x, radius, range)

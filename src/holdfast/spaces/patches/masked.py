@@ -13,7 +13,7 @@ from holdfast.errors import InputError
 from holdfast.rng import Rng
 from holdfast.spaces.norm_balls.square_windows import Windows, sides
 from holdfast.tensors import as_float, as_image, norm, spread
-from holdfast.threat import Space, check_ball, radii
+from holdfast.threat import Space, Trait, check_ball, radii
 from holdfast.tree import take
 from holdfast.units import Number
 
@@ -123,7 +123,7 @@ class Masked(Space):
 class MaskedRegion:
     """A box that has no width outside the mask; mask: (1, ...) bool, or (B, ...): each its own."""
 
-    is_vector: ClassVar[bool] = True
+    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.VECTOR})
 
     def __init__(self, x: Tensor, radius: Tensor, mask: Tensor, range: tuple[float, float]) -> None:
         self.x = x

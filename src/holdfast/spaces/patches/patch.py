@@ -17,7 +17,7 @@ from holdfast.rng import Rng
 from holdfast.spaces.norm_balls.square_windows import Windows, draw
 from holdfast.spaces.patches.masked import MaskedRegion, Rectangle, Shape
 from holdfast.tensors import as_float, as_image, norm, spread
-from holdfast.threat import Space, check_ball, radii
+from holdfast.threat import Space, Trait, check_ball, radii
 from holdfast.tree import take
 from holdfast.units import Number
 
@@ -82,7 +82,7 @@ class PatchRegion:
     Places are whole pixels once realized; the gradient sees what a shift between them would do.
     """
 
-    is_vector: ClassVar[bool] = True
+    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.VECTOR})
 
     def __init__(self, x: Tensor, radius: Tensor, space: Patch) -> None:
         self.x = x

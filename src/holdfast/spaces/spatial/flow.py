@@ -18,7 +18,7 @@ from holdfast.resampling import sample
 from holdfast.rng import Rng
 from holdfast.spaces.spatial.latent_audit import SAME, closer, same
 from holdfast.tensors import as_float, spread
-from holdfast.threat import Space, check_ball, radii
+from holdfast.threat import Space, Trait, check_ball, radii
 from holdfast.tree import take
 from holdfast.units import Number
 
@@ -58,7 +58,7 @@ class Flow(Space):
 class FlowRegion:
     """Images with moved pixels. A point is (B, 2, H, W): rows and columns of displacements."""
 
-    is_vector: ClassVar[bool] = True
+    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.VECTOR})
 
     def __init__(self, x: Tensor, radius: Tensor, range: tuple[float, float]) -> None:
         self.x = x

@@ -18,7 +18,7 @@ from holdfast.resampling import centred, sample_centred, turned
 from holdfast.rng import Rng
 from holdfast.spaces.spatial.latent_audit import closer, same
 from holdfast.tensors import as_float, spread
-from holdfast.threat import Space, check_ball, radii
+from holdfast.threat import Space, Trait, check_ball, radii
 from holdfast.tree import take
 from holdfast.units import Number
 
@@ -64,7 +64,7 @@ class RotationTranslation(Space):
 class MovedRegion:
     """Images moved rigidly. A point is (B, 3): angle, rows, columns, as shares of the limits."""
 
-    is_vector: ClassVar[bool] = True
+    traits: ClassVar[frozenset[Trait]] = frozenset({Trait.VECTOR})
 
     def __init__(self, x: Tensor, radius: Tensor, space: RotationTranslation) -> None:
         self.x = x

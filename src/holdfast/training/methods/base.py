@@ -19,7 +19,7 @@ from holdfast.losses import CrossEntropy
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.spaces.catalog import fits, works_in
-from holdfast.threat import Knowledge, Region, ThreatModel
+from holdfast.threat import Capability, Knowledge, Region, ThreatModel
 
 
 class Learner(Protocol):
@@ -42,7 +42,7 @@ class Method:
 
     kind: ClassVar[str] = "method"
     adversarial: ClassVar[bool] = True
-    needs: ClassVar[tuple[Any, ...]] = ()
+    needs: ClassVar[tuple[Capability, ...]] = ()
 
     @classmethod
     def slip(cls, value: Any) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -31,7 +30,7 @@ class MTLIBP(Method):
     For networks of `nn.Sequential` (see `holdfast.models.logit_gaps`) and sets that are boxes.
     """
 
-    needs: ClassVar[tuple[Any, ...]] = (Boxed,)
+    needs = (Boxed,)
 
     weight: float = 0.03  # of the certified part, in (0, 1]
     attack: Attack = RFGSM(step_size=1.25, start=Scatter())

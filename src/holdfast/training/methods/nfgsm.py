@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -14,7 +13,7 @@ from holdfast.errors import ConfigError
 from holdfast.losses import CrossEntropy
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import ThreatModel, Vector
+from holdfast.threat import ThreatModel, Trait
 from holdfast.training.methods.base import Method, attacked_only, white_box
 from holdfast.units import OfRadius
 
@@ -28,7 +27,7 @@ class NFGSM(Method):
     what keeps it from overfitting catastrophically. Two forward, one input-only, one full backward.
     """
 
-    needs: ClassVar[tuple[Any, ...]] = (Vector,)
+    needs = (Trait.VECTOR,)
 
     noise: OfRadius = 2.0  # uniform start, fraction of the radius
     step_size: OfRadius = 1.0  # fraction of the radius
