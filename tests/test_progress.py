@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from holdfast.progress import QUIET, REFRESH, Display, View, beat, counting, to_go
+from holdfast.deadline import beat
+from holdfast.progress import QUIET, REFRESH, Display, View, counting, to_go
 from terminal import Clock, Terminal
 
 

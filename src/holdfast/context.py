@@ -64,9 +64,11 @@ def ask(network: Callable[[Tensor], T], x: Tensor) -> T:
 
     x: a tensor that nobody else has.
     """
-    found = _caller.get()
-    if found is None or found == OURS:
-        return network(x)
+    found = _caller.get() or OURS
+    return network(x) if found == OURS else _as_found(found, network, x)
+
+
+def _as_found(found: Defaults, network: Callable[[Tensor], T], x: Tensor) -> T:
     with _with(found):
         return network(x)
 

@@ -19,6 +19,7 @@ from typing import Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from holdfast.deadline import Listeners, listen, stop_listening
 from holdfast.printable import printable
 
 QUIET = 60.0  # seconds after which a log gets a line of what has not ended
@@ -27,15 +28,7 @@ SHORT = 10.0  # seconds that work may take without a word, where most of its kin
 
 Clock = Callable[[], float]  # seconds from whatever moment, never fewer than before
 
-_listener: ContextVar[Callable[[], None] | None] = ContextVar("_listener", default=None)
 _drawn: ContextVar[bool] = ContextVar("_drawn", default=False)  # the terminal has its bar
-
-
-def beat() -> None:
-    """Tell whoever shows the present work that it goes on."""
-    listener = _listener.get()
-    if listener is not None:
-        listener()
 
 
 @dataclass(frozen=True)
@@ -79,7 +72,7 @@ class Display:
         self._due = self.began + after
         self._after = after
         self._bar: _Bar | None = None
-        self._tokens: tuple[Token[Callable[[], None] | None], Token[bool]] | None = None
+        self._tokens: tuple[Token[Listeners], Token[bool]] | None = None
 
     def say(self, text: str) -> None:
         """Print one line."""
@@ -115,7 +108,7 @@ class Display:
         draws = _in_terminal() and not _drawn.get()
         self._bar = _Bar() if draws else None
         self._due = self.clock() + (self._after or (0.0 if draws else QUIET))
-        self._tokens = _listener.set(self.beat), _drawn.set(draws or _drawn.get())
+        self._tokens = listen("display", self.beat), _drawn.set(draws or _drawn.get())
         return self
 
     def __exit__(
@@ -125,7 +118,7 @@ class Display:
         trace: TracebackType | None,
     ) -> None:
         if self._tokens is not None:
-            _listener.reset(self._tokens[0])
+            stop_listening(self._tokens[0])
             _drawn.reset(self._tokens[1])
             self._tokens = None
         if self._bar is not None:

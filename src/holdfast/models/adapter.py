@@ -27,6 +27,7 @@ from holdfast.units import Bounds, Count
 UNIT = (0.0, 1.0)
 _LONG_NUMBER = re.compile(r"\d+\.\d{7,}(e-?\d+)?")
 _RECURRENT = ("RNN", "GRU", "LSTM")
+_EXACT = (torch.float32, torch.float64)  # of logits
 _CAST = (torch.float16, torch.bfloat16, torch.float64)  # of weights: inputs come in float32
 
 
@@ -59,19 +60,15 @@ class Model(nn.Module):
 
         A network whose weights are float16, bfloat16 or float64 gets its inputs in that type.
         """
-        given = self.normalised(x)
-        if given is x:
-            given = x.clone()  # a network may write on its input
-        return as_logits(ask(self.module, given), len(x))
+        given = self.normalised(x)  # a network may write on its input
+        return as_logits(ask(self.module, x.clone() if given is x else given), len(x))
 
     def normalised(self, x: Tensor) -> Tensor:
         """Return what the network itself is given for x (N, ...)."""
         if self.mean is not None and self.std is not None:
             x = (x - per_channel(self.mean, x)) / per_channel(self.std, x)
-        weights = next(self.module.parameters(), None)
-        if weights is not None and weights.dtype in _CAST:
-            x = x.to(weights.dtype)
-        return x
+        weights = next(self.module.parameters(), x)
+        return x.to(weights.dtype) if weights.dtype in _CAST else x
 
     @property
     def offers(self) -> str:
@@ -239,7 +236,21 @@ def answer(network: Callable[[Tensor], Any], x: Tensor) -> Any:
 
 def as_logits(output: Any, n: int) -> Tensor:
     """Return what a network gave for n examples as logits (n, K) in float32 or float64."""
-    logits = _unwrap(output)
+    logits: Tensor = output if _are_logits(output, n) else _converted(_unwrap(output), n)
+    return logits if logits.requires_grad else logits.clone()  # a network may use it again
+
+
+def _are_logits(output: Any, n: int) -> bool:
+    if not isinstance(output, Tensor) or output.dtype not in _EXACT:
+        return False
+    return output.ndim == 2 and len(output) == n and output.shape[1] > 1
+
+
+def _converted(logits: Tensor, n: int) -> Tensor:
+    """Return logits of fewer bits as float32, and a single one of each example as the pair (0, z).
+
+    Raises InputError for what is no scores, or not of n examples.
+    """
     if not logits.is_floating_point():
         raise InputError(
             f"the model must return float logits, got {logits.dtype}: "
@@ -254,8 +265,8 @@ def as_logits(output: Any, n: int) -> Tensor:
         logits = logits.float()
     if logits.dim() == 1 or logits.shape[1] == 1:
         z = logits.reshape(n)
-        return torch.stack((torch.zeros_like(z), z), dim=1)
-    return logits if logits.requires_grad else logits.clone()  # a network may use it again
+        logits = torch.stack((torch.zeros_like(z), z), dim=1)
+    return logits
 
 
 def _unwrap(output: Any) -> Tensor:

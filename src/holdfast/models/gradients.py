@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
+_gradients = partial(torch.autograd.grad, allow_unused=True, materialize_grads=True)
 
-def input_gradient(
-    value: Tensor, z: Tensor, *, whole: bool = False, retain_graph: bool = False
-) -> Tensor | None:
-    """Return the gradient of a number with respect to z, None where nothing connects them.
 
-    whole: run the backward pass of everything that requires a gradient, as reentrant checkpointing
-    asks for. Where the parameters are frozen that is z alone; its `.grad` is left as it was.
+class InputGradient:
+    """The gradient of a number with respect to z, zero where nothing connects them.
+
+    Reentrant checkpointing asks for a backward pass of everything that requires a gradient; where
+    the parameters are frozen that is z alone. Whether it does is found out once.
     """
-    if not whole:
-        (gradient,) = torch.autograd.grad(value, z, retain_graph=retain_graph, allow_unused=True)
-        return gradient
-    if not z.is_leaf:
-        z.retain_grad()
-    before, z.grad = z.grad, None
-    try:
-        torch.autograd.backward(value, retain_graph=retain_graph)
-        return z.grad
-    finally:
-        z.grad = before
+
+    def __init__(self) -> None:
+        self._whole: bool | None = None
+
+    def __call__(self, value: Tensor, z: Tensor, *, retain_graph: bool = False) -> Tensor:
+        """Run one backward pass; z's own `.grad` is left as it was."""
+        if self._whole is None:
+            self._whole = is_checkpointed(value)
+        if not self._whole:
+            return _gradients(value, z, retain_graph=retain_graph)[0]
+        if not z.is_leaf:
+            z.retain_grad()
+        before, z.grad = z.grad, None
+        try:
+            torch.autograd.backward(value, retain_graph=retain_graph)
+            return torch.zeros_like(z) if z.grad is None else z.grad
+        finally:
+            z.grad = before
 
 
 def is_checkpointed(value: Tensor) -> bool:

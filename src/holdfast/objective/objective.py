@@ -6,78 +6,78 @@ and, through them, for gradients. What the threat model does not grant cannot be
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import KW_ONLY, dataclass, field, replace
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from holdfast.deadline import check_deadline
-from holdfast.errors import InputError, Unsupported
+from holdfast.deadline import beat
 from holdfast.logits import masked, only_others
 from holdfast.losses import Loss
-from holdfast.models.adapter import Model, answer, frozen
-from holdfast.models.gradients import input_gradient, is_checkpointed
+from holdfast.models.adapter import answer, frozen
+from holdfast.models.gradients import InputGradient
 from holdfast.models.wrappers.randomized import Draws
-from holdfast.objective.meter import BACKWARD, FORWARD, QUERIES, BudgetSpent, Cost, Meter
-from holdfast.objective.offer import offered, refusal
+from holdfast.objective.access import Access, check_rejection
+from holdfast.objective.meter import BudgetSpent, Cost, Meter
 from holdfast.objective.score import Score, harm_and_tie
-from holdfast.progress import beat
 from holdfast.rng import Rng
 from holdfast.tensors import either
 from holdfast.threat import DEFAULT_LOSS, Aim, Knowledge, ThreatModel
 from holdfast.tree import take
 
+_DERIVED: Any = None  # default of a field that follows from the others
 
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Objective:
     """Scores changed inputs of one batch; counts every pass per example.
 
-    threat: the threat model. model: what the attack differentiates (`search`), logits out, inputs
-    in the units of x. x: (B, ...); y: (B,) int64. targets: (B,) int64 or None. loss: what is
-    climbed unless the attack brings its own. judge: the model whose verdict counts, by default the
-    same as `model`. twin: whether `model`, where it is not the judge, is another model and not the
-    judge in another precision; passes through the judge alone are queries. limit: queries per
+    threat: the threat model. search: the model that the attack differentiates, logits out, inputs
+    in the units of x. x: (B, ...); y: (B,) int64. targets: (B,) int64, by default the goal's own.
+    loss: what is climbed unless the attack brings its own. judge: the model whose verdict counts,
+    by default `search`. twin: whether `search`, where it is not the judge, is another model and not
+    the judge in another precision; passes through the judge alone are queries. limit: queries per
     example of this search, by default all that the threat model grants.
     """
 
-    def __init__(
-        self,
-        threat: ThreatModel,
-        model: nn.Module,
-        x: Tensor,
-        y: Tensor,
-        *,
-        targets: Tensor | None = None,
-        loss: Loss | None = None,
-        judge: nn.Module | None = None,
-        twin: bool = True,
-        limit: int | None = None,
-    ) -> None:
-        for asked in (model, judge or model) if threat.goal.rejects else ():
-            if not (isinstance(asked, Model) and asked.rejects):
-                raise InputError(
-                    f"the goal {type(threat.goal).__name__} needs a model that may reject, to "
-                    "search and to judge: holdfast.models.Rejecting(classifier, detector, "
-                    "threshold)"
-                )
-        self.threat = threat
-        self.search = model
-        self.judge = judge or model
-        self.limit = threat.queries if limit is None else limit
-        self._queried = (self.judge,) if twin else (self.judge, model)
-        self.x = x
-        self.y = y
-        self.targets = threat.goal.targets(y) if targets is None else targets
-        self.loss = loss or DEFAULT_LOSS
-        self._steer: Tensor | None = None
-        self._reference: list[Tensor] = []  # one tensor once it is known, shared by all views
-        self._offered = offered(model)
-        self._known: dict[str, Tensor] = {}  # what attacks found out before their search, by name
-        self._meter = Meter(len(y), y.device)
-        self._rows: Tensor | None = None  # rows of the meter that this view counts in; None: all
-        self._checkpointed: list[bool] = []  # one entry once it is known, shared by all views
-        self._draws: Draws | None = None  # several passes at every look; None: one
+    threat: ThreatModel
+    search: nn.Module
+    x: Tensor
+    y: Tensor
+    _: KW_ONLY
+    targets: Tensor | None = None
+    loss: Loss = DEFAULT_LOSS
+    judge: nn.Module = _DERIVED
+    twin: bool = True
+    limit: int | None = None
+    # what views change:
+    _steer: Tensor | None = None
+    _rows: Tensor | None = None  # of the meter that this view counts in; None: all
+    _draws: Draws | None = None  # passes that each look is the mean of; None: one
+    _reference: list[Tensor] = field(default_factory=list)  # one tensor once it is known
+    _known: dict[str, Tensor] = field(default_factory=dict)  # found out before the search, by name
+    # what they share:
+    _access: Access = _DERIVED
+    _meter: Meter = _DERIVED
+    _input_gradient: InputGradient = field(default_factory=InputGradient)
+
+    def __post_init__(self) -> None:
+        given: dict[str, Any] = vars(self)
+        if given["_meter"] is not None:
+            return  # a view: all is derived
+        judge = self.search if given["judge"] is None else self.judge
+        check_rejection(self.threat.goal, self.search, judge)
+        given["judge"] = judge
+        given["_access"] = Access.to(self.search, judge, self.threat.knowledge, twin=self.twin)
+        given["_meter"] = Meter(len(self.y), self.y.device)
+        if self.targets is None:
+            given["targets"] = self.threat.goal.targets(self.y)
+        if self.limit is None:
+            given["limit"] = self.threat.queries
 
     def score(self, x_adv: Tensor, at: Rng) -> Score:
         """Return loss and harm of x_adv (B, ...): one forward pass.
@@ -85,11 +85,8 @@ class Objective:
         Differentiable under *gradient*. Raises Unsupported under *decision* and *transfer*, where
         no scores are handed out.
         """
-        self._allow(Knowledge.SCORE, "scores")
-        with torch.set_grad_enabled(self._differentiable and torch.is_grad_enabled()):
-            logits = self._ask(self.search, x_adv)
-            loss = self._loss(logits)
-        return Score(loss, _as_one(logits.detach()), self._judged)
+        logits = self._ask(Knowledge.SCORE, self.search, x_adv)
+        return Score(self._loss(logits), _as_one(logits.detach()), self._judged)
 
     def climb(self, x_adv: Tensor, z: Tensor, at: Rng) -> tuple[Score, Tensor]:
         """Return the score of x_adv and the gradient (B, ...) of its loss with respect to z alone.
@@ -97,14 +94,10 @@ class Objective:
         One forward and one input-only backward pass. Where no gradient reaches z it is zero;
         entries that are not finite are zero too.
         """
-        score = self.score(x_adv, at)
-        gradient: Tensor | None = None
-        if score.loss.requires_grad:
-            gradient = self._gradient(score.loss, z)
-            score.loss = score.loss.detach()  # the graph has served, and is large
-        if gradient is None:
-            return score, torch.zeros_like(z)
-        return score, gradient.contiguous().nan_to_num_(0.0, 0.0, 0.0)
+        logits = self._ask(Knowledge.SCORE, self.search, x_adv)
+        loss = self._loss(logits)
+        gradient = self._gradient(loss, z)
+        return Score(loss.detach(), _as_one(logits.detach()), self._judged), gradient
 
     def gaps(self, x_adv: Tensor, z: Tensor, at: Rng, top: int) -> tuple[Score, Tensor, Tensor]:
         """Return score, (B, C) how far each boundary is exceeded, and (C, B, ...) their gradients.
@@ -113,8 +106,7 @@ class Objective:
         place of a class that is masked stands the first. Where the goal or the search has a target,
         there is one boundary: the loss. One forward and C input-only backward passes.
         """
-        self._allow(Knowledge.GRADIENT, "gradients")
-        logits = self._ask(self.search, x_adv)
+        logits = self._ask(Knowledge.GRADIENT, self.search, x_adv)
         loss = self._loss(logits)
         logits = _as_one(logits)
         gaps = loss[:, None]
@@ -125,39 +117,23 @@ class Objective:
             silent = masked(classes).gather(1, rivals)
             rivals = torch.where(silent, rivals[:, :1], rivals)
             gaps = classes.gather(1, rivals) - classes.gather(1, self.y[:, None])
-        grads = []
-        for gap in gaps.unbind(1):
-            grad: Tensor | None = None
-            if gap.requires_grad:
-                grad = self._gradient(gap, z, retain_graph=True)
-            grad = torch.zeros_like(z) if grad is None else grad
-            grads.append(grad.contiguous().nan_to_num(0.0, 0.0, 0.0))
+        grads = [self._gradient(gap, z, retain_graph=True) for gap in gaps.unbind(1)]
         score = Score(loss.detach(), logits.detach(), self._judged)
         return score, gaps.detach(), torch.stack(grads)
 
-    def _gradient(self, values: Tensor, z: Tensor, *, retain_graph: bool = False) -> Tensor | None:
-        """Return the gradient of values (B,) with respect to z; one backward pass."""
-        if not self._checkpointed:
-            self._checkpointed.append(is_checkpointed(values))
-        whole = self._checkpointed[0]
-        gradient = input_gradient(values.sum(), z, whole=whole, retain_graph=retain_graph)
-        self._count(BACKWARD)
-        return gradient
-
     def labels(self, x_adv: Tensor, at: Rng) -> Tensor:
         """Return (B,): the predicted classes, the one thing granted under *decision*."""
-        self._allow(Knowledge.DECISION, "labels")
         with torch.no_grad():
-            return _as_one(self._ask(self.judge, x_adv)).argmax(1)
+            return _as_one(self._ask(Knowledge.DECISION, self.judge, x_adv)).argmax(1)
 
     def decide(self, x_adv: Tensor, at: Rng) -> Score:
         """Return whether x_adv (B, ...) reaches the goal, as a loss of 1 or -1: one query.
 
         A tie does not. Harm and tie are for who judges the search, not for the search.
         """
-        self._allow(Knowledge.DECISION, "labels")
         with torch.no_grad():
-            harm, tie = self._verdict(self._ask(self.judge, x_adv))
+            logits = self._ask(Knowledge.DECISION, self.judge, x_adv)
+            harm, tie = self._verdict(_as_one(logits))
         return Score.known(either(harm > tie, 1.0, -1.0, harm), harm, tie)
 
     def verdict(self, x_adv: Tensor) -> Score:
@@ -167,15 +143,15 @@ class Objective:
         """
         with torch.no_grad():
             logits = _as_one(self._forward(self.judge, x_adv))
+            logits = logits if logits.dtype is torch.float64 else logits.float()
             harm, tie = self._verdict(logits)
         return Score.known(harm, harm, tie, logits)
 
     def reference(self) -> Tensor:
         """Return (B, K): the logits of the unchanged inputs; one forward pass the first time."""
-        self._allow(Knowledge.SCORE, "scores")
         if not self._reference:
             with torch.no_grad():
-                logits = _as_one(self._ask(self.search, self.x))
+                logits = _as_one(self._ask(Knowledge.SCORE, self.search, self.x))
                 self._reference.append(self.threat.goal.classes(logits, self.y))
         return self._reference[0]
 
@@ -213,24 +189,24 @@ class Objective:
 
     def towards(self, steer: Tensor) -> Objective:
         """Return a view whose search is steered towards classes (B,); the goal stays what it is."""
-        return self._view(_steer=steer)
+        return replace(self, _steer=steer)
 
     def using(self, loss: Loss | None) -> Objective:
         """Return a view that climbs `loss`; None keeps the present one."""
-        return self if loss is None else self._view(loss=loss)
+        return self if loss is None else replace(self, loss=loss)
 
     def averaged(self, draws: Draws) -> Objective:
         """Return a view in which every look is the mean of several passes, all of them counted."""
-        return self._view(_draws=draws, _reference=[])
+        return replace(self, _draws=draws, _reference=[])
 
     def within(self, queries: int) -> Objective:
         """Return a view that may spend so many more queries, and no more than this one may."""
         limit = self._spent + queries
-        return self._view(limit=limit if self.limit is None else min(limit, self.limit))
+        return replace(self, limit=limit if self.limit is None else min(limit, self.limit))
 
     def sparing(self, looks: int) -> Objective:
         """Return a view that leaves the queries of so many looks for what comes after it."""
-        return self if self.limit is None else self._view(limit=self.limit - self._times * looks)
+        return self if self.limit is None else replace(self, limit=self.limit - self._times * looks)
 
     @property
     def left(self) -> int | None:
@@ -244,16 +220,9 @@ class Objective:
 
     def take(self, idx: Tensor) -> Objective:
         """Return a view of the examples at positions `idx`; passes count in the same meter."""
+        own = ("x", "y", "targets", "_steer", "_reference", "_known")
         rows = idx if self._rows is None else take(self._rows, idx)
-        return self._view(
-            x=take(self.x, idx),
-            y=take(self.y, idx),
-            targets=take(self.targets, idx),
-            _steer=take(self._steer, idx),
-            _reference=take(self._reference, idx),
-            _known=take(self._known, idx),
-            _rows=rows,
-        )
+        return replace(self, _rows=rows, **{name: take(getattr(self, name), idx) for name in own})
 
     @property
     def cost(self) -> Cost:
@@ -268,89 +237,69 @@ class Objective:
             yield
 
     def grants(self, needed: Knowledge) -> bool:
-        """Say whether an attack that needs `needed` may run and can."""
-        return self.permits(needed) and self.offers(needed)
+        """Return True if an attack that needs `needed` may run and can."""
+        return needed in self._access.granted
 
     def permits(self, needed: Knowledge) -> bool:
-        """Say whether the threat model lets an attack that needs `needed` run.
-
-        Under *transfer* the judge answers nothing. A search model that is not the judge is the
-        attacker's own, with scores and gradients; labels are the judge's alone.
-        """
-        if self._surrogate:
-            return needed is not Knowledge.DECISION
-        return self.threat.knowledge.grants(needed)
+        """Return True if the threat model lets an attack that needs `needed` run."""
+        return needed in self._access.permitted
 
     def offers(self, needed: Knowledge) -> bool:
-        """Say whether the model that is asked can answer an attack that needs `needed`."""
-        return self._offered.grants(needed)
+        """Return True if the model that is asked can answer an attack that needs `needed`."""
+        return needed in self._access.offered
 
-    def _allow(self, needed: Knowledge, what: str) -> None:
-        if not self.permits(needed):
-            granted = self.threat.knowledge
-            raise Unsupported(
-                f"{what} are not granted under {granted!s} knowledge: use an attack that needs "
-                f"less, or grant {needed!s} in the threat model"
-            )
-        if not self.offers(needed):
-            raise Unsupported(f"{refusal(self.search)}, no {what}: use an attack that needs less")
-
-    @property
-    def _surrogate(self) -> bool:
-        return self.threat.knowledge is Knowledge.TRANSFER and self.search is not self.judge
-
-    @property
-    def _differentiable(self) -> bool:
-        return self.threat.knowledge is Knowledge.GRADIENT or self._surrogate
-
-    def _ask(self, model: nn.Module, x_adv: Tensor) -> Tensor:
+    def _ask(self, needed: Knowledge, model: nn.Module, x_adv: Tensor) -> Tensor:
         """Return logits for the attacker; those of the judge are queries and have a budget."""
-        if model in self._queried:
-            limit = self.limit
-            if limit is not None and bool((self.cost.queries + self._times > limit).any()):
-                raise BudgetSpent
-            self._count(QUERIES)
-        # A search computes in one type: a network may return float64 for float32, or the reverse.
-        kind = torch.float64 if self.x.dtype is torch.float64 else torch.float32
-        return self._forward(model, x_adv).to(kind)
+        if needed not in self._access.granted:
+            raise self._access.refused(needed)
+        queries = self._times if model in self._access.queried else 0
+        if queries and self.limit is not None and self._spent + queries > self.limit:
+            raise BudgetSpent
+        logits = self._forward(model, x_adv, queries).to(self._kind)
+        return logits if self._access.differentiable else logits.detach()
 
-    def _forward(self, model: nn.Module, x_adv: Tensor) -> Tensor:
-        check_deadline()
+    def _forward(self, model: nn.Module, x_adv: Tensor, queries: int = 0) -> Tensor:
         beat()
-        draws = self._draws
-        logits: Tensor = draws.mean(model, x_adv) if draws else answer(model, x_adv)
-        self._count(FORWARD)
-        return logits if logits.dtype == torch.float64 else logits.float()
+        self._meter.add(self._rows, forward=self._times, queries=queries)
+        return self._draws.mean(model, x_adv) if self._draws else answer(model, x_adv)
 
     def _loss(self, logits: Tensor) -> Tensor:
         """Return (B,): the loss, or where several networks answer the mean of their losses."""
         if logits.ndim == 3:
             return torch.stack([self._loss(voice) for voice in logits]).mean(0)
+        return self.threat.goal.loss(self.loss, logits, self._aim)
+
+    @cached_property
+    def _aim(self) -> Aim:
         reference = self.reference() if self.loss.needs_reference else None
-        aim = Aim(self.y, self.targets, self._steer, reference)
-        return self.threat.goal.loss(self.loss, logits, aim)
+        return Aim(self.y, self.targets, self._steer, reference)
+
+    def _gradient(self, values: Tensor, z: Tensor, *, retain_graph: bool = False) -> Tensor:
+        """Return the gradient of values (B,) with respect to z: one backward pass, if any."""
+        if not values.requires_grad:
+            return torch.zeros_like(z)
+        self._meter.add(self._rows, backward=self._times)
+        gradient = self._input_gradient(values.sum(), z, retain_graph=retain_graph)
+        return gradient.contiguous().nan_to_num_(0.0, 0.0, 0.0)
 
     def _verdict(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Return harm and tie, (B,) each, of one look."""
-        harm, tie = self._judged(_as_one(logits)[None])
+        harm, tie = self._judged(logits[None])
         return harm[0], tie[0]
 
     def _judged(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Return harm and tie, (M, B) each, of logits (M, B, K)."""
         return harm_and_tie(self.threat.goal, logits, self.y, self.targets)
 
-    @property
+    @cached_property
     def _times(self) -> int:
         """Return how many passes a look is."""
         return self._draws.count if self._draws else 1
 
-    def _count(self, kind: int) -> None:
-        self._meter.add(kind, self._times, self._rows)
-
-    def _view(self, **changes: object) -> Objective:
-        view = copy.copy(self)
-        view.__dict__.update(changes)
-        return view
+    @cached_property
+    def _kind(self) -> torch.dtype:
+        """Return the one type in which a search computes; a network may return another one."""
+        return torch.float64 if self.x.dtype is torch.float64 else torch.float32
 
 
 def _as_one(logits: Tensor) -> Tensor:

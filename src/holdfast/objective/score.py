@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 
 import torch
 from torch import Tensor
@@ -18,17 +20,17 @@ Judge = Callable[[Tensor], tuple[Tensor, Tensor]]
 """From logits (M, B, K) of M looks at one batch to harm and tie, (M, B) each."""
 
 
+@dataclass(eq=False)
 class Score:
-    """What one forward pass says about each example.
+    """Loss, harm and tie of each example at one point.
 
-    loss: (B,) what the attack climbs, differentiable. logits: (B, K) what `judge` makes harm and
-    tie of, once and only if somebody asks: a search inside training never does.
+    Harm and tie are made of the logits once, and only if somebody asks: a search inside training
+    never does.
     """
 
-    def __init__(self, loss: Tensor, logits: Tensor, judge: Judge) -> None:
-        self.loss = loss
-        self.logits = logits
-        self.judge = judge
+    loss: Tensor  # (B,) what the attack climbs, differentiable
+    logits: Tensor  # (B, K)
+    judge: Judge
 
     @classmethod
     def known(cls, loss: Tensor, harm: Tensor, tie: Tensor, logits: Tensor | None = None) -> Score:
@@ -62,9 +64,9 @@ class Score:
     @staticmethod
     def verdicts(scores: Sequence[Score]) -> tuple[Tensor, Tensor]:
         """Return harm and tie, (M, B) each, of M looks at one batch, asked together if possible."""
-        judge = scores[0].judge
-        if all(score.judge == judge and "verdict" not in vars(score) for score in scores):
-            return judge(torch.stack([score.logits for score in scores]))
+        judges, logits = zip(*map(attrgetter("judge", "logits"), scores), strict=True)
+        if len({*judges}) == 1 and not any("verdict" in vars(score) for score in scores):
+            return scores[0].judge(torch.stack(logits))
         harms, ties = zip(*[score.verdict for score in scores], strict=True)
         return torch.stack(harms), torch.stack(ties)
 

@@ -60,8 +60,8 @@ def asked(monkeypatch):
     found: Counter[bytes] = Counter()
     ask = Objective._ask
 
-    def counted(self, model, x_adv):
-        logits = ask(self, model, x_adv)
+    def counted(self, needed, model, x_adv):
+        logits = ask(self, needed, model, x_adv)
         found.update({row.numpy().tobytes() for row in self.x})
         return logits
 

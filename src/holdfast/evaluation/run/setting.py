@@ -134,7 +134,7 @@ class Setting:
             search,
             batch.x,
             batch.y,
-            judge=None if self.judge is search else self.judge,
+            judge=self.judge,
             twin=self.twin is not None,
             limit=None if limit is None else limit - spent,
         )

@@ -16,7 +16,7 @@ from holdfast.models.adapter import Model, frozen
 from holdfast.models.buffers import kept_buffers
 from holdfast.models.diagnostics.finding import Finding, Verdict, failed, passed, warned
 from holdfast.models.diagnostics.probabilities import are_probabilities, judge_outputs
-from holdfast.models.gradients import input_gradient, is_checkpointed
+from holdfast.models.gradients import InputGradient
 from holdfast.models.targets.base import BlackBox
 from holdfast.models.wrappers.detector import Rejecting, suspicion
 from holdfast.rng import restored_states
@@ -235,10 +235,8 @@ def _input_gradient(model: Model, x: Tensor, y: Tensor, loss: Loss) -> Tensor:
 
 def _leaf_gradient(value: Tensor, leaf: Tensor) -> Tensor:
     """Return (N, D): the gradient with respect to a leaf; zero where nothing connects them."""
-    grad = None
-    if value.requires_grad:
-        grad = input_gradient(value, leaf, whole=is_checkpointed(value))
-    return (torch.zeros_like(leaf) if grad is None else grad).detach().flatten(1)
+    grad = InputGradient()(value, leaf) if value.requires_grad else torch.zeros_like(leaf)
+    return grad.detach().flatten(1)
 
 
 def _zero_rows(grad: Tensor) -> float:
