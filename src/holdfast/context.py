@@ -42,7 +42,7 @@ def own_context() -> Iterator[None]:
     if _caller.get() is not None:
         yield
         return
-    found = Defaults(torch.get_default_dtype(), torch.get_default_device())
+    found = _defaults()
     token = _caller.set(found)
     try:
         with ExitStack() as stack:
@@ -73,9 +73,17 @@ def _as_found(found: Defaults, network: Callable[[Tensor], T], x: Tensor) -> T:
         return network(x)
 
 
+def _defaults() -> Defaults:
+    """Return the defaults in force.
+
+    A new tensor tells the device: PyTorch 2.5 does not count `with torch.device(...)` as a default.
+    """
+    return Defaults(torch.get_default_dtype(), torch.empty(0).device)
+
+
 @contextmanager
 def _with(defaults: Defaults) -> Iterator[None]:
-    before = Defaults(torch.get_default_dtype(), torch.get_default_device())
+    before = _defaults()
     torch.set_default_dtype(defaults.dtype)
     try:
         if before.device == defaults.device:  # a device's context makes every operation slower

@@ -218,7 +218,7 @@ def state():
         torch.is_inference_mode_enabled(),
         torch.is_autocast_enabled("cpu"),
         torch.get_default_dtype(),
-        torch.get_default_device(),
+        torch.empty(0).device,  # PyTorch 2.5 has no other word for `with torch.device(...)`
     )
 
 
