@@ -59,7 +59,7 @@ ROUNDED = 1 / 255
         (saver(image("L")), RAMP, ROUNDED),
         (saver(image("I;16")), RAMP, 1e-5),  # was all 1.0
         (saver(image("I;16"), ".tif"), RAMP, 1e-5),
-        (saver(image("I;16"), ".pgm"), RAMP, 1e-5),
+        (saver(Image.fromarray(DEEP.astype(np.int32)), ".pgm"), RAMP, 1e-5),
         (saver(image("F"), ".tif"), RAMP, EXACT),
         (saver(image("1")), RAMP > 0.5, EXACT),
         (saver(Image.fromarray(COLORS)), COLORS / 255, EXACT),

@@ -185,7 +185,6 @@ Y = torch.tensor([0, 1])
         {"x": X, "x_adv": X, "y": Y.double()},
         {"x": X, "x_adv": X, "y": torch.tensor(1)},
         {"x": X, "x_adv": X[:, :, :3].clone(), "y": Y},
-        {"x": X.to(torch.complex64), "x_adv": X, "y": Y},
         {"x": X > 0.5, "x_adv": X, "y": Y},
         {"x": X.to(torch.float8_e4m3fn), "x_adv": X, "y": Y},
         {"x": torch.zeros(2, 0), "x_adv": torch.zeros(2, 0), "y": Y},
@@ -197,6 +196,12 @@ Y = torch.tensor([0, 1])
 )
 def test_tensors_of_another_shape_or_type_are_one_line(small, tmp_path, tensors):
     content = save({name: tensor.clone() for name, tensor in tensors.items()})
+    assert refused_with(small, tmp_path / "c", "gallery.safetensors", content)
+
+
+def test_complex_tensors_are_one_line(small, tmp_path):
+    # safetensors writes them from 0.7 on; a number of type C64 has the size of one of F64
+    content = save({"x": X.double(), "x_adv": X, "y": Y}).replace(b'"F64"', b'"C64"')
     assert refused_with(small, tmp_path / "c", "gallery.safetensors", content)
 
 
