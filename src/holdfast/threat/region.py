@@ -119,7 +119,7 @@ class Normed(Region, Protocol):
 
 
 @runtime_checkable
-class Counting(Protocol):
+class Counting(Normed, Protocol):
     """A region whose norm counts the places that change: coordinates, or pixels."""
 
     @property
@@ -141,7 +141,7 @@ class Counting(Protocol):
 
 
 @runtime_checkable
-class Paintable(Protocol):
+class Paintable(Region, Protocol):
     """A region in which places change to corners of the range: sparse-RS."""
 
     def paint(self, at: Rng) -> Tensor:
@@ -169,7 +169,7 @@ class Sparse(Region, Protocol):
 
 
 @runtime_checkable
-class Dense(Protocol):
+class Dense(Region, Protocol):
     """A region that lets all coordinates change at once: a search by signs or by noise."""
 
     def cube(self) -> Tensor:
@@ -178,7 +178,7 @@ class Dense(Protocol):
 
 
 @runtime_checkable
-class Lattice(Protocol):
+class Lattice(Region, Protocol):
     """A region of so few numbers an example that a grid over it can be tried to the end."""
 
     def lattice(self, counts: tuple[int, ...]) -> Iterator[Tensor]:
@@ -196,7 +196,7 @@ class Witnessed(Protocol):
 
 
 @runtime_checkable
-class Penalised(Protocol):
+class Penalised(Region, Protocol):
     """A region that says how unnatural a point looks, beside how far it is."""
 
     def penalty(self, z: Tensor) -> Tensor:
@@ -217,7 +217,7 @@ class Separable(Region, Protocol):
 
 
 @runtime_checkable
-class Finite(Protocol):
+class Finite(Region, Protocol):
     """A region of finitely many choices, but for what they draw."""
 
     def choices(self, at: Rng) -> Iterator[Tensor]:
@@ -269,7 +269,7 @@ class Boxed(Protocol):
 
 
 @runtime_checkable
-class Searchable(Protocol):
+class Searchable(Region, Protocol):
     """A region that proposes changes to a search that sees no gradient."""
 
     def propose_start(self, at: Rng) -> Tensor:

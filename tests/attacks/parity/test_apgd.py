@@ -90,7 +90,7 @@ def test_the_iterates_are_those_of_the_paper(steps, checks, loss):
     region = Linf(eps=eps).around(x)
     objective = Objective(ThreatModel(Linf(eps=eps)), net, x, y)
     attack = APGD(steps=steps, start=Unchanged(), loss=loss)
-    ours = [point.z for point in attack.iterate(objective, region, Rng(0, torch.arange(6)))]
+    ours = [point.z for point in attack.iterate(objective, region, Rng(0, torch.arange(6)), None)]
     assert len(ours) == steps + 1
     for i in range(6):
 
@@ -180,7 +180,8 @@ def test_l2_takes_the_same_schedule():
     objective = Objective(ThreatModel(space), net, x, y)
     attack = APGD(steps=100, loss=CrossEntropy())
     walk = [
-        point.z for point in attack.iterate(objective, space.around(x), Rng(0, torch.arange(6)))
+        point.z
+        for point in attack.iterate(objective, space.around(x), Rng(0, torch.arange(6)), None)
     ]
     moves = torch.stack([(b - a).flatten(1).norm(dim=1) for a, b in pairwise(walk)])
     assert bool((moves <= 2 * 0.5 + 1e-4).all())

@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import reduce
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor
 
 from holdfast.arguments import checked
 from holdfast.attacks.core.advice import instead, misfit
-from holdfast.attacks.core.points import Point, Scored, Unscored, ask, climb, look, scored
+from holdfast.attacks.core.points import Point, Scored, Unscored, Walk, ask, climb, look, scored
 from holdfast.attacks.core.result import Result, keep_nearest, keep_worst
 from holdfast.attacks.core.shares import REFERENCE, split
 from holdfast.attacks.core.starts import Start
@@ -38,6 +38,7 @@ __all__ = [
     "Point",
     "Scored",
     "Unscored",
+    "Walk",
     "ask",
     "audit",
     "climb",
@@ -75,10 +76,12 @@ class Attack:
     nearest: ClassVar[bool] = False
     baseline: ClassVar[str] = ""
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
-        """Yield each scored point of the search and the unscored last one."""
+    def iterate(self, objective: Objective, region: Any, rng: Rng, start: Tensor | None) -> Walk:
+        """Yield each scored point of the search and the unscored last one.
+
+        region: an attack types it as that protocol among its `needs` which it uses; a call of the
+        attack refuses every other set.
+        """
         raise NotImplementedError
 
     def demands(self) -> Demands:

@@ -57,6 +57,7 @@ class Unscored:
 
 
 Point = Scored | Unscored
+Walk = Iterator[Point]  # what a search yields: scored points, then where it ends
 
 
 def climb(objective: Objective, region: Region, z: Tensor, at: Rng) -> tuple[Scored, Tensor]:
@@ -89,9 +90,7 @@ def ask(objective: Objective, region: Region, z: Tensor, at: Rng) -> tuple[Score
     return Scored(z, x_adv, score), score.loss > 0
 
 
-def scored(
-    points: Iterator[Point], objective: Objective, region: Region, rng: Rng
-) -> Iterator[Scored]:
+def scored(points: Walk, objective: Objective, region: Region, rng: Rng) -> Iterator[Scored]:
     """Score the points that the search left unscored; end quietly when the budget is spent."""
     try:
         for point in points:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point
+from holdfast.attacks.core.base import Attack, Walk
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.threat import Region
@@ -22,9 +20,7 @@ class Preset(Attack):
         """Return the attack that this one is."""
         raise NotImplementedError
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         return self.chosen().iterate(objective, region, rng, start)
 
     def travel(self) -> float | None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point
+from holdfast.attacks.core.base import Attack, Walk
 from holdfast.attacks.core.directions import normal
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.decision_based.search import Bracket, drawn_in, fill, hunt, pick, unit
@@ -16,7 +15,7 @@ from holdfast.components import register
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import either, norm, spread
-from holdfast.threat import Knowledge, Normed, Region, Trait
+from holdfast.threat import Knowledge, Normed, Trait
 from holdfast.tree import take
 
 BACK, ASIDE, NEARER = range(3)
@@ -42,9 +41,7 @@ class Boundary(Attack):
         positive(self.aside, "aside", most=LONGEST)
         positive(self.nearer, "nearer", most=0.5)
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         search = _Walk(self, region)
         yield from hunt(search, objective, region, rng, start)
 
@@ -58,8 +55,7 @@ class Boundary(Attack):
 class _Walk:
     """Each example's point, what it may step to next, and how long its steps are."""
 
-    def __init__(self, attack: Boundary, region: Region) -> None:
-        assert isinstance(region, Normed), "require() has checked this"
+    def __init__(self, attack: Boundary, region: Normed) -> None:
         self.region, self.x, self.queries = region, region.center(), attack.queries
         self.z = self.far = self.there = self.x
         zeros = torch.zeros_like(region.radius)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, ask
+from holdfast.attacks.core.base import Attack, Walk, ask
 from holdfast.attacks.core.validation import at_least
 from holdfast.components import register
 from holdfast.errors import ConfigError
@@ -32,9 +31,8 @@ class Grid(Attack):
         at_least(self.shifts, 1, "shifts")
 
     def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
-        assert isinstance(region, Lattice), "require() has checked this"
+        self, objective: Objective, region: Lattice, rng: Rng, start: Tensor | None
+    ) -> Walk:
         for k, z in enumerate(region.lattice((self.angles, self.shifts))):
             yield ask(objective, region, z, rng.at(k))[0]
 
@@ -63,10 +61,7 @@ class Exhaustive(Attack):
         at_least(self.draws, 1, "draws")
         at_least(self.choices, 1, "choices")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
-        assert isinstance(region, Finite), "require() has checked this"
+    def iterate(self, objective: Objective, region: Finite, rng: Rng, start: Tensor | None) -> Walk:
         for i in range(self.draws):
             for k, z in enumerate(region.choices(rng.fold("draw", i))):
                 if k == self.choices:
@@ -98,9 +93,7 @@ class WorstOf(Attack):
     def __post_init__(self) -> None:
         at_least(self.queries, 1, "queries")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         yield ask(objective, region, region.center() if start is None else start, rng)[0]
         for k in range(1, self.queries):
             at = rng.at(k)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point
+from holdfast.attacks.core.base import Attack, Walk
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.decision_based.search import (
     Bracket,
@@ -25,7 +24,7 @@ from holdfast.components import register
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import norm, spread
-from holdfast.threat import Dense, Knowledge, Normed, Region
+from holdfast.threat import Dense, Knowledge, Normed
 from holdfast.tree import take
 
 BACK, PROBE, AHEAD, CUT = range(4)
@@ -54,9 +53,7 @@ class GeoDA(Attack):
         positive(self.length, "length", most=1.0)
         positive(self.share, "share", most=1.0)
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         search = _Geometry(self, region)
         yield from hunt(search, objective, region, rng, start)
 
@@ -70,8 +67,7 @@ class GeoDA(Attack):
 class _Geometry:
     """Each example's nearest boundary point, what is known of the normal there, and its phase."""
 
-    def __init__(self, attack: GeoDA, region: Region) -> None:
-        assert isinstance(region, Normed), "require() has checked this"
+    def __init__(self, attack: GeoDA, region: Normed) -> None:
         self.attack, self.region, self.x = attack, region, region.center()
         self.queries = attack.queries
         self.z = self.far = self.x

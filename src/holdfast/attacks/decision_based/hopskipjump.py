@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point
+from holdfast.attacks.core.base import Attack, Walk
 from holdfast.attacks.core.directions import normal
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.decision_based.search import (
@@ -26,7 +25,7 @@ from holdfast.components import register
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import norm, spread
-from holdfast.threat import Dense, Knowledge, Normed, Region
+from holdfast.threat import Dense, Knowledge, Normed
 from holdfast.tree import take
 
 BACK, PROBE, STEP = range(3)
@@ -51,9 +50,7 @@ class HopSkipJump(Attack):
         at_least(self.probes, 1, "probes")
         positive(self.gamma, "gamma")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         search = _Hop(self, region)
         yield from hunt(search, objective, region, rng, start)
 
@@ -67,8 +64,7 @@ class HopSkipJump(Attack):
 class _Hop:
     """Each example's place in the cycle: back to the boundary, probes around it, a step away."""
 
-    def __init__(self, attack: HopSkipJump, region: Region) -> None:
-        assert isinstance(region, Normed), "require() has checked this"
+    def __init__(self, attack: HopSkipJump, region: Normed) -> None:
         self.region, self.queries, self.probes = region, attack.queries, attack.probes
         size = prod(region.x.shape[1:])
         self.reach = attack.gamma / size

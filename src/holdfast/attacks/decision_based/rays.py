@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, log2, prod
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, ask
+from holdfast.attacks.core.base import Attack, Walk, ask
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.decision_based.search import Bracket, pick
 from holdfast.components import register
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import either, spread
-from holdfast.threat import Boxed, Knowledge, Normed, Region
+from holdfast.threat import Boxed, Knowledge, Normed
 
 
 @register("attack", name="rays")
@@ -35,9 +34,7 @@ class RayS(Attack):
         at_least(self.queries, 1, "queries")
         positive(self.tolerance, "tolerance", most=0.5)
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         center = region.center()
         point, home = ask(objective, region, center, rng.at(0))
         yield point
@@ -58,8 +55,7 @@ class RayS(Attack):
 class _Rays:
     """Each example's signs, how far the boundary is along them, and the block that is next."""
 
-    def __init__(self, region: Region, start: Tensor | None, tolerance: float) -> None:
-        assert isinstance(region, Normed), "require() has checked this"
+    def __init__(self, region: Normed, start: Tensor | None, tolerance: float) -> None:
         self.region, self.tolerance = region, tolerance
         x = region.center()
         low, high = region.range

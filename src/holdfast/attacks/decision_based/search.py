@@ -7,19 +7,19 @@ remembers, it remembers per example.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from math import pi
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Point, ask
+from holdfast.attacks.core.base import Walk, ask
 from holdfast.attacks.core.directions import normal
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import as_image, choose, norm, spread
-from holdfast.threat import Normed, Region
+from holdfast.threat import Normed
 from holdfast.tree import positions, take
 
 RESERVE = 12  # questions that a step and the way back to the boundary take, about
@@ -47,10 +47,10 @@ class Search(Protocol):
 def hunt(
     search: Search,
     objective: Objective,
-    region: Region,
+    region: Normed,
     rng: Rng,
     start: Tensor | None = None,
-) -> Iterator[Point]:
+) -> Walk:
     """Yield as many points as the search has queries, beginning with the unchanged input.
 
     Then come the start and noise until one of them reaches the goal; then what the search proposes.
@@ -76,9 +76,8 @@ def hunt(
             open_ = open_ | new
 
 
-def noise(region: Region, at: Rng, k: int) -> Tensor:
+def noise(region: Normed, at: Rng, k: int) -> Tensor:
     """Return random valid inputs, (B, ...): in turn any, of two values, and dark or bright ones."""
-    assert isinstance(region, Normed), "require() has checked this"
     x = region.center()
     share = at.uniform(tuple(x.shape[1:]))
     if k % 3 == 2:

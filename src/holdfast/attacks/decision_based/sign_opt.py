@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point
+from holdfast.attacks.core.base import Attack, Walk
 from holdfast.attacks.core.directions import normal
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.decision_based.search import (
@@ -24,7 +23,7 @@ from holdfast.components import register
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import either, norm, spread
-from holdfast.threat import Knowledge, Normed, Region, Trait
+from holdfast.threat import Knowledge, Normed, Trait
 from holdfast.tree import take
 from holdfast.units import OfDirection
 
@@ -56,9 +55,7 @@ class SignOPT(Attack):
         positive(self.step_size, "step_size")
         positive(self.tolerance, "tolerance", most=0.5)
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         search = _Descent(self, region)
         yield from hunt(search, objective, region, rng, start)
 
@@ -72,8 +69,7 @@ class SignOPT(Attack):
 class _Descent:
     """Each example's best direction, the distance along it, and its place in the cycle."""
 
-    def __init__(self, attack: SignOPT, region: Region) -> None:
-        assert isinstance(region, Normed), "require() has checked this"
+    def __init__(self, attack: SignOPT, region: Normed) -> None:
         self.attack, self.region, self.x = attack, region, region.center()
         self.queries = attack.queries
         self.theta = self.base = self.slope = self.probe = torch.zeros_like(self.x)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from math import pi
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point
+from holdfast.attacks.core.base import Attack, Walk
 from holdfast.attacks.core.directions import Basis, Cosines
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.decision_based.search import Bracket, drawn_in, hunt, pick, unit
@@ -17,7 +16,7 @@ from holdfast.components import register
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import either, norm, spread
-from holdfast.threat import Knowledge, Normed, Region, Trait
+from holdfast.threat import Knowledge, Normed, Trait
 
 BACK, LEFT, RIGHT, TURN = range(4)
 PACE = 0.95  # by which the first angle shrinks where both signs fail, and grows where one succeeds
@@ -43,9 +42,7 @@ class SurFree(Attack):
         positive(self.angle, "angle", most=80.0)
         positive(self.tolerance, "tolerance", most=0.5)
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         search = _Turns(self, region)
         yield from hunt(search, objective, region, rng, start)
 
@@ -59,8 +56,7 @@ class SurFree(Attack):
 class _Turns:
     """Each example's point, the direction it turns to, and how far it may turn."""
 
-    def __init__(self, attack: SurFree, region: Region) -> None:
-        assert isinstance(region, Normed), "require() has checked this"
+    def __init__(self, attack: SurFree, region: Normed) -> None:
         self.attack, self.region, self.x = attack, region, region.center()
         self.queries = attack.queries
         self.z = self.far = self.across = self.x

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, Unscored, climb
+from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
 from holdfast.attacks.core.starts import Start, Uniform
 from holdfast.attacks.core.validation import at_least
 from holdfast.attacks.gradient.apgd import Pace
@@ -37,9 +36,7 @@ class ACG(Attack):
     def __post_init__(self) -> None:
         at_least(self.steps, 1, "steps")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
         z = self.start(region, rng) if start is None else start
         here, grad = climb(objective, region, z, rng.at(0, of=self.steps))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, Scored, Unscored, climb
+from holdfast.attacks.core.base import Attack, Scored, Unscored, Walk, climb
 from holdfast.attacks.core.starts import Start, Uniform
 from holdfast.attacks.core.validation import at_least
 from holdfast.attacks.gradient.sparse_ascent import sparse_ascent
@@ -43,9 +42,7 @@ class APGD(Attack):
     def __post_init__(self) -> None:
         at_least(self.steps, 1, "steps")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
         if isinstance(region, Sparse):
             opening = self._sparse_opening(region, rng) if start is None else start

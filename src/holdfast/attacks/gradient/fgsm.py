@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, Unscored, climb
+from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
 from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
@@ -22,9 +21,7 @@ class FGSM(Attack):
 
     loss: Loss | None = None  # None: the objective's own
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         z = region.center() if start is None else start
         here, grad = climb(objective.using(self.loss), region, z, rng.at(0, of=1))
         yield here

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, Unscored, climb
+from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
 from holdfast.attacks.core.starts import Start, Unchanged
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.components import register
@@ -46,9 +45,7 @@ class FrankWolfe(Attack):
         if not 0 <= self.inertia < 1:
             raise ConfigError(f"inertia must be at least 0 and below 1, got {self.inertia}")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
         z = self.start(region, rng) if start is None else start
         mean = torch.zeros_like(z)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, Unscored, climb
+from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
 from holdfast.attacks.core.starts import Start
 from holdfast.attacks.core.travel import path_length
 from holdfast.attacks.core.validation import at_least, not_negative, positive
@@ -101,9 +100,7 @@ class GAMA(Attack):
         positive(self.step_size, "step_size")
         not_negative(self.guide, "guide")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         loss = objective.loss if self.loss is None else self.loss
         z = self.start(region, rng) if start is None else start
         for k in range(self.steps):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, Scored, Unscored
+from holdfast.attacks.core.base import Attack, Scored, Unscored, Walk
 from holdfast.attacks.core.validation import at_least
 from holdfast.components import register
 from holdfast.losses import Loss
@@ -38,9 +37,8 @@ class Leap(Attack):
         at_least(self.steps, 1, "steps")
 
     def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
-        assert isinstance(region, Separable), "require() has checked this"
+        self, objective: Objective, region: Separable, rng: Rng, start: Tensor | None
+    ) -> Walk:
         objective = objective.using(self.loss)
         z = region.center() if start is None else start
         best_z, best_grad = z, torch.zeros_like(region.x)

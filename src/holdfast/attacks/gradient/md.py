@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, Unscored, climb
+from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
 from holdfast.attacks.core.starts import Start, Uniform
 from holdfast.attacks.core.travel import path_length
 from holdfast.attacks.core.validation import at_least, positive
@@ -68,9 +67,7 @@ class MD(Attack):
         at_least(self.steps, 1, "steps")
         positive(self.step_size, "step_size")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         for i, half in enumerate((_Label(-1.0), _Other())):
             own = rng.fold("run", i)
             z = self.start(region, own) if start is None else start

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, Unscored, climb
+from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
 from holdfast.attacks.core.starts import Start, Uniform
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.components import register
@@ -32,9 +31,7 @@ class PGD(Attack):
         at_least(self.steps, 1, "steps")
         positive(self.step_size, "step_size")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
         z = self.start(region, rng) if start is None else start
         for k in range(self.steps):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, Unscored, climb
+from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
 from holdfast.attacks.core.starts import Start, Uniform
 from holdfast.attacks.core.validation import positive
 from holdfast.components import register
@@ -30,9 +29,7 @@ class RFGSM(Attack):
     def __post_init__(self) -> None:
         positive(self.step_size, "step_size")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         z = self.start(region, rng) if start is None else start
         here, grad = climb(objective.using(self.loss), region, z, rng.at(0, of=1))
         yield here

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.points import Point, Scored, Unscored, climb
+from holdfast.attacks.core.points import Scored, Unscored, Walk, climb
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import choose
@@ -22,14 +20,13 @@ SHORTER, SHORTEST = 1.5, 10.0  # what the step is divided by at a check, and in 
 
 
 def sparse_ascent(
-    objective: Objective, region: Region, z: Tensor, rng: Rng, *, steps: int, given: bool
-) -> Iterator[Point]:
+    objective: Objective, region: Sparse, z: Tensor, rng: Rng, *, steps: int, given: bool
+) -> Walk:
     """Climb from z in steps that follow the sparsity of the best point.
 
     Croce and Hein, 2021, arXiv:2103.01208, sec. 3.2 and algorithm 1 (APGD in L1, one radius).
     given: whether z is what another search found, whose sparsity the first steps follow.
     """
-    assert isinstance(region, Sparse), "the caller has looked"
     here, grad = climb(objective, region, z, rng.at(0, of=steps))
     yield here
     pace = SparsePace(region, here, grad, steps)

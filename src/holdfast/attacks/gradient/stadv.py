@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, Unscored, climb
+from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
 from holdfast.attacks.core.moments import Adam
 from holdfast.attacks.core.validation import at_least, not_negative, positive
 from holdfast.components import register
@@ -16,7 +15,7 @@ from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import spread
-from holdfast.threat import Penalised, Region, Trait
+from holdfast.threat import Penalised, Trait
 from holdfast.units import OfRadius
 
 
@@ -44,9 +43,8 @@ class StAdv(Attack):
         not_negative(self.confidence, "confidence")
 
     def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
-        assert isinstance(region, Penalised), "require() has checked this"
+        self, objective: Objective, region: Penalised, rng: Rng, start: Tensor | None
+    ) -> Walk:
         objective = objective.using(self.loss)
         z = region.center() if start is None else start
         adam, scale = Adam(z), torch.zeros_like(region.radius)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, climb
+from holdfast.attacks.core.base import Attack, Walk, climb
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, outset, polish
 from holdfast.components import register
@@ -16,7 +15,7 @@ from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import spread
-from holdfast.threat import Normed, Region, Trait
+from holdfast.threat import Normed, Trait
 from holdfast.units import OfBoundary
 
 PAST = 0.9  # weight of the past in the multiplier, and of the last move in the next
@@ -50,10 +49,7 @@ class ALMA(Attack):
         positive(self.step_size, "step_size")
         positive(self.last_step_size, "last_step_size")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
-        assert isinstance(region, Normed), "require() has checked this"
+    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
         here, view = outset(objective, region, start, rng.fold("outset"), self.top)
         yield here
@@ -118,9 +114,8 @@ class _Penalty:
         return torch.where(short > 0, before, self.multiplier / (1 - self.rho * short).square())
 
 
-def _outward(region: Region, z: Tensor) -> Tensor:
+def _outward(region: Normed, z: Tensor) -> Tensor:
     """Return a subgradient of the norm of the change, by a very short proximal step; zero at x."""
-    assert isinstance(region, Normed), "require() has checked this"
     size = region.norms(z - region.center())
     short = SHORT * torch.where(size > 0, size, 1.0)
     return (z - region.shrink(z, short)) / spread(short, z)

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.points import Point, Scored, Unscored, look
+from holdfast.attacks.core.points import Scored, Unscored, Walk, look
 from holdfast.attacks.minimum_norm.linearized import along, boundaries, nearest_plane, onto
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import choose, norm, spread
-from holdfast.threat import Normed, Region
+from holdfast.threat import Normed
 
 LOOKS = 3  # along the way from x to the nearest success
 BEYOND = 1e-4  # of the loss of x: where logits are small, a tie is less than their rounding
 ROUNDS = 3  # of a polish; each has two forward passes and one backward pass a boundary
 
 
-def foot(region: Region, z: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
+def foot(region: Normed, z: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
     """Return the valid point nearest to x, (B, ...), with gap + <normal, point - z> = 0.
 
     gap: (B,). Where the normal is zero, z.
     """
-    assert isinstance(region, Normed), "require() has checked this"
     x, peak = region.center(), norm(normal, torch.inf)
     scale = torch.where(peak > 0, peak, 1.0)
     unit = normal / spread(scale, normal)
@@ -33,12 +31,11 @@ def foot(region: Region, z: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
     return choose(peak > 0, p, z)
 
 
-def nearest_foot(region: Region, z: Tensor, gaps: Tensor, grads: Tensor) -> Tensor:
+def nearest_foot(region: Normed, z: Tensor, gaps: Tensor, grads: Tensor) -> Tensor:
     """Return the valid point nearest to x on any of the planes gap + <grad, p - z> = 0.
 
     gaps: (B, C); grads: (C, B, ...). Planes that have x beyond them do not count.
     """
-    assert isinstance(region, Normed), "require() has checked this"
     x = region.center()
     at_x = gaps + torch.stack([along(grad, x - z) for grad in grads], dim=1)
     at_x = torch.where(at_x > 0, -torch.inf, at_x)
@@ -52,7 +49,7 @@ class Bracket:
     it linear.
     """
 
-    def __init__(self, region: Region, first: Scored) -> None:
+    def __init__(self, region: Normed, first: Scored) -> None:
         self.region = region
         self.outer, self.inner = first.z, region.center()
         self.outer_loss = first.loss
@@ -102,7 +99,7 @@ class Bracket:
         self.outer_loss = torch.where(which, here.loss, self.outer_loss)
 
 
-def narrowed(objective: Objective, region: Region, best: Bracket, at: Rng) -> Iterator[Point]:
+def narrowed(objective: Objective, region: Normed, best: Bracket, at: Rng) -> Walk:
     """Look a few times where the way from x to the nearest success crosses the boundary."""
     for k in range(LOOKS):
         here = look(objective, region, best.between(), at.at(at.step + k))
@@ -120,10 +117,9 @@ class Outset(NamedTuple):
 
 
 def outset(
-    objective: Objective, region: Region, start: Tensor | None, at: Rng, top: int
+    objective: Objective, region: Normed, start: Tensor | None, at: Rng, top: int
 ) -> tuple[Scored, Outset]:
     """Look at x, or at the start, and at the boundaries around it."""
-    assert isinstance(region, Normed), "require() has checked this"
     z = region.center() if start is None else start
     here, gaps, grads = boundaries(objective, region, z, at, top)
     near, gap, grad = nearest_plane(region, z, gaps, grads)
@@ -134,9 +130,7 @@ def outset(
     return here, Outset(half, distance, torch.where(steep > 0, steep, flat))
 
 
-def polish(
-    objective: Objective, region: Region, best: Bracket, at: Rng, top: int
-) -> Iterator[Point]:
+def polish(objective: Objective, region: Normed, best: Bracket, at: Rng, top: int) -> Walk:
     """Bring each nearest success nearer still, as if the boundaries were planes there.
 
     Each round takes the planes where the way to the success crosses the boundary, and looks at the

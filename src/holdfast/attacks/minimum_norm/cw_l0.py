@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, Scored, Unscored, climb
+from holdfast.attacks.core.base import Attack, Scored, Unscored, Walk, climb
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.minimum_norm.steps import leveled
 from holdfast.attacks.minimum_norm.tradeoff import Inside
@@ -18,7 +17,7 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.spaces.norm_balls import projections
 from holdfast.tensors import spread
-from holdfast.threat import Counting, Normed, Region, Trait
+from holdfast.threat import Counting, Trait
 from holdfast.units import OfSearch
 
 _EDGE = 1e-3  # how far from the range's ends a search begins at least, in halves of its width
@@ -33,7 +32,7 @@ class CWL0(Attack):
     that worked ended; one that fails is repeated with fewer places left out.
     """
 
-    needs = (Trait.VECTOR, Normed, Counting)
+    needs = (Trait.VECTOR, Counting)
     nearest = True
 
     steps: int = 50  # of each search, at most
@@ -50,10 +49,8 @@ class CWL0(Attack):
         positive(self.share, "share", 1.0)
 
     def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
-        assert isinstance(region, Normed), "require() has checked this"
-        assert isinstance(region, Counting), "require() has checked this"
+        self, objective: Objective, region: Counting, rng: Rng, start: Tensor | None
+    ) -> Walk:
         objective = objective.using(Margin())
         x, (low, high) = region.center(), region.range
         chosen = _Chosen(region, x, x if start is None else start, self.weight)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, Scored, climb
+from holdfast.attacks.core.base import Attack, Scored, Walk, climb
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, polish
 from holdfast.attacks.minimum_norm.steps import leveled
@@ -18,7 +17,7 @@ from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import norm, spread
-from holdfast.threat import Boxed, Normed, Region, Trait
+from holdfast.threat import Boxed, Normed, Trait
 from holdfast.units import OfSearch
 
 _EDGE = 1e-4  # how far from the range's ends a search begins at least, in halves of its width
@@ -51,10 +50,7 @@ class CWLinf(Attack):
         positive(self.factor, "factor", 1.0)
         at_least(self.top, 1, "top")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
-        assert isinstance(region, Normed), "require() has checked this"
+    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
         x = region.center()
         z, best, bounds = x if start is None else start, None, _Bounds(region, self.weight)

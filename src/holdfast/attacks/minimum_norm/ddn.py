@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, Unscored, climb
+from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.minimum_norm.steps import cosine, unit
 from holdfast.components import register
@@ -16,7 +15,7 @@ from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import either, spread
-from holdfast.threat import Normed, Region, Trait
+from holdfast.threat import Normed, Trait
 from holdfast.units import OfRange
 
 
@@ -43,10 +42,7 @@ class DDN(Attack):
         for name in ("step_size", "last_step_size", "length", "growth"):
             positive(getattr(self, name), name)
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
-        assert isinstance(region, Normed), "require() has checked this"
+    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
         x, (low, high) = region.center(), region.range
         z = x if start is None else start

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, Unscored
+from holdfast.attacks.core.base import Attack, Unscored, Walk
 from holdfast.attacks.core.validation import at_least, not_negative
 from holdfast.attacks.minimum_norm.linearized import boundaries, nearest_crossing
 from holdfast.components import register
@@ -16,7 +15,7 @@ from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import spread
-from holdfast.threat import Normed, Region, Trait
+from holdfast.threat import Normed, Trait
 
 
 @register("attack", name="deepfool")
@@ -40,10 +39,7 @@ class DeepFool(Attack):
         at_least(self.top, 1, "top")
         not_negative(self.overshoot, "overshoot")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
-        assert isinstance(region, Normed), "require() has checked this"
+    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
         x = region.center()
         z = whole = x if start is None else start  # with and without the overshoot

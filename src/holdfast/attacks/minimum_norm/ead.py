@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, climb
+from holdfast.attacks.core.base import Attack, Walk, climb
 from holdfast.attacks.core.validation import at_least, not_negative, positive
 from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, polish
 from holdfast.attacks.minimum_norm.steps import slope
@@ -18,7 +17,7 @@ from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import spread
-from holdfast.threat import Normed, Region, Sparse, Trait
+from holdfast.threat import Normed, Sparse, Trait
 from holdfast.units import OfRange
 
 
@@ -49,10 +48,7 @@ class EAD(Attack):
         positive(self.weight, "weight")
         at_least(self.top, 1, "top")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
-        assert isinstance(region, Normed), "require() has checked this"
+    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
         x, width = region.center(), region.range[1] - region.range[0]
         here, grad = climb(objective, region, x, rng.fold("slope"))

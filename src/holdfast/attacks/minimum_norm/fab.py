@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, look
+from holdfast.attacks.core.base import Attack, Walk, look
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.minimum_norm.boundary_walk import LOOKS, Bracket, foot, narrowed
 from holdfast.attacks.minimum_norm.linearized import boundaries, nearest_plane
@@ -17,7 +16,7 @@ from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import spread
-from holdfast.threat import Normed, Region, Trait
+from holdfast.threat import Normed, Trait
 
 
 @register("attack", name="fab")
@@ -45,10 +44,7 @@ class FAB(Attack):
         positive(self.overshoot, "overshoot")
         positive(self.back, "back", 1.0)
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
-        assert isinstance(region, Normed), "require() has checked this"
+    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
         x = region.center()
         z, best = x if start is None else start, None
@@ -72,9 +68,8 @@ class FAB(Attack):
     def passes(self) -> tuple[int, int]:
         return 2 * self.steps + LOOKS + 1, self.steps * self.top
 
-    def _ahead(self, region: Region, z: Tensor, gaps: Tensor, grads: Tensor) -> Tensor:
+    def _ahead(self, region: Normed, z: Tensor, gaps: Tensor, grads: Tensor) -> Tensor:
         """Return the next point: both projections, overshot and mixed (ibid., eqs. 7 and 8)."""
-        assert isinstance(region, Normed)
         x = region.center()
         near, gap, normal = nearest_plane(region, z, gaps, grads)
         from_x = foot(region, z, normal, gap)

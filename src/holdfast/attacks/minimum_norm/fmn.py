@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, Scored, Unscored, climb
+from holdfast.attacks.core.base import Attack, Scored, Unscored, Walk, climb
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.minimum_norm.steps import cosine, unit
 from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import Normed, Region, Trait
+from holdfast.threat import Normed, Trait
 from holdfast.units import OfRange
 
 _BEYOND = 1.001  # aim a little farther than the boundary: rounding must not end in front of it
@@ -44,10 +43,7 @@ class FMN(Attack):
         for name in ("step_size", "last_step_size", "growth", "last_growth"):
             positive(getattr(self, name), name)
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
-        assert isinstance(region, Normed), "require() has checked this"
+    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
         z = region.center() if start is None else start
         width = region.range[1] - region.range[0]

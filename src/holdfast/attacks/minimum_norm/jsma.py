@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, Unscored, climb, look
+from holdfast.attacks.core.base import Attack, Unscored, Walk, climb, look
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.components import register
 from holdfast.logits import best_other, of_class, unmasked
@@ -17,7 +16,7 @@ from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import norm, spread
-from holdfast.threat import Counting, Normed, Region, Trait
+from holdfast.threat import Counting, Trait
 from holdfast.units import OfRange
 
 CANDIDATES = 128  # places, best alone, of which pairs are formed
@@ -33,7 +32,7 @@ class JSMA(Attack):
     the likeliest wrong class at each step.
     """
 
-    needs = (Trait.VECTOR, Normed, Counting)
+    needs = (Trait.VECTOR, Counting)
     nearest = True
 
     steps: int = 100  # pairs
@@ -44,10 +43,8 @@ class JSMA(Attack):
         positive(self.step_size, "step_size")
 
     def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
-        assert isinstance(region, Normed), "require() has checked this"
-        assert isinstance(region, Counting), "require() has checked this"
+        self, objective: Objective, region: Counting, rng: Rng, start: Tensor | None
+    ) -> Walk:
         wanted, others = objective.using(_Wanted()), objective.using(_Others())
         length = self.step_size * (region.range[1] - region.range[0])
         z = before = region.center() if start is None else start
@@ -86,9 +83,8 @@ class _Moves(NamedTuple):
     able: Tensor  # (B, P) bool: whether it can move
 
     @classmethod
-    def of(cls, region: Normed, z: Tensor, length: float, gain: Tensor, others: Tensor) -> _Moves:
+    def of(cls, region: Counting, z: Tensor, length: float, gain: Tensor, others: Tensor) -> _Moves:
         """Return the moves of at most `length` within the range."""
-        assert isinstance(region, Counting)
         low, high = region.range
         peak = torch.maximum(norm(gain, torch.inf), norm(others, torch.inf))
         scale = spread(torch.where(peak > 0, peak, 1.0), gain)

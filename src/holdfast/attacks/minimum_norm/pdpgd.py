@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from math import log
@@ -10,7 +10,7 @@ from math import log
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, Scored, climb
+from holdfast.attacks.core.base import Attack, Scored, Walk, climb
 from holdfast.attacks.core.moments import Moments
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, outset, polish
@@ -19,7 +19,7 @@ from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import either, norm, spread
-from holdfast.threat import Counting, Normed, Region, Trait
+from holdfast.threat import Counting, Normed, Trait
 from holdfast.units import OfRange
 
 AVERAGE = 0.9  # weight of the past in the weights that the primal step uses
@@ -57,10 +57,7 @@ class PDPGD(Attack):
         for name in ("step_size", "last_step_size", "ratio", "rate", "last_rate"):
             positive(getattr(self, name), name)
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
-        assert isinstance(region, Normed), "require() has checked this"
+    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
         here, view = outset(objective, region, start, rng.fold("outset"), self.top)
         yield here
@@ -100,13 +97,12 @@ def _proximal(shrink: Shrink, rounds: int, z: Tensor, root: Tensor, amount: Tens
     return z
 
 
-def _fewer(region: Normed, z: Tensor, amount: Tensor) -> Tensor:
+def _fewer(region: Counting, z: Tensor, amount: Tensor) -> Tensor:
     """Take the more off a place, the less it has changed: a count has no slope to follow.
 
     The step is that of a concave function of the sizes of the places' changes, log(1 + size) in
     widths of the range (Candes et al., 2008, arXiv:0711.1612, sec. 2.2).
     """
-    assert isinstance(region, Counting), "the caller has checked this"
     x, width = region.center(), region.range[1] - region.range[0]
     change = z - x
     size = region.together(change.square()).sqrt()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, Unscored, climb
+from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
 from holdfast.attacks.core.moments import Moments
 from holdfast.attacks.core.validation import at_least, not_negative, positive
 from holdfast.attacks.minimum_norm.steps import cosine, leveled
@@ -17,7 +16,7 @@ from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import choose, flags, spread
-from holdfast.threat import Counting, Normed, Region, Trait
+from holdfast.threat import Counting, Trait
 from holdfast.units import OfRange
 
 LAST = 0.1  # share of the step size that is left at the end
@@ -32,7 +31,7 @@ class SigmaZero(Attack):
     threshold of each example rises while it is beyond the boundary and falls while it is not.
     """
 
-    needs = (Trait.VECTOR, Normed, Counting)
+    needs = (Trait.VECTOR, Counting)
     nearest = True
 
     steps: int = 1000
@@ -49,10 +48,8 @@ class SigmaZero(Attack):
         not_negative(self.adapt, "adapt")
 
     def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
-        assert isinstance(region, Normed), "require() has checked this"
-        assert isinstance(region, Counting), "require() has checked this"
+        self, objective: Objective, region: Counting, rng: Rng, start: Tensor | None
+    ) -> Walk:
         objective = objective.using(Margin())
         x, width = region.center(), region.range[1] - region.range[0]
         z, moments = x if start is None else start, Moments(x)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point
+from holdfast.attacks.core.base import Attack, Walk
 from holdfast.attacks.core.validation import at_least, not_negative
 from holdfast.attacks.minimum_norm.boundary_walk import LOOKS, Bracket, foot, narrowed
 from holdfast.attacks.minimum_norm.linearized import boundaries, nearest_crossing
@@ -17,7 +16,7 @@ from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import choose
-from holdfast.threat import Normed, Region, Trait
+from holdfast.threat import Normed, Trait
 
 
 @register("attack", name="superdeepfool")
@@ -41,9 +40,7 @@ class SuperDeepFool(Attack):
         at_least(self.top, 1, "top")
         not_negative(self.overshoot, "overshoot")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
         z, best = region.center() if start is None else start, None
         turned = done = torch.zeros_like(region.size(z), dtype=torch.bool)
@@ -69,8 +66,7 @@ class SuperDeepFool(Attack):
     def passes(self) -> tuple[int, int]:
         return self.steps + LOOKS + 1, self.steps * self.top
 
-    def _onward(self, region: Region, z: Tensor, gaps: Tensor, grads: Tensor) -> Tensor:
+    def _onward(self, region: Normed, z: Tensor, gaps: Tensor, grads: Tensor) -> Tensor:
         """Return where DeepFool's step ends."""
-        assert isinstance(region, Normed), "require() has checked this"
         step = nearest_crossing(region, z, gaps, grads) - z
         return region.project(z + (1 + self.overshoot) * step)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, Scored
+from holdfast.attacks.core.base import Attack, Scored, Walk
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, polish
 from holdfast.attacks.minimum_norm.linearized import along, boundaries, nearest_plane, onto
@@ -17,7 +16,7 @@ from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import spread
-from holdfast.threat import Normed, Region, Trait
+from holdfast.threat import Normed, Trait
 
 GOOD, BAD = 0.9, 0.5  # of the promised rise: above, the radius grows; below, it shrinks
 OVERSHOOT = 0.01  # of a step that reaches the boundary, to end beyond it
@@ -46,10 +45,7 @@ class TrustRegion(Attack):
         positive(self.radius, "radius")
         positive(self.growth, "growth")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
-        assert isinstance(region, Normed), "require() has checked this"
+    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
         z, best, trust = region.center() if start is None else start, None, None
         for k in range(self.steps):

@@ -17,9 +17,8 @@ Draw = Callable[[Tensor, Rng], Tensor]  # a random direction of the shape of z
 Propose = Callable[[Tensor, Rng], Tensor]  # a random neighbour of z
 
 
-def cube(region: Region) -> Tensor:
+def cube(region: Dense) -> Tensor:
     """Return (B, 1, ..., 1): half the side of the largest cube in the set, range aside."""
-    assert isinstance(region, Dense), "require() has checked this"
     return spread(region.cube(), region.x)
 
 

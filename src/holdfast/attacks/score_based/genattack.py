@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, Scored, look
+from holdfast.attacks.core.base import Attack, Scored, Walk, look
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.score_based.estimators import cube
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import Dense, Knowledge, Region, Trait
+from holdfast.threat import Dense, Knowledge, Trait
 
 
 @register("attack", name="genattack")
@@ -44,9 +43,7 @@ class GenAttack(Attack):
         positive(self.mutation, "mutation")
         positive(self.temperature, "temperature")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Dense, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
         born = []
         for j in range(min(self.population, self.queries)):
@@ -63,7 +60,7 @@ class GenAttack(Attack):
             left -= len(born)
             tribe = _gather(born, _elite(tribe))
 
-    def _children(self, tribe: _Tribe, region: Region, at: Rng) -> tuple[Tensor, ...]:
+    def _children(self, tribe: _Tribe, region: Dense, at: Rng) -> tuple[Tensor, ...]:
         """Return population - 1 children: crossed from two parents each, and mutated."""
         count, shape = self.population - 1, tuple(tribe.z.shape[2:])
         chance = _chances(tribe.loss, self.temperature)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, look
+from holdfast.attacks.core.base import Attack, Walk, look
 from holdfast.attacks.core.directions import normal
 from holdfast.attacks.core.validation import at_least, not_negative, positive
 from holdfast.attacks.score_based.estimators import slope, steps_within
@@ -16,7 +15,7 @@ from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import Dense, Knowledge, Region, Trait
+from holdfast.threat import Dense, Knowledge, Trait
 from holdfast.units import OfRadius
 
 PLATEAU = 5  # steps without a rise after which the step is halved
@@ -45,9 +44,7 @@ class NES(Attack):
         positive(self.step_size, "step_size")
         not_negative(self.momentum, "momentum")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Dense, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
         z = region.center() if start is None else start
         here = look(objective, region, z, rng.at(0))

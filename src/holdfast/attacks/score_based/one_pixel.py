@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, look
+from holdfast.attacks.core.base import Attack, Walk, look
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import Counting, Knowledge, Normed, Region
+from holdfast.threat import Counting, Knowledge
 
 PARENTS = 3  # members that a child is made of, all different from the one that it may replace
 
@@ -28,7 +27,7 @@ class OnePixel(Attack):
     may change. A child takes the place of the member with its number if it is no worse.
     """
 
-    needs = (Normed, Counting)
+    needs = (Counting,)
     knowledge = Knowledge.SCORE
 
     queries: int = 40_400  # the first population and a hundred generations
@@ -42,8 +41,8 @@ class OnePixel(Attack):
         positive(self.scale, "scale", most=2.0)
 
     def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+        self, objective: Objective, region: Counting, rng: Rng, start: Tensor | None
+    ) -> Walk:
         objective = objective.using(self.loss)
         left, k = self.queries, 0
         if start is not None:
@@ -68,9 +67,8 @@ class OnePixel(Attack):
                 genes = torch.where(better[:, None, :, None], children, genes)
                 fitness = torch.where(better, born, fitness)
 
-    def _first(self, region: Region, at: Rng) -> Tensor:
+    def _first(self, region: Counting, at: Rng) -> Tensor:
         """Return (B, pixels, population, 2 + channels): uniform places, Gaussian colours."""
-        assert isinstance(region, Counting), "require() has checked this"
         channels, rows, columns = region.grid
         most = int(region.radius.max()) if len(region.radius) else 1
         pixels = min(max(most, 1), rows * columns)
@@ -111,13 +109,11 @@ def others(population: int, at: Rng) -> list[Tensor]:
     return taken[1:]
 
 
-def paint(region: Region, member: Tensor) -> Tensor:
+def paint(region: Counting, member: Tensor) -> Tensor:
     """Return x with the pixels of one member of each example, (B, pixels, 2 + channels).
 
     An example whose radius is less than the number of pixels gets the first of them.
     """
-    assert isinstance(region, Normed), "require() has checked this"
-    assert isinstance(region, Counting), "require() has checked this"
     channels, rows, columns = region.grid
     low, high = region.x.new_tensor(region.range)
     z = region.x.reshape(len(region.x), channels, rows * columns)

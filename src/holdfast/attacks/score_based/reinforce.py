@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, look
+from holdfast.attacks.core.base import Attack, Walk, look
 from holdfast.attacks.core.points import hold
 from holdfast.attacks.core.validation import at_least, not_negative, positive
 from holdfast.attacks.score_based.estimators import cube
@@ -18,7 +17,7 @@ from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import Dense, Knowledge, Region, Trait
+from holdfast.threat import Dense, Knowledge, Trait
 from holdfast.units import OfCube
 
 FADE = 0.98  # of the largest reward so far, per query
@@ -50,9 +49,7 @@ class Reinforce(Attack):
         positive(self.step_size, "step_size")
         not_negative(self.rate, "rate")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Dense, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
         z = region.center() if start is None else start
         here = look(objective, region, z, rng.at(0))

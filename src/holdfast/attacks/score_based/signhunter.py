@@ -9,14 +9,14 @@ from math import ceil, prod
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, look
+from holdfast.attacks.core.base import Attack, Walk, look
 from holdfast.attacks.core.validation import at_least
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import spread
-from holdfast.threat import Dense, Knowledge, Region, Trait
+from holdfast.threat import Dense, Knowledge, Trait
 
 
 @register("attack", name="signhunter")
@@ -33,9 +33,7 @@ class SignHunter(Attack):
     def __post_init__(self) -> None:
         at_least(self.queries, 1, "queries")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Dense, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
         center = region.center()
         ahead = center + 1 if start is None else start
@@ -59,7 +57,7 @@ class SignHunter(Attack):
         return self.queries, 0
 
 
-def _corner(region: Region, signs: Tensor) -> Tensor:
+def _corner(region: Dense, signs: Tensor) -> Tensor:
     """Return the farthest point of the set in the direction of `signs`, (B, d)."""
     center = region.center()
     return region.project(center + spread(region.radius, center) * signs.reshape(center.shape))

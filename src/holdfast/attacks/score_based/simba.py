@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, look
+from holdfast.attacks.core.base import Attack, Walk, look
 from holdfast.attacks.core.directions import Basis, Pixels
 from holdfast.attacks.core.points import hold
 from holdfast.attacks.core.validation import at_least, positive
@@ -18,7 +17,7 @@ from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import choose
-from holdfast.threat import Dense, Knowledge, Region, Trait
+from holdfast.threat import Dense, Knowledge, Trait
 from holdfast.units import OfCube
 
 
@@ -43,9 +42,7 @@ class SimBA(Attack):
         at_least(self.queries, 1, "queries")
         positive(self.step_size, "step_size")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Dense, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
         z = region.center() if start is None else start
         here = look(objective, region, z, rng.at(0))

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point
+from holdfast.attacks.core.base import Attack, Walk
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.score_based.estimators import random_search
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import Counting, Knowledge, Paintable, Region
+from holdfast.threat import Counting, Knowledge, Paintable
 
 # The first share is divided by a number that grows along a search of SCALE queries.
 SCALE = 10_000
@@ -43,10 +42,9 @@ class SparseRS(Attack):
         positive(self.fraction, "fraction", most=1.0)
 
     def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+        self, objective: Objective, region: Paintable, rng: Rng, start: Tensor | None
+    ) -> Walk:
         objective = objective.using(self.loss)
-        assert isinstance(region, Paintable), "require() has checked this"
         z = region.paint(rng.fold("start")) if start is None else start
         schedule = PLACES if isinstance(region, Counting) else WINDOWS
 

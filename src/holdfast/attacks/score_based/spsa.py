@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, look
+from holdfast.attacks.core.base import Attack, Walk, look
 from holdfast.attacks.core.directions import signs
 from holdfast.attacks.core.moments import Adam
 from holdfast.attacks.core.validation import at_least, positive
@@ -17,7 +16,7 @@ from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import Dense, Knowledge, Region, Trait
+from holdfast.threat import Dense, Knowledge, Trait
 from holdfast.units import OfCube
 
 
@@ -41,9 +40,7 @@ class SPSA(Attack):
         positive(self.sigma, "sigma")
         positive(self.step_size, "step_size")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Dense, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
         z = region.center() if start is None else start
         yield look(objective, region, z, rng.at(0))

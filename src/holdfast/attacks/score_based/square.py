@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point
+from holdfast.attacks.core.base import Attack, Walk
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.score_based.estimators import random_search
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import Knowledge, Region, Searchable
+from holdfast.threat import Knowledge, Searchable
 
 HALVE_AT = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # of BUDGET queries
 BUDGET = 10_000
@@ -41,10 +40,9 @@ class Square(Attack):
         positive(self.fraction, "fraction", most=1.0)
 
     def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+        self, objective: Objective, region: Searchable, rng: Rng, start: Tensor | None
+    ) -> Walk:
         objective = objective.using(self.loss)
-        assert isinstance(region, Searchable), "require() has checked this"
         z = region.propose_start(rng.fold("start")) if start is None else start
 
         def propose(z: Tensor, at: Rng) -> Tensor:

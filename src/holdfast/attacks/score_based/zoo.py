@@ -9,7 +9,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, Scored, look
+from holdfast.attacks.core.base import Attack, Scored, Walk, look
 from holdfast.attacks.core.moments import Adam
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.score_based.estimators import cube, rise, steps_within
@@ -17,7 +17,7 @@ from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import Dense, Knowledge, Region, Trait
+from holdfast.threat import Dense, Knowledge, Trait
 from holdfast.units import OfCube
 
 
@@ -44,9 +44,7 @@ class ZOO(Attack):
         positive(self.sigma, "sigma")
         positive(self.step_size, "step_size")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Dense, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
         z = region.center() if start is None else start
         yield look(objective, region, z, rng.at(0))
@@ -64,7 +62,7 @@ class ZOO(Attack):
             yield look(objective, region, z, at)
 
     def _slopes(
-        self, objective: Objective, region: Region, z: Tensor, seen: Tensor, at: Rng
+        self, objective: Objective, region: Dense, z: Tensor, seen: Tensor, at: Rng
     ) -> Generator[Scored, None, Tensor]:
         """Yield two probes for each coordinate `seen` (B, n); return their slopes, else zeros."""
         grad = torch.zeros_like(z).flatten(1)

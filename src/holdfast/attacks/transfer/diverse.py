@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, Unscored
+from holdfast.attacks.core.base import Attack, Unscored, Walk
 from holdfast.attacks.core.validation import at_least, not_negative, positive
 from holdfast.attacks.transfer.views import View, copies, mean_gradient, smoothed
 from holdfast.components import register
@@ -17,7 +16,7 @@ from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import choose, norm, spread
-from holdfast.threat import Normed, Region, Trait
+from holdfast.threat import Normed, Trait
 from holdfast.units import OfRadius
 
 
@@ -27,7 +26,7 @@ class Momentum:
     kind: ClassVar[str] = "momentum"
     decay: float  # of the running sum, per step
 
-    def ahead(self, region: Region, z: Tensor, running: Tensor, step_size: float) -> Tensor:
+    def ahead(self, region: Normed, z: Tensor, running: Tensor, step_size: float) -> Tensor:
         """Return the point at which the next gradient is taken; it may lie outside the set."""
         return z
 
@@ -53,8 +52,7 @@ class Nesterov(Momentum):
     def __post_init__(self) -> None:
         not_negative(self.decay, "decay")
 
-    def ahead(self, region: Region, z: Tensor, running: Tensor, step_size: float) -> Tensor:
-        assert isinstance(region, Normed), "require() has checked this"
+    def ahead(self, region: Normed, z: Tensor, running: Tensor, step_size: float) -> Tensor:
         ones = torch.ones_like(z)
         full = region.dual_norm(ones) / region.size(region.center() + ones)
         return z + spread(self.decay * step_size * region.radius * full, z) * running
@@ -78,7 +76,7 @@ class Neighbours:
         positive(self.reach, "reach")
 
     def correction(
-        self, objective: Objective, region: Region, z: Tensor, at: Rng, views: tuple[View, ...]
+        self, objective: Objective, region: Normed, z: Tensor, at: Rng, views: tuple[View, ...]
     ) -> Tensor:
         """Return the mean gradient (B, ...) of `count` points drawn around z."""
         total = torch.zeros_like(z)
@@ -112,9 +110,7 @@ class Diverse(Attack):
         at_least(self.steps, 1, "steps")
         positive(self.step_size, "step_size")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
         z = region.center() if start is None else start
         running = correction = seen = torch.zeros_like(z)
@@ -149,9 +145,8 @@ class Diverse(Attack):
         return gradients + 1, gradients
 
 
-def _unit(region: Region, grad: Tensor) -> Tensor:
+def _unit(region: Normed, grad: Tensor) -> Tensor:
     """Divide each example's gradient by its dual norm; a zero gradient stays zero."""
-    assert isinstance(region, Normed), "require() has checked this"
     grad = _over(grad, norm(grad, torch.inf))  # sums of 1e-40 would lose their digits
     return _over(grad, region.dual_norm(grad))
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, Unscored, climb
+from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
 from holdfast.attacks.core.validation import at_least, not_negative, positive
 from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import norm, spread
-from holdfast.threat import Normed, Region, Trait
+from holdfast.threat import Normed, Trait
 from holdfast.units import OfRadius
 
 
@@ -36,10 +35,7 @@ class MIFGSM(Attack):
         positive(self.step_size, "step_size")
         not_negative(self.decay, "decay")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
-        assert isinstance(region, Normed), "require() has checked this"
+    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
         z = region.center() if start is None else start
         momentum = torch.zeros_like(z)

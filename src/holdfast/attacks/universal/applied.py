@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, ask, look
+from holdfast.attacks.core.base import Attack, Walk, ask, look
 from holdfast.attacks.universal.perturbation import Pattern, Waves
 from holdfast.components import register
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import Knowledge, Normed, Region
+from holdfast.threat import Knowledge, Normed
 
 
 @register("attack")
@@ -28,10 +27,7 @@ class Applied(Attack):
 
     perturbation: Pattern = Waves()  # what is added; `fit` makes one
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
-        assert isinstance(region, Normed), "require() has checked this"
+    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         self.perturbation.refuse(region.x)
         changed = region.x + self.perturbation.change(region, objective.y)
         for z in (region.center(), region.project(changed)):

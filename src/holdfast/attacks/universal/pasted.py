@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Point, ask, look
+from holdfast.attacks.core.base import Attack, Walk, ask, look
 from holdfast.attacks.core.validation import at_least
 from holdfast.attacks.universal.perturbation import Pattern, Waves
 from holdfast.components import register
 from holdfast.models.wrappers.transforms import Transform
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import Knowledge, Placed, Region
+from holdfast.threat import Knowledge, Placed
 
 
 @register("attack")
@@ -36,10 +35,7 @@ class Pasted(Attack):
     def __post_init__(self) -> None:
         at_least(self.places, 1, "places")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
-        assert isinstance(region, Placed), "require() has checked this"
+    def iterate(self, objective: Objective, region: Placed, rng: Rng, start: Tensor | None) -> Walk:
         self.perturbation.refuse(region.x)
         content = self.perturbation.content(region, objective.y)
         for k in range(self.places + 1):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Demands, Point, keeper, scored
+from holdfast.attacks.core.base import Attack, Demands, Walk, keeper, scored
 from holdfast.attacks.gradient.apgd import APGD
 from holdfast.attacks.score_based.square import Square
 from holdfast.components import register
@@ -39,9 +38,7 @@ class Chain(Attack):
                 "one walks within the radius and the other everywhere"
             )
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         best = keeper(self.first, objective, region)
         search = self.first.iterate(objective, region, self.first.own(rng), start)
         for here in scored(search, objective, region, rng):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Demands, Point, scored
+from holdfast.attacks.core.base import Attack, Demands, Walk, scored
 from holdfast.attacks.core.validation import at_least
 from holdfast.components import register
 from holdfast.models.wrappers.randomized import Draws
@@ -31,9 +30,7 @@ class EOT(Attack):
     def __post_init__(self) -> None:
         at_least(self.samples, 1, "samples")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         draws = Draws(self.samples, rng.fold("draws"), common=self.common)
         mean = objective.averaged(draws)
         search = self.attack.iterate(mean, region, self.attack.own(rng), start)

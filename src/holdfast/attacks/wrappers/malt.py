@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Demands, Point, climb
+from holdfast.attacks.core.base import Attack, Demands, Walk, climb
 from holdfast.attacks.core.validation import at_least
 from holdfast.attacks.gradient.apgd import APGD
 from holdfast.components import register
@@ -33,9 +32,7 @@ class ToNearest(Attack):
         at_least(self.rank, 1, "rank")
         at_least(self.among, self.rank, "among")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         order = objective.recall(
             f"nearest of {self.among}", lambda: _nearest(objective, region, rng, self.among)
         )
@@ -80,9 +77,7 @@ class MALT(Attack):
             for part in self.attack.parts()
         )
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         for part in self.parts():
             yield from part.iterate(objective, region, part.own(rng), start)
 
@@ -102,12 +97,11 @@ class MALT(Attack):
         return max(self.among, self.top)
 
 
-def _nearest(objective: Objective, region: Region, rng: Rng, among: int) -> Tensor:
+def _nearest(objective: Objective, region: Normed, rng: Rng, among: int) -> Tensor:
     """Return (B, <= among): the likeliest wrong classes, ordered by gap over the gap's slope.
 
     In place of classes that are masked the others come again.
     """
-    assert isinstance(region, Normed), "require() has checked this"
     margin = objective.using(Margin())
     closeness = []
     likeliest, count = objective.rivals()

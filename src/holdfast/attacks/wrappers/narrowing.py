@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Demands, Point, scored
+from holdfast.attacks.core.base import Attack, Demands, Walk, scored
 from holdfast.attacks.core.points import Held
 from holdfast.attacks.gradient.apgd import APGD
 from holdfast.components import register
 from holdfast.errors import InputError
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import Normed, Region
+from holdfast.threat import Normed
 
 
 @register("attack")
@@ -51,10 +50,7 @@ class Narrowing(Attack):
                 f"{self.radii} and {self.shares}"
             )
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
-        assert isinstance(region, Normed), "require() has checked this"
+    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         runs = self.runs()
         for i, (radius, attack) in enumerate(runs[:-1]):
             wide = region.at(radius * region.radius)

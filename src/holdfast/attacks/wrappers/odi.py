@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Demands, Point, climb
+from holdfast.attacks.core.base import Attack, Demands, Walk, climb
 from holdfast.attacks.core.starts import Start, Uniform
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.gradient.pgd import PGD
@@ -55,9 +54,7 @@ class ODI(Attack):
         at_least(self.diversify, 1, "diversify")
         positive(self.diversify_size, "diversify_size")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         random = objective.using(_Weighted(rng.fold("direction")))
         z = self.start(region, rng) if start is None else start
         for k in range(self.diversify):
@@ -96,9 +93,7 @@ class MultiTargeted(Attack):
     def parts(self) -> tuple[Attack, ...]:
         return self._runs().parts()
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         return self._runs().iterate(objective, region, rng, start)
 
     def cost(self) -> str:

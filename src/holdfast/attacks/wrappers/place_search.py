@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import (
-    Attack,
-    Demands,
-    Point,
-    Scored,
-    climb,
-    look,
-    require,
-)
+from holdfast.attacks.core.base import Attack, Demands, Scored, Walk, climb, look, require
 from holdfast.attacks.core.validation import at_least
 from holdfast.attacks.gradient.apgd import APGD
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import Knowledge, Placed, Region, Trait
+from holdfast.threat import Knowledge, Placed, Trait
 
 HEAT = 3  # steps of the whole radius that a place of the second round gets
 
@@ -53,10 +45,7 @@ class PlaceSearch(Attack):
         at_least(self.heats, self.places, "heats")
         at_least(self.probes, self.heats, "probes")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
-        assert isinstance(region, Placed), "require() has checked this"
+    def iterate(self, objective: Objective, region: Placed, rng: Rng, start: Tensor | None) -> Walk:
         ranking, x = objective.using(self.loss), region.x
         anywhere = region.places()[:1].expand(len(x), 2)
         here, grad = climb(ranking, region.fixed(anywhere), x, rng.fold("rank"))
@@ -69,7 +58,7 @@ class PlaceSearch(Attack):
             place = region.places()[index]
             box, at = region.fixed(place), self.attack.own(rng.fold("place", k))
             require(self.attack, objective, box)
-            for found in self.attack.iterate(objective, box, at):
+            for found in self.attack.iterate(objective, box, at, None):
                 yield replace(found, z=region.point(place, found.z))
 
     def _looks(

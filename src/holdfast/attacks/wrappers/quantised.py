@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Demands, Point, Scored, ask, keeper, look, scored
+from holdfast.attacks.core.base import Attack, Demands, Scored, Walk, ask, keeper, look, scored
 from holdfast.attacks.core.validation import at_least
 from holdfast.components import register
 from holdfast.objective import Objective, Score
@@ -37,9 +36,7 @@ class Quantised(Attack):
         at_least(self.bits, 1, "bits")
         at_least(self.looks, 1, "looks")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         best = keeper(self.attack, objective, region)
         spared = objective.sparing(self.looks)  # the rounded point must be looked at
         search = self.attack.iterate(spared, region, self.attack.own(rng), start)
@@ -55,12 +52,11 @@ class Quantised(Attack):
             seen = self._seen(objective, region, rounded, rng.at(k, of=self.looks))
             yield replace(seen, score=_unless(lost, seen), grad=pull)
 
-    def rounded(self, region: Region, z: Tensor) -> Tensor:
+    def rounded(self, region: Normed, z: Tensor) -> Tensor:
         """Return z (B, ...) on the grid and in the set; where no such input is known, x itself.
 
         Values that the search left alone stay what they were.
         """
-        assert isinstance(region, Normed), "require() has checked this"
         low, high = region.range
         levels = 2**self.bits - 1
         unit, clean = ((part.double() - low) / (high - low) for part in (z, region.center()))

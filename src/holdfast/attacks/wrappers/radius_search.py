@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Demands, Nearest, Point, scored
+from holdfast.attacks.core.base import Attack, Demands, Nearest, Walk, scored
 from holdfast.attacks.core.validation import at_least, positive
 from holdfast.components import register
 from holdfast.errors import InputError
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import Normed, Region, Trait
+from holdfast.threat import Normed, Trait
 
 
 @register("attack")
@@ -44,10 +43,7 @@ class RadiusSearch(Attack):
                 f"{type(self.attack).__name__}, which looks for the nearest already: use it alone"
             )
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
-        assert isinstance(region, Normed), "require() has checked this"
+    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         best, radii = Nearest(objective, region), _Radii(region, self.first)
         for k in range(self.radii):
             around, at = region.at(radii.next), rng.fold("radius", k)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Demands, Point
+from holdfast.attacks.core.base import Attack, Demands, Walk
 from holdfast.attacks.core.validation import at_least
 from holdfast.components import register
 from holdfast.objective import Objective
@@ -26,9 +25,7 @@ class Restart(Attack):
     def __post_init__(self) -> None:
         at_least(self.index, 0, "index")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         return self.attack.iterate(objective, region, rng, start)
 
     def demands(self) -> Demands:
@@ -59,9 +56,7 @@ class Restarts(Attack):
             for part in self.attack.parts()
         )
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         for part in self.parts():
             yield from part.iterate(objective, region, part.own(rng), start)
 
@@ -87,9 +82,7 @@ class ToRank(Attack):
     def __post_init__(self) -> None:
         at_least(self.rank, 1, "rank")
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         if self.rank >= objective.num_classes:
             return
         steered = objective.towards(objective.ranked(self.rank))
@@ -127,9 +120,7 @@ class EachTarget(Attack):
             for part in self.attack.parts()
         )
 
-    def iterate(
-        self, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
-    ) -> Iterator[Point]:
+    def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         for part in self.parts():
             yield from part.iterate(objective, region, part.own(rng), start)
 

@@ -96,7 +96,7 @@ def _timed(setting: Setting, member: Member, batch: Padded) -> tuple[float, floa
     walk = walk_of(member.attack, region)
     kept = keeper(member.attack, objective, region, settle=True)
     with own_randomness(setting.device, setting.seed, "forecast"):
-        search = member.attack.iterate(objective, walk, setting.rng(batch.ids))
+        search = member.attack.iterate(objective, walk, setting.rng(batch.ids), None)
         before, began = 0, time.perf_counter()
         for k, point in enumerate(scored(search, objective, walk, setting.rng(batch.ids))):
             kept.see(point)
