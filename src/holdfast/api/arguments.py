@@ -1,4 +1,4 @@
-"""From what a user has to what the rooms below take, each mistake named with its cure."""
+"""Conversion of users' arguments, with one clear error for each mistake."""
 
 from __future__ import annotations
 

@@ -54,18 +54,18 @@ def attack(
 ) -> Result:
     """Attack a batch and return the worst input found for each example.
 
-    model: a network, or what else `wrap` takes. x: (B, ...) floats in the model's range; y: (B,)
-    labels; tensors or arrays. attack: PGD() by default; a name ("apgd") means its defaults.
+    model: a network, or anything else that `wrap` takes. x: (B, ...) floats in the model's range;
+    y: (B,) labels; tensors or arrays. attack: PGD() by default; a name ("apgd") means its defaults.
     targets: (B,) the classes to reach, none of them the label, which makes the goal targeted. seed:
     of all draws; by default a fresh one from the operating system, so that no two calls draw the
-    same. Global generators stay as they are. ids: (B,) what the draws belong to, by default the
+    same. Global generators stay as they are. ids: (B,) keys of the random draws, by default the
     positions. search: another network that the attack differentiates and scores (a twin with usable
     gradients, a surrogate); the verdicts stay those of `model`. The work is done on the model's
     device.
 
     Returns `.x_adv`, `.loss`, `.success`, `.status` and `.cost`, per example, and the `.seed` with
-    which the call repeats itself. Raises InputError for
-    what cannot be attacked and Unsupported where attack and threat model do not fit.
+    which the call repeats itself. Raises InputError for a model or batch that cannot be attacked
+    and Unsupported where attack and threat model do not fit.
     """
     chosen = PGD() if attack is None else build("attack", attack)
     model, batch = _batch(model, x, y, ids, threat)
@@ -94,7 +94,7 @@ def perturb(
     """Return the inputs (B, ...) to train on: where an attack ends, and no pass more than that.
 
     For a training loop of one's own, in place of `x`: `loss(model(hf.perturb(model, x, y,
-    threat=threat)), y)`. It is what the methods of `hf.train` do. model, x, y, seed, ids: as for
+    threat=threat)), y)`. The methods of `hf.train` do the same. model, x, y, seed, ids: as for
     `attack`. attack: PGD(steps=10, step_size=0.25) by default; it climbs the cross-entropy unless
     it brings a loss of its own. threat: its set and its goal; a learner sees all of the model.
 
@@ -111,7 +111,7 @@ def perturb(
 
 
 def _batch(model: Any, x: Any, y: Any, ids: Any, threat: ThreatModel) -> tuple[Model, Batch]:
-    """Return what was passed as a model and a batch on its device, which fit the threat model."""
+    """Return the model and the batch on its device, checked against the threat model."""
     model = wrap(model)
     check_ranges(model.range, threat.space)
     check_target(model, threat)

@@ -1,7 +1,7 @@
 """The Python surface: what `import holdfast as hf` offers, in as few lines as the task allows.
 
-Everything here converts what a user has (a plain module, arrays, a path) into what the rooms below
-take, checks it, and calls them.
+Everything here converts users' arguments (a plain module, arrays, a path) into those that the rooms
+below take, checks it, and calls them.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ def train(
     """Train a network within a threat model; the run lies in the folder `out`.
 
     model: a network's name, its specification, or a module. train_data: the name or path of a set,
-    examples, a pair (x, y), a torch Dataset or DataLoader. validation: what chooses the checkpoint,
-    a fraction to hold out of them (where they bring no validation part) or other examples.
-    method: Madry() by default; a name ("trades") means its defaults. epochs: of the plan, 30 by
-    default. resume: continue the run that `out` holds, bit for bit.
+    examples, a pair (x, y), a torch Dataset or DataLoader. validation: the split that chooses the
+    checkpoint, a fraction to hold out of them (where they bring no validation part) or other
+    examples. method: Madry() by default; a name ("trades") means its defaults. epochs: of the plan,
+    30 by default. resume: continue the run that `out` holds, bit for bit.
 
     Returns `.model`, `.best` (by robust validation accuracy) and `.last`, with their figures.
     Raises InputError, ConfigError or StorageError before anything is written.
@@ -117,13 +117,13 @@ def evaluate(
 ) -> Claim:
     """Attack a model with a suite and return the claim, which lies in the folder `out`.
 
-    model: a network, or what else `wrap` takes. test_data: as for `train`; a name means its test
-    part. n: a random subset of so many examples; its ids are stored. eps: further radii for a
-    security curve. exhaustive: run every attack on what others broke too. precision: "bfloat16"
-    lets attacks search faster; verdicts are float32. search: a second network, which gradient
-    attacks differentiate in place of `model` (a twin with usable gradients, a surrogate); the
-    verdicts stay those of `model`, and attacks without gradients ask it alone. A second call with
-    the same arguments continues a stopped one.
+    model: a network, or anything else that `wrap` takes. test_data: as for `train`; a name means
+    its test part. n: a random subset of so many examples; its ids are stored. eps: further radii
+    for a security curve. exhaustive: run every attack on examples that others broke too. precision:
+    "bfloat16" lets attacks search faster; verdicts are float32. search: a second network, which
+    gradient attacks differentiate in place of `model` (a twin with usable gradients, a surrogate);
+    the verdicts stay those of `model`, and attacks without gradients ask it alone. A second call
+    with the same arguments continues a stopped one.
 
     Raises InputError or StorageError before anything is written.
     """
@@ -161,13 +161,13 @@ def verify(
     key: str | Path | None = None,
     quiet: bool = False,
 ) -> Verification:
-    """Re-check a claim against a model and data; printing the result says what was proven.
+    """Re-check a claim against a model and data; printing the result lists what was verified.
 
     replay: run the suite again on so many of the points that it did not break, 0 for none; by
     default on as many as a minute allows, and five at least, of a black box on none. replay_seed:
     draws the same points again; by default they come from the operating system's entropy. search:
     the claim's search model, where it had one; counterexamples are proven without it, nothing is
-    replayed. key: a file with the public key of whoever must have signed the claim. What the claim
+    replayed. key: a file with the public key of the required signer. What the claim
     states and nothing at hand can prove is listed in `.trusted`. quiet: print no progress.
 
     Raises VerificationError at the first thing that does not hold.
@@ -211,8 +211,8 @@ def report(
 ) -> Path | None:
     """Show claims side by side: an HTML page (`out` ends in .html), Markdown (.md), or printed.
 
-    claims: claims or their folders. names: what to call the models, one for each claim in their
-    order; by default what their authors call them, or the names of the folders where those are
+    claims: claims or their folders. names: names of the models, one for each claim in their
+    order; by default those that their authors gave, or the names of the folders where those are
     equal. Returns the file that was written.
     """
     several = [claims] if isinstance(claims, Claim | str | Path) else claims

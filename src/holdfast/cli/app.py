@@ -56,7 +56,7 @@ Outputs = Annotated[
     str | None,
     typer.Option(
         "--outputs",
-        help="What the model returns: logits, probabilities or labels.",
+        help="Outputs of the model: logits, probabilities or labels.",
         metavar="KIND",
     ),
 ]
@@ -84,12 +84,12 @@ Examples = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the result alone.")]
 
 
-def _out(what: str) -> Any:
-    return typer.Option("--out", help=what, metavar="FOLDER")
+def _out(text: str) -> Any:
+    return typer.Option("--out", help=text, metavar="FOLDER")
 
 
 def _print_versions(asked: bool) -> None:
-    """Print what a bug report should say, and end."""
+    """Print the versions for a bug report, and exit."""
     if asked:
         import platform
         from importlib.metadata import version
@@ -194,7 +194,7 @@ def attack(
     changes: Set = None,
     quiet: Quiet = False,
 ) -> None:
-    """Run one attack and say what it breaks."""
+    """Run one attack and count the examples that it breaks."""
     from holdfast.cli import verbs
 
     given: dict[str, Any] = {"model": model, "weights": weights, "data": data, "threat": threat}
@@ -236,7 +236,7 @@ def evaluate(
     device: Device = None,
     exhaustive: Annotated[
         bool | None,
-        typer.Option("--exhaustive", help="Run every attack also on what others broke."),
+        typer.Option("--exhaustive", help="Run every attack also on examples that others broke."),
     ] = None,
     png: Annotated[
         str | None,
@@ -304,7 +304,7 @@ def sign(
         str, typer.Option("--key", help="A private Ed25519 key, PEM or OpenSSH.", metavar="FILE")
     ],
     signer: Annotated[
-        str, typer.Option("--signer", help="Who answers for the claim.", metavar="NAME")
+        str, typer.Option("--signer", help="Name of the signer.", metavar="NAME")
     ] = "",
     passphrase: Annotated[
         bool, typer.Option("--passphrase", help="Ask for the key's passphrase.")
@@ -326,7 +326,7 @@ def report(
     ] = None,
     name: Annotated[
         list[str] | None,
-        typer.Option("--name", help="What to call a model, once for each claim.", metavar="NAME"),
+        typer.Option("--name", help="Name of a model, once for each claim.", metavar="NAME"),
     ] = None,
 ) -> None:
     """Show claims side by side: HTML, Markdown or text."""

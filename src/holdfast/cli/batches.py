@@ -30,7 +30,7 @@ from holdfast.threat import ThreatModel
 
 @dataclass(frozen=True)
 class Found:
-    """What one attack found on a set. clean: (N,) bool, right before the attack."""
+    """The outcome of one attack on a data set. clean: (N,) bool, right before the attack."""
 
     ids: Tensor  # (N,)
     y: Tensor  # (N,)
@@ -43,7 +43,7 @@ class Found:
     seed: int  # of all draws
 
     def sentence(self, threat: ThreatModel, attack: Attack) -> str:
-        """Say what the attack broke, and that one attack alone is no evaluation."""
+        """Print how many examples broke, and that one attack alone is no evaluation."""
         n = len(self.y)
         unbroken = torch.tensor([status == "unbroken" for status in self.status])
         left = Accuracy(int((self.clean & unbroken).sum()), n)
@@ -71,9 +71,9 @@ class Found:
 
 def check_folder(folder: Path) -> None:
     """Raise InputError for a folder whose files the inputs found would replace or mix with."""
-    for there, what in ((DOCUMENT, "a claim"), ("run.json", "a training run")):
+    for there, kind in ((DOCUMENT, "a claim"), ("run.json", "a training run")):
         if (folder / there).exists():
-            raise InputError(f"{folder} holds {what}: choose another folder")
+            raise InputError(f"{folder} holds {kind}: choose another folder")
 
 
 def attack_all(

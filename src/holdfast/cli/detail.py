@@ -87,7 +87,7 @@ def find(name: str) -> list[Found]:
 
 
 def show(name: str, console: Console) -> None:
-    """Print what is called `name`; ConfigError names what is called nearly so, of every kind."""
+    """Print the component called `name`; ConfigError names the nearest names of every kind."""
     found = find(name)
     if not found:
         raise ConfigError(f"nothing is called {name!r}{_near(name)}")
@@ -112,7 +112,7 @@ def _near(name: str) -> str:
 
 
 def _show(found: Found, console: Console) -> None:
-    """Print what a component is, what it takes and how it is written."""
+    """Print a component: its description, its fields and its configuration."""
     console.print(f"{found.name}  ({found.kind})", style="bold", highlight=False, markup=False)
     for paragraph in _about(found):
         console.print(printable(paragraph), highlight=False, markup=False)
@@ -174,7 +174,7 @@ def _about(found: Found) -> list[str]:
 
 
 def _facts(found: Found) -> list[tuple[str, ...]]:
-    """Return what an attack sees, finds and costs, and in which sets it works."""
+    """Return the knowledge, goal and cost of an attack, and the sets in which it works."""
     if found.kind != "attack":
         return []
     attack = reference.example(found.component)

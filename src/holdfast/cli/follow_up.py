@@ -26,7 +26,7 @@ def after_training(settings: Any, out: str) -> str:
 
 
 def after_attack(given: Mapping[str, Any], changes: Sequence[str]) -> str:
-    """Return the command that evaluates what was attacked, with these options of `attack`."""
+    """Return the command that evaluates the same model, with these options of `attack`."""
     words = {key: given.get(key) for key in _SUBJECT}
     named = given["weights"] or given["model"]
     kept = [text for text in changes if text.split("=")[0].split(".")[0].strip() in _SUBJECT]

@@ -30,7 +30,7 @@ KINDS = {
     "data": "data",
 }
 
-READ = ("recipe", "data")  # what is no component: files that are read
+READ = ("recipe", "data")  # not components: files that are read
 
 Row = tuple[str, str]
 

@@ -1,4 +1,4 @@
-"""Options that are short for a --set, and what to write for those that other tools have."""
+"""Options that are short for a --set, and hints for the options of other tools."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 from holdfast.errors import ConfigError
 
-# The field that each option sets. An option that names a component goes first, so that what --set
-# changes inside of it holds; a field goes last, into whatever component --set has chosen.
+# The field that each option sets. An option that names a component goes first, so that a
+# --set inside of it holds; a field goes last, into whatever component --set has chosen.
 FIELDS = {
     "method": "method",
     "epochs": "plan.epochs",

@@ -56,7 +56,7 @@ def words_of(
 
 
 def network_of(settings: Any) -> Any:
-    """Return what a training run trains: a specification, or the user's own module."""
+    """Return the network that a run trains: a specification, or the user's own module."""
     if settings.model is None:
         if settings.network is None:
             names = ", ".join(known("network"))
@@ -77,8 +77,8 @@ def model_of(
 ) -> Model:
     """Return the model of a run folder or an ONNX file, or a user's own with its weights.
 
-    outputs: what a model returns that does not say it itself. default: the same where nobody asked
-    for it, so that a model may say otherwise.
+    outputs: kind of the outputs of a model that does not state it. default: the same where nobody
+    asked for it, so that a model may say otherwise.
     """
     if name is None:
         raise ConfigError(
@@ -86,7 +86,7 @@ def model_of(
         )
     if is_run(name):
         if outputs is not None:
-            raise ConfigError("a run folder says what its network returns: leave --outputs out")
+            raise ConfigError("a run folder states the outputs of its network: leave --outputs out")
         return api.load(name)
     if name.lower().endswith(".onnx"):
         return wrap(name, outputs=outputs or default)
@@ -112,7 +112,7 @@ def model_of_claim(document: Mapping[str, Any]) -> Model:
     A run folder holds weights and the name of a network of ours: loading it runs nothing of it.
     """
     name = _run_of_claim(document)
-    if name is not None and os.path.isdir(name):  # noqa: PTH112 - False also for what can be no path
+    if name is not None and os.path.isdir(name):  # noqa: PTH112 - False also for an impossible path
         return api.load(name)
     why = "" if name is None else f"; the claim names {name!r}, which is no run folder here"
     raise ConfigError(
@@ -122,14 +122,14 @@ def model_of_claim(document: Mapping[str, Any]) -> Model:
 
 
 def outputs_of_claim(document: Mapping[str, Any]) -> str | None:
-    """Return what the model of a claim answers, None where that needs no word."""
+    """Return the outputs of the model of a claim, None for logits."""
     model = document["model"].get("target") or document.get("given", {}).get("model", {})
     outputs: str | None = model.get("outputs")
     return outputs
 
 
 def data_of_claim(document: Mapping[str, Any]) -> str:
-    """Return the name of the set that a claim names; ConfigError for what is no plain name."""
+    """Return the name of the set that a claim names; ConfigError unless it is a plain name."""
     data, given = document["data"], document.get("given", {}).get("data")
     if given is None and data["name"] != BUILT_IN:
         raise ConfigError(
@@ -153,7 +153,7 @@ def is_name_of_set(name: str) -> bool:
 
 
 def is_run(name: str) -> bool:
-    """Say whether a model's name is a folder."""
+    """Return True if a model's name is a folder."""
     return user_path(name, "model").is_dir()
 
 
@@ -165,7 +165,9 @@ def threat_of(
         return given
     run = _run_behind(model, weights)
     if run is None:
-        raise ConfigError("say what may change: --threat linf:8/255, or --threat l2:0.5")
+        raise ConfigError(
+            "name the set of allowed changes: --threat linf:8/255, or --threat l2:0.5"
+        )
     threat: ThreatModel = build("threat", read_run(run)["threat"])
     return threat
 
@@ -181,7 +183,7 @@ def data_of(given: str | None, model: str | None, weights: str | None = None) ->
 
 
 def data_of_run(run: Mapping[str, Any]) -> str:
-    """Return the name of the set that a run names; ConfigError for what is no plain name."""
+    """Return the name of the set that a run names; ConfigError unless it is a plain name."""
     given, name = run.get("given", {}).get("data"), run["data"]["train"]["name"]
     if given is None and name != BUILT_IN:
         raise ConfigError(

@@ -38,7 +38,7 @@ def say(text: object) -> None:
 def train(
     recipe: str | None, given: Mapping[str, Any], changes: Sequence[str], *, quiet: bool
 ) -> None:
-    """Train as configured and say what came of it."""
+    """Train as configured and print the outcome."""
     settings = subject.configuration("train", recipe, given, changes)
     if settings.data is None:
         raise ConfigError("say which data to train on: --data digits, --data cifar10.npz ...")
@@ -69,7 +69,7 @@ def train(
 def attack(
     recipe: str | None, given: Mapping[str, Any], changes: Sequence[str], *, quiet: bool
 ) -> None:
-    """Run one attack over the data and say what it broke."""
+    """Run one attack over the data and count the examples that it broke."""
     settings = subject.configuration("attack", recipe, given, changes)
     model = subject.model_of(settings.model, settings.weights, settings.outputs)
     threat = subject.threat_of(settings.threat, settings.model, settings.weights)
@@ -184,7 +184,7 @@ def demo(out: str, *, quiet: bool) -> None:
 
 
 def list_components(name: str | None) -> None:
-    """Print what there is, of one kind or of all, or one component in full."""
+    """Print the components of one kind or of all, or one component in full."""
     kind = None if name is None else listing.as_kind(name)
     if name is None or kind is not None:
         listing.show(kind, Console())
@@ -196,7 +196,7 @@ def list_components(name: str | None) -> None:
 def _going_on(command: str, quiet: bool) -> Iterator[None]:
     """End with the status of a signal that ended the work, as shells report it: 128 + its number.
 
-    Print what continues the work where it was told to print nothing.
+    Print the command that resumes the work even if it was told to print nothing.
     """
     try:
         yield

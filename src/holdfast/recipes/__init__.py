@@ -27,7 +27,7 @@ def about(name: str) -> str:
 
 
 def read(name: str) -> tuple[str, str]:
-    """Return the text of a recipe or of a YAML file, and what to call it in messages.
+    """Return the text of a recipe or of a YAML file, and its name in messages.
 
     Raises ConfigError, naming the nearest recipe, if there is neither.
     """

@@ -72,7 +72,7 @@ ENTRIES = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one entry."""
+    """The outcome of one entry."""
 
     entry: Entry
     claim: Claim
@@ -86,7 +86,7 @@ class Outcome:
         return None if isinstance(robust, Withheld) else robust
 
     def miss(self) -> str | None:
-        """Say how the figures differ from what they must be, None where they do not."""
+        """Return how the figures differ from the expected ones, None if they do not."""
         if self.robust is None:
             return f"{self.entry.name}: the robust accuracy is withheld"
         value = float(self.robust)
@@ -100,8 +100,8 @@ class Outcome:
 def run(out: Path, console: Console) -> list[Outcome]:
     """Train, evaluate and verify the three networks below `out` and write `out`/report.html.
 
-    A second call continues a stopped one. Raises VerificationError if a figure is not what it must
-    be.
+    A second call continues a stopped one. Raises VerificationError if a figure is not the one it
+    must be.
     """
     began = time.monotonic()
     console.print(
@@ -163,9 +163,9 @@ def _trained(entry: Entry, folder: Path, console: Console) -> Model:
     return api.load(folder)
 
 
-def _showing(what: str, console: Console) -> AbstractContextManager[Callable[[int], None]]:
+def _showing(label: str, console: Console) -> AbstractContextManager[Callable[[int], None]]:
     """Show on standard error that a part goes on, whose own lines would be too many."""
-    return counting(what, None, "", quiet=console.quiet, after=0.0)
+    return counting(label, None, "", quiet=console.quiet, after=0.0)
 
 
 def _summary(outcomes: list[Outcome]) -> Table:

@@ -133,7 +133,7 @@ def training_loss(history: History, key: str) -> Markup:
 
 
 def _eps_ticks(frame: Frame, points: Sequence[Point]) -> list[tuple[float, str]]:
-    """Return the eps as written, from the largest down, leaving out what would overlap."""
+    """Return the eps as written, from the largest down, without those that would overlap."""
     kept: list[tuple[float, str]] = []
     free = float("inf")  # the drawing is free to the left of this
     for radius, eps in sorted({(point.radius, point.eps) for point in points}, reverse=True):

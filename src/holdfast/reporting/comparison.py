@@ -45,7 +45,7 @@ class Comparison:
 
     @property
     def apart(self) -> bool:
-        """Whether the test tells the two apart."""
+        """True if the test tells the two apart."""
         return self.p < LEVEL
 
     @property
@@ -68,7 +68,7 @@ class Comparison:
 
 
 def obstacles(claims: Sequence[Claim]) -> str:
-    """Return in what the claims differ that makes a comparison meaningless, "" if in nothing."""
+    """Return the difference between the claims that forbids a comparison, "" if there is none."""
     asked: dict[str, set[Any]] = {"threat model": set(), "data": set(), "suite": set()}
     for claim in claims:
         document = claim.document
@@ -110,7 +110,7 @@ def compare(claims: Sequence[Claim], names: Sequence[str]) -> tuple[Comparison, 
 def conclude(
     claims: Sequence[Claim], names: Sequence[str], found: Sequence[Comparison]
 ) -> tuple[str, ...]:
-    """Return what several claims on the same data say together, in sentences."""
+    """Return the comparison of several claims on the same data, in sentences."""
     parts = [found[0].sentence] if found else []
     for claim, name in zip(claims, names, strict=True):
         if _number(claim) is None:

@@ -47,7 +47,7 @@ def tally(document: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def cost(document: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
-    """Return what was spent: kind, total, per point."""
+    """Return the cost: kind, total, per point."""
     spent, n = document["cost"], document["data"]["n"]
     rows = [
         (f"{key.capitalize()} passes" if key != "queries" else "Queries", key)
@@ -76,7 +76,7 @@ def attacks(document: Mapping[str, Any]) -> Facts:
 
 
 def subject(document: Mapping[str, Any]) -> Facts:
-    """Return what verify compares of model, data and suite."""
+    """Return the facts about model, data and suite that `verify` compares."""
     model, data = document["model"], document["data"]
     which = "all" if data["ids"] == "all" else "random subset, indices stored in the claim"
     return (
@@ -88,7 +88,7 @@ def subject(document: Mapping[str, Any]) -> Facts:
 
 
 def stated(claim: Claim) -> Facts:
-    """Return what is the author's word: names, the seed, when it was made, who signed it."""
+    """Return the unverified statements of the author: names, seed, date, signer."""
     document = claim.document
     search, signature = document.get("search"), read_signature(claim)
     signed = "no" if signature is None else f"{signature} (not checked here)"
@@ -126,7 +126,7 @@ def environment(document: Mapping[str, Any]) -> Facts:
 
 
 def digests(document: Mapping[str, Any]) -> Facts:
-    """Return what identifies claim, model, data, threat model and suite."""
+    """Return the digests of claim, model, data, threat model and suite."""
     search = document.get("search")
     return (
         ("claim", document["digest"]),

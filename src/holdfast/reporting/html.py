@@ -1,6 +1,6 @@
 """The report as one HTML file that needs nothing else: no request, no font, and no script to read.
 
-Its one script adds controls to what stands there. The content policy names it by its hash, so no
+Its one script adds controls to the page. The content policy names it by its hash, so no
 other script runs, and forbids making markup from text.
 """
 
@@ -44,7 +44,7 @@ def write_report(
 ) -> Path:
     """Write the HTML report of some claims to the file `out` and return its path.
 
-    names: what to call the models, one for each claim; by default what their authors call them.
+    names: names of the models, one for each claim; by default those that their authors gave.
     Raises InputError if there is no claim, or if the names are not one for each or repeat;
     StorageError if the file cannot be written.
     """

@@ -27,7 +27,7 @@ from holdfast.reporting.view import (
 def to_markdown(claims: Sequence[Claim], names: Sequence[str] | None = None) -> str:
     """Return the report of some claims as Markdown text.
 
-    names: what to call the models, one for each claim; by default what their authors call them.
+    names: names of the models, one for each claim; by default those that their authors gave.
     Raises InputError if there is no claim, or if the names are not one for each or repeat.
     """
     report = view(claims, names)
@@ -188,6 +188,6 @@ def _code(text: str) -> str:
 
 
 def _safe(text: str) -> str:
-    """Escape what Markdown or HTML would interpret in a user's text; keep it on one line."""
+    """Escape Markdown and HTML in a user's text; keep it on one line."""
     text = re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", " ".join(text.split()))
     return text.replace("&", "&amp;")

@@ -15,7 +15,7 @@ AUTHORS = "as its author calls it"
 
 @dataclass(frozen=True)
 class Name:
-    """Name of one model in a report. origin: whose name it is; author: what its author calls it."""
+    """Name of one model in a report. origin: whose name it is; author: the author's name for it."""
 
     shown: str
     origin: str
@@ -73,8 +73,8 @@ def _checked(names: Sequence[str], n: int) -> list[str]:
     return found
 
 
-def _counted(n: int, what: str) -> str:
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+def _counted(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _differ(names: Sequence[str]) -> bool:

@@ -1,7 +1,8 @@
 """The words that re-check a claim, for a reader to copy: a shell line, else a Python program.
 
-They come from what the claim states of how its model and data were given. Copying them runs no
-code that a claim names: a function that would be imported is a gap which the reader fills in.
+They come from the statements of the claim about how its model and data were given. Copying them
+runs no code that a claim names: a function that would be imported is a gap which the reader fills
+in.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ IMPORTS = (
     f"{FUNCTION} stands for the function that builds the network, package.module:function: fill in "
     "your own, or the author's after reading its code."
 )
-ASKS = "No command line can name what lives in Python: fill in each `...`."
+ASKS = "No command line can name Python objects: fill in each `...`."
 _ODD = re.compile(r"[\\:\0]|^//")  # in a path that is not looked for on a claim's word
 
 
@@ -38,7 +39,7 @@ class Recheck:
 
     @property
     def text(self) -> str:
-        """Return what is there to copy."""
+        """Return the text to copy."""
         return self.shell or "\n".join(self.python)
 
 
@@ -111,7 +112,7 @@ def _model(given: Mapping[str, Any], model: Mapping[str, Any], name: str = "mode
 def _of_run(given: Mapping[str, Any], model: Mapping[str, Any], name: str) -> _Words:
     run = given["run"] + ("/last" if given.get("which") == "last" else "")
     if "network" in given:
-        # The command line would import what has a colon, were there no such folder.
+        # The command line would import a name with a colon, were there no such folder.
         options = () if ":" in run else (f"--{name}", run)
         return _Words((f"{name} = hf.load({run!r})",), options, run)
     lines = (
@@ -132,7 +133,7 @@ def _search(given: Mapping[str, Any], search: Mapping[str, Any] | None) -> _Word
 
 
 def _described(given: Mapping[str, Any], model: Mapping[str, Any]) -> str:
-    """Return what a reader has to supply, in the words of the claim."""
+    """Return the model or data that a reader has to supply, in the words of the claim."""
     target, name = model.get("target"), model["name"]
     facts = ["normalize=(mean, std)"] if given.get("normalized") else []
     if model.get("range", UNIT) != UNIT:

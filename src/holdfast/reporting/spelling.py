@@ -9,7 +9,7 @@ from typing import Any
 from holdfast.printable import printable, shortened
 
 LONGEST = 2000  # characters of a text that a report shows whole
-PICTURE = "data:image/png;base64,"  # what a picture starts with
+PICTURE = "data:image/png;base64,"  # prefix of every picture
 
 
 def count(value: float) -> str:

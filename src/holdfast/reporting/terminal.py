@@ -40,7 +40,7 @@ def print_terminal(
 ) -> None:
     """Print the report of some claims.
 
-    names: what to call the models, one for each claim; by default what their authors call them.
+    names: names of the models, one for each claim; by default those that their authors gave.
     Raises InputError if there is no claim, or if the names are not one for each or repeat.
     """
     console = console or Console()
@@ -118,7 +118,7 @@ def _claim(claim: ClaimView) -> RenderableType:
     ):
         parts += _titled(title, ("", ""), _facts(facts))
     parts.append(Text("Check it yourself", style="bold"))
-    # Neither broken nor indented: both would spoil what is there to be copied.
+    # Neither broken nor indented: both would spoil the command for copying.
     parts.append(Text(f"{claim.recheck.text}\n", style="cyan", no_wrap=True, overflow="ignore"))
     if claim.recheck.note:
         parts.append(Padding(Text(claim.recheck.note, style="dim"), (0, 0, 1, 0)))

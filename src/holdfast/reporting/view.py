@@ -1,4 +1,4 @@
-"""What a report says, as plain values: HTML, Markdown and terminal show the same view."""
+"""The contents of a report as plain values: HTML, Markdown and terminal show the same view."""
 
 from __future__ import annotations
 
@@ -93,9 +93,9 @@ class ClaimView:
 
     anchor: str
     name: str  # of the model, in this report
-    author_name: str  # what the author calls it where that is another name, else ""
+    author_name: str  # the author's name for it if that is another one, else ""
     model: str  # the beginning of its digest, which says which model it is
-    sentence: str  # statement and warnings: what `print(claim)` says
+    sentence: str  # statement and warnings, as `print(claim)`
     statement: str
     warnings: tuple[str, ...]
     opinion: str  # how far the number can be relied on, in one line
@@ -105,7 +105,7 @@ class ClaimView:
     suite: str
     n: int
     clean: Accuracy
-    robust: Accuracy | None  # None: withheld or unreliable, and then `most` is what can be said
+    robust: Accuracy | None  # None: withheld or unreliable; `most` bounds it then
     most: Accuracy
     verdict: str  # "", "withheld" or "unreliable"
     curve: tuple[Point, ...]
@@ -115,12 +115,12 @@ class ClaimView:
     gallery: tuple[Pair, ...]
     training: History | None
     checks: tuple[Check, ...]
-    cost: tuple[tuple[str, str, str], ...]  # what, total, per point
+    cost: tuple[tuple[str, str, str], ...]  # kind, total, per point
     threat: Facts
     attacks: Facts
     subject: Facts
     digests: Facts
-    stated: Facts  # what verify takes on the author's word
+    stated: Facts  # statements that verify does not check
     environment: Facts
     evaluated_with: str
     recheck: Recheck
@@ -143,7 +143,7 @@ class Report:
 def view(claims: Sequence[Claim], names: Sequence[str] | None = None) -> Report:
     """Return the view of some claims, in their order.
 
-    names: what to call the models, one for each claim; by default what their authors call them.
+    names: names of the models, one for each claim; by default those that their authors gave.
     Raises InputError if there is no claim, or if the names are not one for each or repeat.
     """
     if not claims:
@@ -270,8 +270,8 @@ def _worked(stage: Mapping[str, Any]) -> bool:
 def _left(stages: Sequence[Mapping[str, Any]], n: int, end: int) -> list[int]:
     """Return the points held before the first stage, and after each.
 
-    What one stage leaves enters the next, and failed points go on to the end, though they do not
-    count; in an exhaustive run all points enter every stage.
+    Points that one stage leaves enter the next, and failed points go on to the end, though they do
+    not count; in an exhaustive run all points enter every stage.
     """
     exhaustive = any(stage["alone"] is not None for stage in stages)
     left = [n]
