@@ -132,14 +132,13 @@ def verbs(out):
     return {
         "train": lambda **c: hf.train(model, (X, Y), **{**options, "epochs": 1, **c}),
         "evaluate": lambda **c: hf.evaluate(model, data, **{**options, **c}),
-        "evaluation.evaluate": lambda **c: room.evaluate(model, data, **{**options, **c}),
         "attack": lambda **c: hf.attack(model, X, Y, **c),
         "fit": lambda **c: attacks.fit(attacks.UAP(), model, data, out=out, **c),
         "transfer": lambda **c: room.transfer_matrix("fgsm", sources={"a": model}, x=X, y=Y, **c),
     }
 
 
-VERBS = ("train", "evaluate", "evaluation.evaluate", "attack", "fit", "transfer")
+VERBS = ("train", "evaluate", "attack", "fit", "transfer")
 
 
 @pytest.mark.parametrize("verb", VERBS)

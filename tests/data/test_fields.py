@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, IterableDataset
 
-from holdfast.api.arguments import training_parts
 from holdfast.data import Stream, as_examples, as_training_data, from_tensors
+from holdfast.data.adapt import training_parts
 from holdfast.data.examples import as_float
 from holdfast.data.images import read_image
 from holdfast.errors import InputError

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -37,10 +39,12 @@ def claim(net, data, threat, tmp_path_factory) -> Claim:
 
 
 @pytest.fixture
-def run(net, data, threat, tmp_path):
-    """Evaluate with some arguments changed."""
+def run(net, data, threat, tmp_path, monkeypatch):
+    """Evaluate with some arguments changed, perhaps as if training run `behind` made the model."""
 
-    def start(model: nn.Module = net, examples: Examples = data, **changes):
+    def start(model: nn.Module = net, examples: Examples = data, behind=None, **changes):
+        module = sys.modules["holdfast.evaluation.evaluate"]
+        monkeypatch.setattr(module, "provenance_of", lambda model: behind)
         options = {"threat": threat, "suite": TINY, "out": tmp_path / "claim", "batch_size": 16}
         return evaluate(model, examples, **{"quiet": True, **options, **changes})
 

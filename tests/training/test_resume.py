@@ -51,7 +51,7 @@ def test_killed_runs_resume_bit_for_bit(tmp_path):
 def start(splits, threat):
     def run(out, **changes):
         options = {
-            "data": splits,
+            "train_data": splits,
             "threat": threat,
             "method": FastAT(),
             "plan": TrainPlan(epochs=4, batch_size=16, optimizer=Adam(lr=0.02)),
@@ -142,7 +142,7 @@ def test_a_stream_resumes_per_epoch(start, splits, tmp_path):
     batches = [(splits.train.batch(splits.train.ids[:16]).x, splits.train.y[:16])] * 3
     data = (Stream(batches), splits.validation)
     plan = TrainPlan(epochs=3, batch_size=16, checkpoint_minutes=0)
-    start(tmp_path / "whole", data=data, plan=plan)
+    start(tmp_path / "whole", train_data=data, plan=plan)
     epochs = []
 
     def validate(model):
@@ -152,10 +152,10 @@ def test_a_stream_resumes_per_epoch(start, splits, tmp_path):
         return {"clean": 0.5, "robust": 0.5}
 
     with pytest.raises(RuntimeError, match="out of luck"):
-        start(tmp_path / "cut", data=data, plan=plan, validate=validate)
+        start(tmp_path / "cut", train_data=data, plan=plan, validate=validate)
     names = sorted(path.name for path in (tmp_path / "cut/checkpoints").glob("epoch-*"))
     assert names == ["epoch-00000-batch-0000000", "epoch-00001-batch-0000000"]
-    start(tmp_path / "cut", data=data, plan=plan, resume=True)
+    start(tmp_path / "cut", train_data=data, plan=plan, resume=True)
     last = "last/epoch-00003.safetensors"
     assert fingerprint(tmp_path / "cut")[last] == fingerprint(tmp_path / "whole")[last]
 

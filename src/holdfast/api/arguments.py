@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,42 +10,16 @@ from torch import Tensor, nn
 
 from holdfast import data as data_room
 from holdfast.arguments import checked
-from holdfast.data import Examples, Splits, Stream, as_examples, as_training_data
+from holdfast.data import Splits
 from holdfast.errors import InputError
 from holdfast.inputs import check_labels, to_tensor
 from holdfast.models import Model, wrap
-from holdfast.threat import Targeted, ThreatModel
-
-PARTS = ("train", "validation", "test")
 
 
 @checked
 def load_data(name: str | Path) -> Splits:
     """Return the training, validation and test parts of a set: a name ("digits") or a path."""
     return data_room.load(name)
-
-
-@checked
-def examples_of(data: Any, part: str, range: tuple[float, float] = (0.0, 1.0)) -> Examples:
-    """Return data as examples; a name or path may say which part it means, as in "digits:train"."""
-    if isinstance(data, str):
-        name, _, said = data.rpartition(":")
-        if name and said in PARTS:
-            data, part = name, said
-    return as_examples(data, part=part, range=range)
-
-
-def check_target(model: Model, threat: ThreatModel) -> None:
-    """Raise InputError for a target class that could mean a label or the number of a column."""
-    if (
-        model.labels is not None
-        and isinstance(threat.goal, Targeted)
-        and threat.goal.to is not None
-    ):
-        raise InputError(
-            f"a target class counts the model's columns, and its classes are {model.labels}: give "
-            "attack(..., targets=labels), or a classifier that was fitted on labels 0, 1, 2, ..."
-        )
 
 
 def search_model(search: Any, model: Model) -> Model:
@@ -63,29 +36,6 @@ def search_model(search: Any, model: Model) -> Model:
             "move both to one device"
         )
     return wrapped
-
-
-def training_parts(
-    data: Any, validation: Any, range: tuple[float, float]
-) -> Splits | tuple[Examples | Stream, Examples]:
-    """Return the training part and the one that chooses the checkpoint."""
-    fraction = validation if isinstance(validation, float) else None
-    if isinstance(data, str | Path):
-        data = data_room.load(data, fraction or 0.1)
-    if isinstance(data, Splits) and fraction is not None:
-        return data
-    if isinstance(data, Mapping) and fraction is not None and {"train", "validation"} <= set(data):
-        validation, fraction = data["validation"], None
-    examples = as_training_data(data, range=range)
-    if fraction is None:
-        count = examples.num_classes if isinstance(examples, Examples) else None
-        return examples, as_examples(validation, part="validation", num_classes=count, range=range)
-    if isinstance(examples, Stream):
-        raise InputError(
-            f"{examples.name} can only be read in order, so no validation part can be held out of "
-            "it: pass validation=examples"
-        )
-    return data_room.split(examples, fraction)
 
 
 def device_of(model: nn.Module) -> torch.device:

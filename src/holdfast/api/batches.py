@@ -12,7 +12,6 @@ from torch import Tensor
 
 from holdfast.api.arguments import (
     as_tensor,
-    check_target,
     device_of,
     dtype_of,
     per_example,
@@ -31,6 +30,7 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng, fresh_seed
 from holdfast.runtime import deterministic
 from holdfast.threat import Targeted, ThreatModel
+from holdfast.threat.goals.targeted import check_target
 from holdfast.threat.space import check_ranges
 from holdfast.training.methods import Madry
 from holdfast.training.methods.base import search as search_end
@@ -114,7 +114,7 @@ def _batch(model: Any, x: Any, y: Any, ids: Any, threat: ThreatModel) -> tuple[M
     """Return the model and the batch on its device, checked against the threat model."""
     model = wrap(model)
     check_ranges(model.range, threat.space)
-    check_target(model, threat)
+    check_target(threat.goal, model.labels)
     device = device_of(model)
     x, y = as_tensor(x, "x", device), as_tensor(y, "y", device)
     check_input(x, y, model.range)

@@ -17,6 +17,7 @@ from rich.console import Console
 from holdfast import api
 from holdfast.claims import Claim
 from holdfast.cli import batches, detail, follow_up, listing, subject
+from holdfast.data import as_examples
 from holdfast.errors import ConfigError, Interrupted
 from holdfast.evaluation import export_png
 from holdfast.locking import locked
@@ -74,7 +75,7 @@ def attack(
     model = subject.model_of(settings.model, settings.weights, settings.outputs)
     threat = subject.threat_of(settings.threat, settings.model, settings.weights)
     data = subject.data_of(settings.data, settings.model, settings.weights)
-    examples = api.examples_of(data, "test", model.range)
+    examples = as_examples(data, part="test", range=model.range)
     if settings.out is None:
         found = batches.attack_all(model, examples, threat, settings, quiet=quiet)
         say(found.sentence(threat, settings.attack))
@@ -102,7 +103,7 @@ def evaluate(
     model = subject.model_of(settings.model, settings.weights, settings.outputs)
     threat = subject.threat_of(settings.threat, settings.model, settings.weights)
     data = subject.data_of(settings.data, settings.model, settings.weights)
-    examples = api.examples_of(data, "test", model.range)
+    examples = as_examples(data, part="test", range=model.range)
     out = settings.out or _missing("claims/a")
     if png is not None:
         with locked(user_path(png, "png"), "an export"):

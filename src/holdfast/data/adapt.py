@@ -16,12 +16,16 @@ from holdfast.data.examples import Examples, from_tensors
 from holdfast.data.fields import Fields
 from holdfast.data.load import load
 from holdfast.data.loaders import from_loader
-from holdfast.data.splits import Splits
+from holdfast.data.splits import Splits, split
 from holdfast.data.stream import Stream
 from holdfast.data.torch_data import from_dataset
 from holdfast.errors import InputError
 from holdfast.inputs import UNIT, to_tensor
 from holdfast.units import Bounds, Count
+
+PARTS = ("train", "validation", "test")
+
+Parts = Splits | tuple[Examples | Stream, Examples]  # (train, validation)
 
 logger = logging.getLogger(__name__)
 
@@ -41,9 +45,10 @@ def as_examples(
     data: Examples, a pair of tensors or arrays (x, y), a torch Dataset or DataLoader, the name or
     path of a set, Splits, a dictionary of parts, or an iterable of batches or of examples (which is
     read into memory, and it says so). part: which part of a name or of Splits is meant ("train",
-    "validation", "test"). num_classes and range describe data that does not say so itself. x, y:
-    the fields of an item or batch that are the input and the label, names or places in a tuple; by
-    default a tuple is (x, y), and of named fields those count that have one of the usual names.
+    "validation", "test"); a name may say it itself, as in "digits:train". num_classes and range
+    describe data that does not say so itself. x, y: the fields of an item or batch that are the
+    input and the label, names or places in a tuple; by default a tuple is (x, y), and of named
+    fields those count that have one of the usual names.
     Raises InputError for anything else.
     """
     found = as_training_data(data, part=part, num_classes=num_classes, range=range, x=x, y=y)
@@ -68,7 +73,7 @@ def as_training_data(
     if isinstance(data, Examples | Stream):
         return data
     if isinstance(data, str | Path):
-        data = load(data)
+        data, part = _loaded(data, part)
     if isinstance(data, Splits):
         return _part(data, part)
     fields = Fields(x=x, y=y)
@@ -91,8 +96,44 @@ def as_training_data(
     )
 
 
+def training_parts(data: Any, validation: Any, range: Bounds) -> Parts:
+    """Return the training part and the one that chooses the checkpoint.
+
+    data: both of them, or what `as_training_data` takes. validation: a fraction to hold out, where
+    the data bring no validation part, or what `as_examples` takes.
+    """
+    if isinstance(data, tuple) and len(data) == 2 and isinstance(data[1], Examples):
+        return as_training_data(data[0], range=range), data[1]
+    fraction = validation if isinstance(validation, float) else None
+    if isinstance(data, str | Path):
+        data = load(data, fraction or 0.1)
+    if isinstance(data, Splits) and fraction is not None:
+        return data
+    if isinstance(data, Mapping) and fraction is not None and {"train", "validation"} <= set(data):
+        validation, fraction = data["validation"], None
+    examples = as_training_data(data, range=range)
+    if fraction is None:
+        count = examples.num_classes if isinstance(examples, Examples) else None
+        return examples, as_examples(validation, part="validation", num_classes=count, range=range)
+    if isinstance(examples, Stream):
+        raise InputError(
+            f"{examples.name} can only be read in order, so no validation part can be held out of "
+            "it: pass validation=examples"
+        )
+    return split(examples, fraction)
+
+
+def _loaded(name: str | Path, part: str) -> tuple[Splits, str]:
+    """Return the parts of a set and which is meant: the one that the name itself says, if any."""
+    if isinstance(name, str):
+        whole, _, said = name.rpartition(":")
+        if whole and said in PARTS:
+            return load(whole), said
+    return load(name), part
+
+
 def _part(splits: Splits, part: str) -> Examples:
-    if part not in ("train", "validation", "test"):
+    if part not in PARTS:
         raise InputError(f"part must be 'train', 'validation' or 'test', got {part!r}")
     examples: Examples = getattr(splits, part)
     return examples

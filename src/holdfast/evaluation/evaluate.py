@@ -13,13 +13,13 @@ from torch import Tensor
 from holdfast.arguments import checked
 from holdfast.attacks.core.travel import warn_of_short_steps
 from holdfast.claims import Claim, Ledger, write_claim
-from holdfast.data import Examples
+from holdfast.data import as_examples
 from holdfast.distributed import Group, join
 from holdfast.evaluation.record import check_writable, finished_claim
 from holdfast.evaluation.record.claim_document import Outcome, document
 from holdfast.evaluation.record.claim_files import proofs
 from holdfast.evaluation.record.given import given_by
-from holdfast.evaluation.record.provenance import Provenance
+from holdfast.evaluation.record.provenance import Provenance, provenance_of
 from holdfast.evaluation.run.cascade import Cascade, Example, Stage
 from holdfast.evaluation.run.prepare import look_at, prepare
 from holdfast.evaluation.run.progress import Progress
@@ -28,48 +28,54 @@ from holdfast.evaluation.run.time_estimate import forecast, whole
 from holdfast.evaluation.run.watch import UNWATCHED
 from holdfast.evaluation.suites import Suite, get_suite
 from holdfast.interruption import interruptible
-from holdfast.models import Finding, frozen, wrap
+from holdfast.models import Finding, Model, frozen, wrap
 from holdfast.runtime import deterministic, resolve_device
 from holdfast.storage import user_path
 from holdfast.threat import ThreatModel
+from holdfast.threat.goals.targeted import check_target
 from holdfast.units import BatchSize, Count, Number, Radii, Seed
 
 
 @checked
 def evaluate(
     model: Any,
-    data: Examples,
+    test_data: Any,
     *,
     threat: ThreatModel,
-    out: Path | str,
     suite: str | Suite = "standard",
+    out: str | Path,
     seed: Seed = 0,
     n: Count | None = None,
     batch_size: BatchSize | None = None,
     device: str | torch.device | None = None,
     eps: Radii = (),
     exhaustive: bool = False,
-    search: Any = None,
     precision: str = "float32",
-    provenance: Provenance | None = None,
+    search: Any = None,
     quiet: bool = False,
 ) -> Claim:
-    """Attack `model` on `data` within `threat` and return the claim, written to the folder `out`.
+    """Attack a model with a suite and return the claim, which lies in the folder `out`.
 
-    n: evaluate a random subset of so many examples (its ids are stored). eps: further radii for a
-    security curve. exhaustive: run every attack on what others broke, too, and count who alone
-    would have broken it. search: a second model, which gradient attacks differentiate in place of
-    `model`. precision: "bfloat16" lets the attacks search in low precision; verdicts are always
-    full, and those of `model`. provenance: the training run behind the model. A query budget is the
-    attacker's total per example, over all members, restarts and targets: the members share it by
-    their weights, and an attacker at another radius has one of its own. A second call with the
-    same arguments continues where the first was stopped, or returns its claim; several processes
-    (torchrun) share the work if all of them make the call and share `out`.
+    model: a network, or anything else that `wrap` takes. test_data: as for `train`; a name means
+    its test part. n: a random subset of so many examples; its ids are stored. eps: further radii
+    for a security curve. exhaustive: run every attack on examples that others broke too, and count
+    who alone would have broken it. precision: "bfloat16" lets attacks search faster; verdicts are
+    float32. search: a second network, which gradient attacks differentiate in place of `model` (a
+    twin with usable gradients, a surrogate); the verdicts stay those of `model`, and attacks
+    without gradients ask it alone. A query budget is the attacker's total per example, over all
+    members, restarts and targets: the members share it by their weights, and an attacker at another
+    radius has one of its own. A second call with the same arguments continues where the first was
+    stopped, or returns its claim; several processes (torchrun) share the work if all of them make
+    the call and share `out`.
 
     Raises InputError, ConfigError or Unsupported for what cannot be evaluated, InputError for a
     folder that holds another claim and StorageError for one in which another process works, before
     anything is written. Interrupted, a KeyboardInterrupt, comes of SIGTERM and SIGHUP, too.
     """
+    model, search = wrap(model), None if search is None else wrap(search)
+    check_target(threat.goal, model.labels)
+    data = as_examples(test_data, part="test", range=model.range)
+    provenance = provenance_of(model)
     threats, out = radii(threat, eps), user_path(out, "out")
     group = join(resolve_device(device))
     with interruptible(), deterministic(), torch.random.fork_rng():
@@ -110,10 +116,10 @@ def evaluate(
                 return run.finished() or run.claim(quiet=quiet)
 
 
-def _given(model: Any, search: Any) -> dict[str, Any]:
+def _given(model: Model, search: Model | None) -> dict[str, Any]:
     """Return the words by which the models were given, where any are known."""
     models = {"model": model, **({} if search is None else {"search": search})}
-    found = {name: given_by(wrap(each)) for name, each in models.items()}
+    found = {name: given_by(each) for name, each in models.items()}
     return {name: words for name, words in found.items() if words}
 
 

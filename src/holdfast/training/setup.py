@@ -15,6 +15,7 @@ from holdfast.attacks.core.travel import warn_of_short_steps
 from holdfast.components import build, describe
 from holdfast.context import import_without_triton
 from holdfast.data import Examples, Splits, Stream
+from holdfast.data.adapt import Parts
 from holdfast.distributed import Group, join
 from holdfast.errors import InputError
 from holdfast.inputs import check_labels
@@ -44,7 +45,6 @@ from holdfast.training.step import NETWORK, PREDICTED, Step
 from holdfast.training.validation import Validator
 
 NetworkLike = Network | nn.Module | dict[str, Any] | str
-Parts = Splits | tuple[Examples | Stream, Examples]
 PROBE = 32  # validation examples that a user's network is looked at with before training
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,8 +15,10 @@ from torch import nn
 from holdfast import runtime
 from holdfast.arguments import checked
 from holdfast.claims.chance import guessing, may_be_chance
+from holdfast.components import build
 from holdfast.copying import copied
 from holdfast.data import Examples
+from holdfast.data.adapt import training_parts
 from holdfast.errors import InputError
 from holdfast.interruption import interruptible
 from holdfast.models import Model
@@ -31,10 +34,10 @@ from holdfast.training.origins import note_origin
 from holdfast.training.plan import TrainPlan
 from holdfast.training.progress import Progress
 from holdfast.training.run_folder import metrics_facts, open_run, read_run, write_run
-from holdfast.training.setup import NetworkLike, Parts, Setup, prepare
+from holdfast.training.setup import NetworkLike, Setup, prepare
 from holdfast.training.state import Record, TrainState
 from holdfast.training.validation import Validate
-from holdfast.units import Seed
+from holdfast.units import Count, Seed
 
 
 @dataclass(frozen=True)
@@ -83,40 +86,46 @@ class TrainResult:
 
 @checked
 def train(
-    network: NetworkLike,
-    data: Parts,
+    model: NetworkLike,
+    train_data: Any,
     *,
     threat: ThreatModel,
-    method: Method | None = None,
-    plan: TrainPlan | None = None,
+    method: Method | str | None = None,
+    epochs: Count | None = None,
     out: str | Path,
     seed: Seed = 0,
     resume: bool = False,
-    normalize: tuple[Channel, Channel] | None = None,
+    plan: TrainPlan | None = None,
+    validation: Any = 0.1,
     validate: Validate | None = None,
+    normalize: tuple[Channel, Channel] | None = None,
     device: str | torch.device | None = None,
     quiet: bool = False,
     command: str | None = None,
 ) -> TrainResult:
-    """Train a network and keep everything in the folder `out`; `resume` goes on where it stopped.
+    """Train a network within a threat model; the run lies in the folder `out`.
 
-    network: a name, specification, plain data, or a module (trained in place). data: Splits, or the
-    pair (train, validation). method: Madry() by default. normalize: (mean, std) applied
-    inside the model. validate: called after every epoch (see `Validate`). command: what resumes the
-    run, printed when a signal (Ctrl-C, SIGTERM, SIGHUP) ends it.
+    model: a network's name, its specification, or a module (trained in place). train_data: the name
+    or path of a set, examples, a pair (x, y), a torch Dataset or DataLoader. validation: the split
+    that chooses the checkpoint, a fraction to hold out of them (where they bring no validation
+    part) or other examples. method: Madry() by default; a name ("trades") means its defaults.
+    epochs: of the plan, 30 by default. resume: continue the run that `out` holds, bit for bit.
+    validate: called after every epoch in place of the validation (see `Validate`). normalize:
+    (mean, std) applied inside the model. command: the command that resumes the run, printed when a
+    signal (Ctrl-C, SIGTERM, SIGHUP) ends it.
 
-    Everything but times is a function of these arguments, the thread count and the versions: a
-    resumed run equals an uninterrupted one bit for bit. Raises InputError, ConfigError or
-    StorageError, also where another process works in `out`, before anything is written, and
-    Interrupted, a KeyboardInterrupt, after saving.
+    Returns `.model`, `.best` (by robust validation accuracy) and `.last`, with their figures.
+    Everything but times is a function of these arguments, the thread count and the versions. Raises
+    InputError, ConfigError or StorageError, also where another process works in `out`, before
+    anything is written, and Interrupted, a KeyboardInterrupt, after saving.
     """
-    out = user_path(out, "out")
+    out, plan = user_path(out, "out"), plan or TrainPlan()
     setup = prepare(
-        network,
-        data,
+        model,
+        training_parts(train_data, validation, threat.space.range),
         threat=threat,
-        method=method or Madry(),
-        plan=plan or TrainPlan(),
+        method=Madry() if method is None else build("method", method),
+        plan=plan if epochs is None else replace(plan, epochs=epochs),
         seed=seed,
         normalize=normalize,
         device=device,

@@ -59,7 +59,7 @@ OTHER = {
     "exhaustive": {"exhaustive": True},
     "precision (float32, now bfloat16)": {"precision": "bfloat16"},
     "search model": {"search": network(seed=1)},
-    "training run": {"provenance": RUN},
+    "training run": {"behind": RUN},
     "suite": {"suite": Suite(name="tiny", members=TINY.members[:2])},
     "data": {"n": 89},
 }
@@ -92,14 +92,14 @@ def test_another_forward_pass_or_machine_is_refused(net, run, there, monkeypatch
 
 def test_the_run_behind_the_model_is_part_of_the_claim(run, tmp_path):
     out = tmp_path / "claim"
-    first = run(out=out, provenance=RUN, suite="quick", n=5)
-    again = run(out=out, provenance=RUN, suite="quick", n=5)
+    first = run(out=out, behind=RUN, suite="quick", n=5)
+    again = run(out=out, behind=RUN, suite="quick", n=5)
     assert again.document == first.document
     moved = Provenance(**{**vars(RUN), "run": "/elsewhere/runs/a"})
-    assert run(out=out, provenance=moved, suite="quick", n=5).document == first.document
+    assert run(out=out, behind=moved, suite="quick", n=5).document == first.document
     for changes in ({"metrics": b'{"epoch": 2}\n'}, {"best_epoch": 2}):
         with pytest.raises(InputError, match="another training run"):
-            run(out=out, provenance=Provenance(**{**vars(RUN), **changes}), suite="quick", n=5)
+            run(out=out, behind=Provenance(**{**vars(RUN), **changes}), suite="quick", n=5)
 
 
 def test_a_damaged_claim_is_computed_anew(run, there, claim):

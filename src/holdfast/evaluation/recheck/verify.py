@@ -26,7 +26,7 @@ from holdfast.claims import (
 )
 from holdfast.claims.contents import PROBES
 from holdfast.components import build, digest
-from holdfast.data import Examples
+from holdfast.data import Examples, as_examples
 from holdfast.errors import ConfigError, InputError, VerificationError
 from holdfast.evaluation.checks.ties import A_FEW
 from holdfast.evaluation.recheck.evidence import SLACK, check_evidence, check_gallery, drift, near
@@ -34,7 +34,7 @@ from holdfast.evaluation.recheck.figures import check_figures
 from holdfast.evaluation.recheck.replay import replay_some
 from holdfast.evaluation.recheck.trust import check_part, check_training, taken_on_trust
 from holdfast.evaluation.recheck.verification import Verification
-from holdfast.evaluation.record.provenance import Provenance
+from holdfast.evaluation.record.provenance import provenance_of
 from holdfast.evaluation.run.prepare import look_at, prepare
 from holdfast.evaluation.run.setting import Setting
 from holdfast.evaluation.run.stage import clean_scores
@@ -51,38 +51,39 @@ MOST_PARTS = 100_000  # of one composed attack
 
 @checked
 def verify(
-    path: Path | str,
+    path: str | Path,
     *,
     model: Any,
-    data: Examples,
+    data: Any,
     replay: int | None = None,
     replay_seed: int | None = None,
     search: Any = None,
     device: str | torch.device | None = None,
-    key: Path | str | None = None,
-    provenance: Provenance | None = None,
+    key: str | Path | None = None,
     quiet: bool = False,
 ) -> Verification:
-    """Re-check the claim in the folder `path` against `model` and `data`.
+    """Re-check a claim against a model and data; printing the result lists what was verified.
 
-    replay: rerun the suite on so many random points that the claim calls unbroken; by default on as
-    many as a minute allows, and five at least, of a black box on none. replay_seed: what draws
-    them, by default the operating system's entropy. search: the claim's search model, if it had
-    one; without it nothing can be replayed, and what gradients it has stays the claim's word. key:
-    a file with the public key that must have signed the claim. provenance: the training run of the
-    model at hand.
+    replay: run the suite again on so many of the points that it did not break, 0 for none; by
+    default on as many as a minute allows, and five at least, of a black box on none. replay_seed:
+    draws the same points again; by default they come from the operating system's entropy. search:
+    the claim's search model, where it had one; counterexamples are proven without it, nothing is
+    replayed. key: a file with the public key of the required signer. What the claim
+    states and nothing at hand can prove is listed in `.trusted`. quiet: print no progress.
 
-    Raises:
-    VerificationError at the first thing that does not hold, naming it; StorageError if there is no
+    Raises VerificationError at the first thing that does not hold, StorageError if there is no
     finished claim.
     """
+    model, search = wrap(model), None if search is None else wrap(search)
+    examples = as_examples(data, part="test", range=model.range)
+    provenance = provenance_of(model)
     if replay is not None and replay < 0:
         raise InputError(f"replay must be 0 or more, got {replay}")
     claim = Claim.load(path)
     signature = signer_of(claim, key)
-    check_subject(claim, model, data)
+    check_subject(claim, model, examples)
     with deterministic(), torch.random.fork_rng():
-        setting = bind(claim, model, data, device, search)
+        setting = bind(claim, model, examples, device, search)
         if replay and setting.about_twin and not setting.twin:
             said = "the attacks searched with another model"
             raise InputError(

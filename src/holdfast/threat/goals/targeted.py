@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -45,3 +46,15 @@ class Targeted(Goal):
                 "a targeted goal needs targets: pass targets=... or Targeted(to=class)"
             )
         return targets
+
+
+def check_target(goal: Goal, labels: Sequence[int] | None) -> None:
+    """Raise InputError for a target class that could mean a label or the number of a column.
+
+    labels: those of a classifier that was fitted on others than 0, 1, 2, ...
+    """
+    if labels is not None and isinstance(goal, Targeted) and goal.to is not None:
+        raise InputError(
+            f"a target class counts the model's columns, and its classes are {labels}: give "
+            "attack(..., targets=labels), or a classifier that was fitted on labels 0, 1, 2, ..."
+        )
