@@ -165,7 +165,7 @@ def test_a_set_alone_is_no_threat_model_for_any_verb(verb, threat, tmp_path):
         ("train", {"epochs": "3"}, "epochs must be int or None, got '3'"),
         ("train", {"epochs": 2.5}, "epochs must be int or None, got 2.5"),
         ("train", {"seed": object()}, "seed must be a whole number in"),
-        ("train", {"seed": -1}, "seed must be in"),
+        ("train", {"seed": -1}, "seed must be at least 0, got -1"),
         ("train", {"seed": 2**63}, "seed must be"),
         ("train", {"resume": "yes"}, "resume must be bool, got 'yes'"),
         ("train", {"method": attacks.PGD()}, r"write Madry\(attack=...\)"),

@@ -17,7 +17,7 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from holdfast.errors import ConfigError, InputError, did_you_mean
-from holdfast.fitting import MOST, fit, is_component, shown
+from holdfast.fitting import fit, is_component, options_of, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -88,7 +88,9 @@ class _Form:
         # Most values are of the right class already: these are let through without another look.
         self.known: dict[str, set[type]] = {name: set() for name in self.hints}
         self.plain = {
-            name: hint for name, hint in self.hints.items() if hint is float or hint is int
+            name: options[0]
+            for name, options in ((name, options_of(hint)) for name, hint in self.hints.items())
+            if len(options) == 1 and options[0].type in (float, int)
         }
 
     def values(self, args: tuple[Any, ...], given: dict[str, Any]) -> dict[str, Any]:
@@ -103,7 +105,7 @@ class _Form:
                 )
             if kind in self.known[name]:
                 continue
-            if kind is self.plain.get(name) and -MOST < value < MOST:
+            if (plain := self.plain.get(name)) is not None and plain.allows(value):
                 continue
             given[name] = fit(value, self.hints[name], f"{self.label}.{name}")
             if given[name] is value and _is_settled(kind):

@@ -38,6 +38,11 @@ class Option(NamedTuple):
     unit: Unit | None = None
     said: str | None = None
 
+    def allows(self, value: Any) -> bool:
+        """Return True for a number that needs no further look: of this class and in reach."""
+        number = type(value) is self.type and -MOST < value < MOST
+        return number and (self.within is None or self.within.holds(value))
+
 
 def fit(value: Any, hint: Any, where: str, error: type[Exception] = ConfigError) -> Any:
     """Return `value` as the annotation `hint` wants it, or raise `error`, which names `where`."""
@@ -58,7 +63,9 @@ def fit(value: Any, hint: Any, where: str, error: type[Exception] = ConfigError)
             endless = isinstance(option.within, Within) and option.within.endless
             fitted = _checked(fitted, where, error, endless=endless)
             if option.within is not None and not option.within.holds(fitted):
-                raise error(f"{where} must be {option.within}, got {shown(value)}")
+                none = " or None" if Option(types.NoneType) in options else ""
+                wish = option.within.refusal(fitted) + none
+                raise error(f"{where} must be {wish}, got {shown(value)}")
             return fitted
     raise error(_refusal(value, options, where))
 

@@ -23,7 +23,6 @@ from holdfast.units import Number
 _COMMENT = re.compile(r"^\s*(?P<name>\w+)\s*:[^#]*#\s*(?P<text>.+?)\s*$")
 _REFUSAL = re.compile(r"must be (?:a whole number of )?((?:at |above|in |between).*?)(?:, got|;|$)")
 _PROBES = (0, -1, 10**9)  # what many numbers may not be
-_BOUNDLESS = 2**20  # a larger bound only says what a computer can hold
 _WRITTEN = {"eps": 1, "name": "own", "path": "a-folder", "digest": 64 * "0", "members": ()}
 _EPS = {"linf": "8/255", "l2": 0.5}  # as the literature has them
 _NUMBER = set(typing.get_args(Number))
@@ -191,7 +190,10 @@ def _name(kind: Any) -> str:
 
 def _range(cls: Any, name: str, hint: Any) -> str:
     """Return between which bounds a number must lie, as the component says it; "" if anywhere."""
-    if not {option.type for option in options_of(hint)} & {int, float}:
+    options = options_of(hint)
+    if (bounds := next((option.within for option in options if option.within), None)) is not None:
+        return str(bounds)
+    if not {option.type for option in options} & {int, float}:
         return ""
     try:
         made = example(cls)
@@ -203,16 +205,10 @@ def _range(cls: Any, name: str, hint: Any) -> str:
         except HoldfastError as error:
             found = _REFUSAL.search(str(error))
             if found and name in str(error):
-                return _in_reach(found[1].removesuffix(" or None"))
+                return found[1].removesuffix(" or None")
         except (TypeError, ValueError):
             return ""
     return ""
-
-
-def _in_reach(text: str) -> str:
-    """Return a range without an upper bound that says nothing."""
-    bounds = re.fullmatch(r"in \[(\S+), ([\d.e+]+)\]", text)
-    return f"at least {bounds[1]}" if bounds and float(bounds[2]) >= _BOUNDLESS else text
 
 
 def _first(kind: Any) -> Any:

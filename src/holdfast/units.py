@@ -11,26 +11,37 @@ from typing import Annotated, NamedTuple
 from holdfast.errors import InputError
 
 Number = str | float | int
+BOUNDLESS = 1e6  # a larger bound only says what a computer can hold
 
 
 class Within(NamedTuple):
-    """The bounds of a number, in an annotation; both are allowed unless it is `below` the upper."""
+    """The bounds of a number, in an annotation; allowed themselves unless it is above or below."""
 
     low: float
     high: float = math.inf
     endless: bool = False  # whether infinity is allowed
-    below: bool = False
+    above: bool = False  # whether the number must be above `low`
+    below: bool = False  # whether it must be below `high`
 
     def holds(self, value: float) -> bool:
         """Return True if `value` lies within."""
-        return self.low <= value and (value < self.high if self.below else value <= self.high)
+        above = self.low < value or (value == self.low and not self.above)
+        return above and (value < self.high or (value == self.high and not self.below))
+
+    def refusal(self, value: float) -> str:
+        """Return what a value that lies outside must be."""
+        return self.interval if value >= self.high else str(self)
+
+    @property
+    def interval(self) -> str:
+        """Return both bounds as an interval."""
+        opening, closing = "(" if self.above else "[", ")" if self.below else "]"
+        return f"in {opening}{self.low:g}, {self.high:g}{closing}"
 
     def __str__(self) -> str:
-        if self.low == -math.inf:
-            return f"at most {self.high:g}"
-        if self.high == math.inf:
-            return f"at least {self.low:g}"
-        return f"in [{self.low:g}, {self.high:g}{')' if self.below else ']'}"
+        if self.high < BOUNDLESS:
+            return self.interval
+        return f"{'above' if self.above else 'at least'} {self.low:g}"
 
 
 class Ascending(NamedTuple):
@@ -39,6 +50,10 @@ class Ascending(NamedTuple):
     def holds(self, value: tuple[float, float]) -> bool:
         """Return True if `value` ascends."""
         return value[0] < value[1]
+
+    def refusal(self, value: tuple[float, float]) -> str:
+        """Return what a pair that does not ascend must be."""
+        return str(self)
 
     def __str__(self) -> str:
         return "(low, high) with low < high"
@@ -76,18 +91,26 @@ class Unit(NamedTuple):
 AT_EPS: ContextVar[Number] = ContextVar("AT_EPS", default="8/255")
 """The eps to which a refusal converts a length: that of the configuration, or the usual one."""
 
-_STEP = Within(-math.inf, 1e6)  # longer ones overflow float32 where they are squared
+_STEP = Within(0, BOUNDLESS, above=True)  # longer ones overflow float32 where they are squared
 OfRadius = Annotated[float, _STEP, Unit("a fraction of the radius", radius=True)]
 OfRange = Annotated[float, _STEP, Unit("in widths of the range")]
 OfCube = Annotated[float, _STEP, Unit("a fraction of the largest cube in the set")]
 OfSearch = Annotated[float, _STEP, Unit("Adam's, in the coordinates of the search")]
 OfBoundary = Annotated[float, _STEP, Unit("in distances to the boundary")]
-OfWay = Annotated[float, _STEP, Unit("a share of the way")]
+OfWay = Annotated[float, Within(0, 1, above=True), Unit("a share of the way")]
 OfDirection = Annotated[float, _STEP, Unit("a fraction of the direction's length")]
 Length = Annotated[float, Within(-math.inf, endless=True)]  # infinite for all valid inputs
+Positive = Annotated[float, Within(0, above=True)]
+NotNegative = Annotated[float, Within(0)]
+Share = Annotated[float, Within(0, 1, above=True)]  # of a whole, or all of it
+Part = Annotated[float, Within(0, 1, below=True)]  # of a whole, or nothing of it
+UpToOne = Annotated[float, Within(0, 1)]
+Inside = Annotated[float, Within(0, 1, above=True, below=True)]
+Half = Annotated[float, Within(0, 0.5, above=True)]
 Seed = Annotated[int, Within(0, 2**63 - 1), Said("a whole number in 0..2**63-1")]
 Decay = Annotated[float, Within(0, 1, below=True)]  # weight of the past in an average
-Rate = Annotated[float, Within(0, 1e30)]  # larger ones overflow float32 at once
+Rate = Annotated[float, Within(0, 1e30, above=True)]  # larger ones overflow float32 at once
+WeightDecay = Annotated[float, Within(0, 1e30)]
 Width = Annotated[int, Within(1, 2**16)]  # of a layer
 Depth = Annotated[int, Within(1, 10_000)]  # layers
 Pixels = Annotated[int, Within(0, 2**16)]

@@ -12,7 +12,7 @@ from torch import nn
 from attack_runs import assert_it_works, run
 from holdfast.attacks import APGD, PGD, Chain, Leap, Restarts, StAdv, WorstOf
 from holdfast.components import build, describe
-from holdfast.errors import InputError, Unsupported
+from holdfast.errors import ConfigError, InputError, Unsupported
 from holdfast.losses import Margin
 from holdfast.rng import Rng
 from holdfast.spaces import Flow, Linf, Recolor
@@ -227,7 +227,7 @@ def test_mistakes_are_named_and_sets_go_into_claims():
         FLOW.around(torch.rand(2, 8))
     with pytest.raises(InputError, match="at most 3 channels"):
         COLOURS.around(torch.rand(2, 4, 3, 3))
-    with pytest.raises(InputError, match="points must be"):
+    with pytest.raises(ConfigError, match=r"points must be in \[2, 64\], got 1"):
         Recolor(points=1)
     net = mlp(SHAPE)
     x, y = batch(net, SHAPE, n=2)

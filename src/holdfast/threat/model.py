@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from holdfast.components import digest, register
-from holdfast.errors import InputError
 from holdfast.threat.goals.base import Goal
 from holdfast.threat.goals.untargeted import Untargeted
 from holdfast.threat.knowledge import Knowledge
 from holdfast.threat.space import Space
-from holdfast.units import Number
+from holdfast.units import Count, Number
 
 
 @dataclass(frozen=True)
@@ -22,12 +21,8 @@ class ThreatModel:
     space: Space
     goal: Goal = field(default_factory=Untargeted, kw_only=True)
     knowledge: Knowledge = field(default=Knowledge.GRADIENT, kw_only=True)
-    queries: int | None = field(default=None, kw_only=True)  # per example; None: not limited
+    queries: Count | None = field(default=None, kw_only=True)  # per example; None: not limited
     kind: ClassVar[str] = "threat"
-
-    def __post_init__(self) -> None:
-        if self.queries is not None and self.queries < 1:
-            raise InputError(f"queries must be at least 1 or None, got {self.queries}")
 
     @classmethod
     def slip(cls, value: Any) -> str | None:

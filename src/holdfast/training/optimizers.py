@@ -11,7 +11,7 @@ from torch import nn
 from holdfast.arguments import foreign
 from holdfast.components import register
 from holdfast.errors import ConfigError
-from holdfast.units import Decay, Rate
+from holdfast.units import Decay, Rate, WeightDecay
 
 NORMS = (
     nn.modules.batchnorm._NormBase,  # noqa: SLF001  batch and instance norm share no public base
@@ -48,10 +48,9 @@ class SGD(Optimizer):
     lr: Rate = 0.1  # at the peak of the schedule
     momentum: Decay = 0.9
     nesterov: bool = False  # whether the gradient is taken where momentum leads
-    weight_decay: Rate = 5e-4  # on weights alone, not on norm layers and biases
+    weight_decay: WeightDecay = 5e-4  # on weights alone, not on norm layers and biases
 
     def __post_init__(self) -> None:
-        _check(self.lr, self.weight_decay)
         if self.nesterov and not self.momentum:
             raise ConfigError("sgd.nesterov needs momentum, got momentum=0: set momentum=0.9")
 
@@ -68,10 +67,7 @@ class Adam(Optimizer):
     lr: Rate = 1e-3  # at the peak of the schedule
     beta1: Decay = 0.9
     beta2: Decay = 0.999
-    weight_decay: Rate = 0.0  # on weights alone, not on norm layers and biases
-
-    def __post_init__(self) -> None:
-        _check(self.lr, self.weight_decay)
+    weight_decay: WeightDecay = 0.0  # on weights alone, not on norm layers and biases
 
     def build(self, module: nn.Module) -> torch.optim.Optimizer:
         groups = weight_decay_groups(module, self.weight_decay)
@@ -89,10 +85,7 @@ class AdamW(Optimizer):
     lr: Rate = 1e-3  # at the peak of the schedule
     beta1: Decay = 0.9
     beta2: Decay = 0.999
-    weight_decay: Rate = 0.01  # times the learning rate; on weights alone, not on norms and biases
-
-    def __post_init__(self) -> None:
-        _check(self.lr, self.weight_decay)
+    weight_decay: WeightDecay = 0.01  # times the learning rate; not on norm layers and biases
 
     def build(self, module: nn.Module) -> torch.optim.Optimizer:
         groups = weight_decay_groups(module, self.weight_decay)
@@ -127,10 +120,3 @@ def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
     """Set one learning rate for every group."""
     for group in optimizer.param_groups:
         group["lr"] = lr
-
-
-def _check(lr: float, weight_decay: float) -> None:
-    if lr <= 0:
-        raise ConfigError(f"optimizer lr must be above 0, got {lr}")
-    if weight_decay < 0:
-        raise ConfigError(f"optimizer weight_decay must be at least 0, got {weight_decay}")

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from holdfast.arguments import foreign
 from holdfast.components import register
 from holdfast.errors import ConfigError
+from holdfast.units import Inside, Part
 
 _TORCH = {
     "cosineannealinglr": "Cosine()",
@@ -53,10 +54,7 @@ class Constant(Schedule):
 class Cyclic(Schedule):
     """One triangle, up from 0 and down to 0 (Smith, 2017; Wong et al., 2020, arXiv:2001.03994)."""
 
-    peak: float = 0.5  # progress at which the rate is highest; Wong's MNIST recipe has 0.4
-
-    def __post_init__(self) -> None:
-        _inside(self.peak, "cyclic.peak")
+    peak: Inside = 0.5  # progress at which the rate is highest; Wong's MNIST recipe has 0.4
 
     def at(self, progress: float) -> float:
         if progress < self.peak:
@@ -69,12 +67,9 @@ class Cyclic(Schedule):
 class OneCycle(Schedule):
     """Cosine up, then cosine down to nearly 0 (Smith and Topin, 2018, arXiv:1708.07120)."""
 
-    peak: float = 0.3  # progress at which the rate is highest
+    peak: Inside = 0.3  # progress at which the rate is highest
     start: float = 0.04  # fraction of the peak rate at the first step
     end: float = 4e-6  # fraction of the peak rate after the last step
-
-    def __post_init__(self) -> None:
-        _inside(self.peak, "onecycle.peak")
 
     def at(self, progress: float) -> float:
         if progress < self.peak:
@@ -87,12 +82,8 @@ class OneCycle(Schedule):
 class Cosine(Schedule):
     """Half a cosine down (Loshchilov and Hutter, 2017, arXiv:1608.03983) after a warm-up."""
 
-    warmup: float = 0.0  # progress at which the warm-up ends
+    warmup: Part = 0.0  # progress at which the warm-up ends
     end: float = 0.0  # fraction of the peak rate after the last step
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.warmup < 1:
-            raise ConfigError(f"cosine.warmup must be in [0, 1), got {self.warmup}")
 
     def at(self, progress: float) -> float:
         if progress < self.warmup:
@@ -105,12 +96,12 @@ class Cosine(Schedule):
 class Piecewise(Schedule):
     """Constant, multiplied by `factor` at each of `drops` (Rice et al., 2020: at 0.5, 0.75)."""
 
-    drops: tuple[float, ...] = (0.5, 0.75)  # progress of each drop, ascending
+    drops: tuple[Inside, ...] = (0.5, 0.75)  # progress of each drop, ascending
     factor: float = 0.1  # of each drop
 
     def __post_init__(self) -> None:
-        if list(self.drops) != sorted(self.drops) or not all(0 < d < 1 for d in self.drops):
-            raise ConfigError(f"piecewise.drops must ascend inside (0, 1), got {self.drops}")
+        if list(self.drops) != sorted(self.drops):
+            raise ConfigError(f"piecewise.drops must ascend, got {self.drops}")
 
     def at(self, progress: float) -> float:
         return float(self.factor ** sum(progress >= drop for drop in self.drops))
@@ -118,8 +109,3 @@ class Piecewise(Schedule):
 
 def _cosine(start: float, end: float, part: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * part)) / 2
-
-
-def _inside(value: float, name: str) -> None:
-    if not 0 < value < 1:
-        raise ConfigError(f"{name} must be between 0 and 1, got {value}")

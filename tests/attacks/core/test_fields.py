@@ -76,7 +76,7 @@ WRONG = [
 @pytest.mark.parametrize(("kind", "fields"), WRONG, ids=str)
 def test_a_number_that_cannot_be_meant_is_refused_by_name(kind, fields):
     *_, (name, value) = fields.items()
-    with pytest.raises(ConfigError, match=rf"^([a-z]+\.)?{name} must be .*, got {value}$"):
+    with pytest.raises(ConfigError, match=rf"^[a-z_]+\.{name} must be .*, got {value}$"):
         kind(**fields)
 
 

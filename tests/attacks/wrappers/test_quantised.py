@@ -51,5 +51,5 @@ def test_one_bit_leaves_black_and_white_and_what_was_there():
     ids=str,
 )
 def test_a_number_that_cannot_be_meant_is_refused_by_name(kind, fields):
-    with pytest.raises(ConfigError, match=f"^{next(iter(fields))} must be"):
+    with pytest.raises(ConfigError, match=rf"^[a-z_]+\.{next(iter(fields))} must be"):
         kind(attack=PGD(), **fields)

@@ -80,7 +80,7 @@ def test_fixed_looks_are_a_model_without_chance_and_random_ones_average_to_it():
 
 
 def test_mistakes_are_named():
-    with pytest.raises(ConfigError, match=r"degrees must be in 0\.\.180, got 200"):
+    with pytest.raises(ConfigError, match=r"degrees must be in \[0, 180\], got 200"):
         Rotated(degrees=200)
     with pytest.raises(InputError, match="at least one transformation"):
         Transformed(nn.Flatten(), ())

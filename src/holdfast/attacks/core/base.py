@@ -17,6 +17,7 @@ from torch import Tensor
 
 from holdfast.arguments import checked
 from holdfast.attacks.core.advice import instead, misfit
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.core.points import Point, Scored, Unscored, Walk, ask, climb, look, scored
 from holdfast.attacks.core.result import Result, keep_nearest, keep_worst
 from holdfast.attacks.core.shares import REFERENCE, split
@@ -66,15 +67,21 @@ class Attack:
 
     needs: what the region must be able to do. knowledge: what the threat model must grant. nearest:
     whether it looks for the nearest counterexample; its `iterate` then gets the region of infinite
-    radius, and needs a set that is Normed. baseline: of an attack that is ours alone, what is
-    published in its place.
+    radius, and needs a set that is Normed. spends: its passes per example; one that fills in
+    `passes` instead needs none. baseline: of an attack that is ours alone, what is published in
+    its place.
     """
 
     kind: ClassVar[str] = "attack"
     needs: ClassVar[tuple[Capability, ...]] = ()
     knowledge: ClassVar[Knowledge] = Knowledge.GRADIENT
     nearest: ClassVar[bool] = False
+    spends: ClassVar[Passes | None] = None
     baseline: ClassVar[str] = ""
+
+    def __init_subclass__(cls) -> None:
+        if cls.spends is not None:
+            cls.spends.check(cls)
 
     def iterate(self, objective: Objective, region: Any, rng: Rng, start: Tensor | None) -> Walk:
         """Yield each scored point of the search and the unscored last one.
@@ -94,14 +101,24 @@ class Attack:
 
     def cost(self) -> str:
         """Return the cost formula: forward and backward passes per example."""
-        raise NotImplementedError
+        forward, backward = self.formula()
+        return f"{forward} forward, {backward} backward"
+
+    def formula(self) -> tuple[str, str]:
+        """Return the formulas of the (forward, backward) passes; without any, the numbers."""
+        if self.spends is None:
+            forward, backward = self.passes()
+            return str(forward), str(backward)
+        return self.spends.words(self)
 
     def passes(self) -> tuple[int, int]:
         """Return the same as numbers, (forward, backward) per example at most.
 
         A loss that compares with the unchanged input costs one more forward pass.
         """
-        raise NotImplementedError
+        if self.spends is None:
+            raise NotImplementedError
+        return self.spends.count(self)
 
     def travel(self) -> float | None:
         """Return how far its steps go in all, as a fraction of the radius.

@@ -9,10 +9,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.validation import positive
 from holdfast.components import register
 from holdfast.rng import Rng
 from holdfast.tensors import as_image
+from holdfast.units import Share
 
 
 class Basis:
@@ -47,10 +47,7 @@ class Pixels(Basis):
 class Cosines(Basis):
     """One two-dimensional cosine wave of one channel at a time, low frequencies first."""
 
-    share: float = 0.125  # of the frequencies that come first; the next as many follow
-
-    def __post_init__(self) -> None:
-        positive(self.share, "share", most=1.0)
+    share: Share = 0.125  # of the frequencies that come first; the next as many follow
 
     def order(self, x: Tensor, rng: Rng) -> Tensor:
         channels, height, width = as_image(x)

@@ -26,8 +26,8 @@ class Preset(Attack):
     def travel(self) -> float | None:
         return self.chosen().travel()
 
-    def cost(self) -> str:
-        return self.chosen().cost()
+    def formula(self) -> tuple[str, str]:
+        return self.chosen().formula()
 
     def passes(self) -> tuple[int, int]:
         return self.chosen().passes()

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from holdfast.attacks.core.validation import not_negative
 from holdfast.components import register
 from holdfast.rng import Rng
 from holdfast.threat import Region
+from holdfast.units import NotNegative
 
 
 class Start:
@@ -71,10 +71,7 @@ class Gaussian(Start):
     A divergence from the unchanged input has no gradient there, hence the noise.
     """
 
-    std: float = 0.001  # in the units of the data
-
-    def __post_init__(self) -> None:
-        not_negative(self.std, "std")
+    std: NotNegative = 0.001  # in the units of the data
 
     def __call__(self, region: Region, rng: Rng) -> Tensor:
         z = region.center()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk
 from holdfast.attacks.core.directions import normal
-from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.decision_based.search import Bracket, drawn_in, fill, hunt, pick, unit
 from holdfast.components import register
 from holdfast.objective import Objective
@@ -17,6 +17,7 @@ from holdfast.rng import Rng
 from holdfast.tensors import either, norm, spread
 from holdfast.threat import Knowledge, Normed, Trait
 from holdfast.tree import take
+from holdfast.units import Count, Half, Share
 
 BACK, ASIDE, NEARER = range(3)
 PACE = 1.15  # by which a step grows where it succeeds; where it fails, it shrinks
@@ -31,25 +32,15 @@ class Boundary(Attack):
     needs = (Normed, Trait.EUCLIDEAN)
     knowledge = Knowledge.DECISION
     nearest = True
+    spends = Passes("queries")
 
-    queries: int = 10000
-    aside: float = 0.1  # length of the first step along the sphere, in distances
-    nearer: float = 0.1  # length of the first step towards the input, in distances
-
-    def __post_init__(self) -> None:
-        at_least(self.queries, 1, "queries")
-        positive(self.aside, "aside", most=LONGEST)
-        positive(self.nearer, "nearer", most=0.5)
+    queries: Count = 10000
+    aside: Share = 0.1  # length of the first step along the sphere, in distances
+    nearer: Half = 0.1  # length of the first step towards the input, in distances
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         search = _Walk(self, region)
         yield from hunt(search, objective, region, rng, start)
-
-    def cost(self) -> str:
-        return "queries forward, 0 backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.queries, 0
 
 
 class _Walk:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk, ask
-from holdfast.attacks.core.validation import at_least
+from holdfast.attacks.core.passes import Passes
 from holdfast.components import register
 from holdfast.errors import ConfigError
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.threat import Finite, Knowledge, Lattice, Region
+from holdfast.units import Count
 
 
 @register("attack")
@@ -22,25 +23,16 @@ class Grid(Attack):
 
     needs = (Lattice,)
     knowledge = Knowledge.DECISION
+    spends = Passes("angles x shifts x shifts")
 
-    angles: int = 31  # rotations of the grid
-    shifts: int = 5  # along rows, and as many along columns
-
-    def __post_init__(self) -> None:
-        at_least(self.angles, 1, "angles")
-        at_least(self.shifts, 1, "shifts")
+    angles: Count = 31  # rotations of the grid
+    shifts: Count = 5  # along rows, and as many along columns
 
     def iterate(
         self, objective: Objective, region: Lattice, rng: Rng, start: Tensor | None
     ) -> Walk:
         for k, z in enumerate(region.lattice((self.angles, self.shifts))):
             yield ask(objective, region, z, rng.at(k))[0]
-
-    def cost(self) -> str:
-        return "angles x shifts x shifts forward, 0 backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.angles * self.shifts**2, 0
 
 
 @register("attack")
@@ -53,13 +45,10 @@ class Exhaustive(Attack):
 
     needs = (Finite,)
     knowledge = Knowledge.DECISION
+    spends = Passes("at most draws x choices")
 
-    draws: int = 1  # of each choice, where chance has a part in it
-    choices: int = 61  # at most, the unchanged input among them: a set of more is refused
-
-    def __post_init__(self) -> None:
-        at_least(self.draws, 1, "draws")
-        at_least(self.choices, 1, "choices")
+    draws: Count = 1  # of each choice, where chance has a part in it
+    choices: Count = 61  # at most, the unchanged input among them: a set of more is refused
 
     def iterate(self, objective: Objective, region: Finite, rng: Rng, start: Tensor | None) -> Walk:
         for i in range(self.draws):
@@ -69,12 +58,6 @@ class Exhaustive(Attack):
                         f"the set has more than {self.choices} choices: write Exhaustive(choices=n)"
                     )
                 yield ask(objective, region, z, rng.at(k))[0]
-
-    def cost(self) -> str:
-        return "at most draws x (choices forward, 0 backward)"
-
-    def passes(self) -> tuple[int, int]:
-        return self.draws * self.choices, 0
 
 
 @register("attack")
@@ -87,20 +70,12 @@ class WorstOf(Attack):
     """
 
     knowledge = Knowledge.DECISION
+    spends = Passes("queries")
 
-    queries: int = 10
-
-    def __post_init__(self) -> None:
-        at_least(self.queries, 1, "queries")
+    queries: Count = 10
 
     def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         yield ask(objective, region, region.center() if start is None else start, rng)[0]
         for k in range(1, self.queries):
             at = rng.at(k)
             yield ask(objective, region, region.init(at), at)[0]
-
-    def cost(self) -> str:
-        return "queries forward, 0 backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.queries, 0

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk
-from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.decision_based.search import (
     Bracket,
     Normal,
@@ -26,6 +26,7 @@ from holdfast.rng import Rng
 from holdfast.tensors import norm, spread
 from holdfast.threat import Dense, Knowledge, Normed
 from holdfast.tree import take
+from holdfast.units import Count, Positive, Share
 
 BACK, PROBE, AHEAD, CUT = range(4)
 EDGE = 0.01  # what a new normal must bring, as a share of the distance
@@ -39,29 +40,17 @@ class GeoDA(Attack):
     needs = (Normed, Dense)
     knowledge = Knowledge.DECISION
     nearest = True
+    spends = Passes("queries")
 
-    queries: int = 5000
-    probes: int = 100  # questions for the first normal
-    growth: float = 1.4  # of the number of questions, from normal to normal
-    length: float = 0.02  # of a probe, in distances
-    share: float = 1.0  # of the frequencies along each axis, the lowest ones, that probes have
-
-    def __post_init__(self) -> None:
-        at_least(self.queries, 1, "queries")
-        at_least(self.probes, 1, "probes")
-        positive(self.growth, "growth")
-        positive(self.length, "length", most=1.0)
-        positive(self.share, "share", most=1.0)
+    queries: Count = 5000
+    probes: Count = 100  # questions for the first normal
+    growth: Positive = 1.4  # of the number of questions, from normal to normal
+    length: Share = 0.02  # of a probe, in distances
+    share: Share = 1.0  # of the frequencies along each axis, the lowest ones, that probes have
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         search = _Geometry(self, region)
         yield from hunt(search, objective, region, rng, start)
-
-    def cost(self) -> str:
-        return "queries forward, 0 backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.queries, 0
 
 
 class _Geometry:

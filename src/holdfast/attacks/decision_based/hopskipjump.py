@@ -10,7 +10,7 @@ from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk
 from holdfast.attacks.core.directions import normal
-from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.decision_based.search import (
     Bracket,
     Normal,
@@ -27,6 +27,7 @@ from holdfast.rng import Rng
 from holdfast.tensors import norm, spread
 from holdfast.threat import Dense, Knowledge, Normed
 from holdfast.tree import take
+from holdfast.units import Count, Positive
 
 BACK, PROBE, STEP = range(3)
 HALVINGS = 12  # of a step, before the normal is estimated again
@@ -40,25 +41,15 @@ class HopSkipJump(Attack):
     needs = (Normed, Dense)
     knowledge = Knowledge.DECISION
     nearest = True
+    spends = Passes("queries")
 
-    queries: int = 5000
-    probes: int = 100  # questions for the first normal; the j-th takes sqrt(j) times as many
-    gamma: float = 1.0  # length of a probe, in Euclidean distances over the coordinates' number
-
-    def __post_init__(self) -> None:
-        at_least(self.queries, 1, "queries")
-        at_least(self.probes, 1, "probes")
-        positive(self.gamma, "gamma")
+    queries: Count = 5000
+    probes: Count = 100  # questions for the first normal; the j-th takes sqrt(j) times as many
+    gamma: Positive = 1.0  # length of a probe, in Euclidean distances over the coordinates' number
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         search = _Hop(self, region)
         yield from hunt(search, objective, region, rng, start)
-
-    def cost(self) -> str:
-        return "queries forward, 0 backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.queries, 0
 
 
 class _Hop:

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk, ask
-from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.decision_based.search import Bracket, pick
 from holdfast.components import register
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import either, spread
 from holdfast.threat import Boxed, Knowledge, Normed
+from holdfast.units import Count, Half
 
 
 @register("attack", name="rays")
@@ -26,13 +27,10 @@ class RayS(Attack):
     needs = (Normed, Boxed)
     knowledge = Knowledge.DECISION
     nearest = True
+    spends = Passes("queries")
 
-    queries: int = 5000
-    tolerance: float = 0.005  # how exactly a distance is found, as a share of it
-
-    def __post_init__(self) -> None:
-        at_least(self.queries, 1, "queries")
-        positive(self.tolerance, "tolerance", most=0.5)
+    queries: Count = 5000
+    tolerance: Half = 0.005  # how exactly a distance is found, as a share of it
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         center = region.center()
@@ -44,12 +42,6 @@ class RayS(Attack):
             point, reached = ask(objective, region, z, rng.at(k))
             yield point
             rays.learn(reached, rng.at(k))
-
-    def cost(self) -> str:
-        return "queries forward, 0 backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.queries, 0
 
 
 class _Rays:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk
 from holdfast.attacks.core.directions import normal
-from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.decision_based.search import (
     Bracket,
     Normal,
@@ -25,7 +25,7 @@ from holdfast.rng import Rng
 from holdfast.tensors import either, norm, spread
 from holdfast.threat import Knowledge, Normed, Trait
 from holdfast.tree import take
-from holdfast.units import OfDirection
+from holdfast.units import Count, Half, OfDirection, Positive
 
 BACK, PROBE, LINE, CUT = range(4)
 EDGE = 0.01  # what a step must bring, and how exactly its distance is found, as a share
@@ -41,29 +41,17 @@ class SignOPT(Attack):
     needs = (Normed, Trait.EUCLIDEAN)
     knowledge = Knowledge.DECISION
     nearest = True
+    spends = Passes("queries")
 
-    queries: int = 5000
-    probes: int = 200  # directions whose slope is asked for, before each step
-    smoothing: float = 0.01  # length of a probe, the direction having length 1
+    queries: Count = 5000
+    probes: Count = 200  # directions whose slope is asked for, before each step
+    smoothing: Positive = 0.01  # length of a probe, the direction having length 1
     step_size: OfDirection = 0.2  # the first step, the direction having length 1
-    tolerance: float = 0.0001  # how exactly a distance is found, as a share of it
-
-    def __post_init__(self) -> None:
-        at_least(self.queries, 1, "queries")
-        at_least(self.probes, 1, "probes")
-        positive(self.smoothing, "smoothing")
-        positive(self.step_size, "step_size")
-        positive(self.tolerance, "tolerance", most=0.5)
+    tolerance: Half = 0.0001  # how exactly a distance is found, as a share of it
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         search = _Descent(self, region)
         yield from hunt(search, objective, region, rng, start)
-
-    def cost(self) -> str:
-        return "queries forward, 0 backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.queries, 0
 
 
 class _Descent:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import pi
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk
 from holdfast.attacks.core.directions import Basis, Cosines
-from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.decision_based.search import Bracket, drawn_in, hunt, pick, unit
 from holdfast.components import register
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import either, norm, spread
 from holdfast.threat import Knowledge, Normed, Trait
+from holdfast.units import Count, Half, Within
 
 BACK, LEFT, RIGHT, TURN = range(4)
 PACE = 0.95  # by which the first angle shrinks where both signs fail, and grows where one succeeds
 STEEPEST = 0.5 * pi * 0.98
+Angle = Annotated[float, Within(0, 80, above=True)]
 
 
 @register("attack", name="surfree")
@@ -31,26 +34,16 @@ class SurFree(Attack):
     needs = (Normed, Trait.EUCLIDEAN)
     knowledge = Knowledge.DECISION
     nearest = True
+    spends = Passes("queries")
 
-    queries: int = 5000
-    angle: float = 30.0  # the first turn that is tried, in degrees
-    tolerance: float = 0.1  # how exactly the widest turn is found, as a share of it
+    queries: Count = 5000
+    angle: Angle = 30.0  # the first turn that is tried, in degrees
+    tolerance: Half = 0.1  # how exactly the widest turn is found, as a share of it
     basis: Basis = Cosines()  # of the directions
-
-    def __post_init__(self) -> None:
-        at_least(self.queries, 1, "queries")
-        positive(self.angle, "angle", most=80.0)
-        positive(self.tolerance, "tolerance", most=0.5)
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         search = _Turns(self, region)
         yield from hunt(search, objective, region, rng, start)
-
-    def cost(self) -> str:
-        return "queries forward, 0 backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.queries, 0
 
 
 class _Turns:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.core.starts import Start, Uniform
-from holdfast.attacks.core.validation import at_least
 from holdfast.attacks.gradient.apgd import Pace
 from holdfast.components import register
 from holdfast.losses import Loss
@@ -17,6 +17,7 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import norm, spread
 from holdfast.threat import Region, Trait
+from holdfast.units import Count
 
 
 @register("attack", name="acg")
@@ -28,13 +29,11 @@ class ACG(Attack):
     """
 
     needs = (Trait.VECTOR,)
+    spends = Passes("steps + 1", "steps")
 
-    steps: int = 100
+    steps: Count = 100
     start: Start = Uniform()
     loss: Loss | None = None  # None: the objective's own
-
-    def __post_init__(self) -> None:
-        at_least(self.steps, 1, "steps")
 
     def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
@@ -56,12 +55,6 @@ class ACG(Attack):
             way = _conjugate(new, slope, way)
             z, pair = pace.check(here, torch.stack((new, way), 1))
             slope, way = pair.unbind(1)
-
-    def cost(self) -> str:
-        return "steps + 1 forward, steps backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.steps + 1, self.steps
 
 
 def _conjugate(grad: Tensor, before: Tensor, way: Tensor) -> Tensor:

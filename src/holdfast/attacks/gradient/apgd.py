@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Scored, Unscored, Walk, climb
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.core.starts import Start, Uniform
-from holdfast.attacks.core.validation import at_least
 from holdfast.attacks.gradient.sparse_ascent import sparse_ascent
 from holdfast.components import register
 from holdfast.losses import Loss
@@ -17,6 +17,7 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import choose
 from holdfast.threat import Region, Sparse, Trait
+from holdfast.units import Count
 
 FIRST, LESS, LEAST = 0.22, 0.03, 0.06  # windows between checks, as fractions of the steps
 ENOUGH = 0.75  # share of steps in a window that must have raised the loss
@@ -34,13 +35,11 @@ class APGD(Attack):
     """
 
     needs = (Trait.VECTOR,)
+    spends = Passes("steps + 1", "steps")
 
-    steps: int = 100
+    steps: Count = 100
     start: Start = Uniform()
     loss: Loss | None = None  # None: the objective's own
-
-    def __post_init__(self) -> None:
-        at_least(self.steps, 1, "steps")
 
     def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
@@ -69,12 +68,6 @@ class APGD(Attack):
         if self.start == Uniform():
             return region.sparse_start(rng.fold("start"))
         return self.start(region, rng)
-
-    def cost(self) -> str:
-        return "steps + 1 forward, steps backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.steps + 1, self.steps
 
 
 def _mix(region: Region, z: Tensor, last: Tensor, ahead: Tensor) -> Tensor:

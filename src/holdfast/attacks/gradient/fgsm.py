@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
+from holdfast.attacks.core.passes import Passes
 from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
@@ -19,6 +20,8 @@ from holdfast.threat import Region
 class FGSM(Attack):
     """One steepest step of the full radius (Goodfellow et al., 2015, arXiv:1412.6572, sec. 4)."""
 
+    spends = Passes("2", "1")
+
     loss: Loss | None = None  # None: the objective's own
 
     def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
@@ -26,9 +29,3 @@ class FGSM(Attack):
         here, grad = climb(objective.using(self.loss), region, z, rng.at(0, of=1))
         yield here
         yield Unscored(region.project(region.step(here.z, grad, 1.0)))
-
-    def cost(self) -> str:
-        return "2 forward, 1 backward"
-
-    def passes(self) -> tuple[int, int]:
-        return 2, 1

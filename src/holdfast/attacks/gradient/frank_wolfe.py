@@ -8,16 +8,15 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.core.starts import Start, Unchanged
-from holdfast.attacks.core.validation import at_least, positive
 from holdfast.components import register
-from holdfast.errors import ConfigError
 from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import norm, spread
 from holdfast.threat import Region, Trait
-from holdfast.units import OfWay
+from holdfast.units import Count, Decay, OfWay
 
 FAR = 1e3  # in radii: from so far out, the nearest point of the set is the one farthest that way
 
@@ -32,18 +31,13 @@ class FrankWolfe(Attack):
     """
 
     needs = (Trait.VECTOR,)
+    spends = Passes("steps + 1", "steps")
 
-    steps: int = 40
+    steps: Count = 40
     step_size: OfWay = 0.5  # share of the way to the farthest point; falls as 1 / (1 + 4 progress)
-    inertia: float = 0.9  # weight of the running mean against the new gradient
+    inertia: Decay = 0.9  # weight of the running mean against the new gradient
     start: Start = Unchanged()
     loss: Loss | None = None  # None: the objective's own
-
-    def __post_init__(self) -> None:
-        at_least(self.steps, 1, "steps")
-        positive(self.step_size, "step_size", most=1.0)
-        if not 0 <= self.inertia < 1:
-            raise ConfigError(f"inertia must be at least 0 and below 1, got {self.inertia}")
 
     def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
@@ -60,9 +54,3 @@ class FrankWolfe(Attack):
             share = self.step_size * (1 - at.progress)
             z = region.project(torch.lerp(here.z, farthest, share))
         yield Unscored(z)
-
-    def cost(self) -> str:
-        return "steps + 1 forward, steps backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.steps + 1, self.steps

@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.core.starts import Start
 from holdfast.attacks.core.travel import path_length
-from holdfast.attacks.core.validation import at_least, not_negative, positive
 from holdfast.components import register
 from holdfast.logits import masked
 from holdfast.losses import Loss, Margin, ProbabilityMargin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.threat import Region
-from holdfast.units import OfRadius
+from holdfast.units import Count, NotNegative, OfRadius
 
 GUIDED = 0.25  # share of the steps in which the guide fades
 FALLS = (0.6, 0.85)  # progress at which the step falls to a tenth
@@ -89,16 +89,13 @@ class GAMA(Attack):
     that part fades over the first quarter of the steps and leads past poor maxima.
     """
 
-    steps: int = 100
+    spends = Passes("steps + 2", "steps")
+
+    steps: Count = 100
     step_size: OfRadius = 2.0  # fraction of the radius; a tenth and a hundredth of it at the end
-    guide: float = 50.0  # weight of the distance of the probabilities at the first step
+    guide: NotNegative = 50.0  # weight of the distance of the probabilities at the first step
     start: Start = Corner()
     loss: Loss | None = ProbabilityMargin()  # None: the objective's own
-
-    def __post_init__(self) -> None:
-        at_least(self.steps, 1, "steps")
-        positive(self.step_size, "step_size")
-        not_negative(self.guide, "guide")
 
     def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         loss = objective.loss if self.loss is None else self.loss
@@ -117,9 +114,3 @@ class GAMA(Attack):
 
     def _fraction(self, progress: float) -> float:
         return self.step_size / 10.0 ** sum(progress >= fall for fall in FALLS)
-
-    def cost(self) -> str:
-        return "1 forward + (steps + 1 forward, steps backward)"
-
-    def passes(self) -> tuple[int, int]:
-        return self.steps + 2, self.steps

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Scored, Unscored, Walk
-from holdfast.attacks.core.validation import at_least
+from holdfast.attacks.core.passes import Passes
 from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import choose
 from holdfast.threat import Region, Separable
+from holdfast.units import Count
 
 
 @register("attack")
@@ -29,12 +30,10 @@ class Leap(Attack):
 
     needs = (Separable,)
     baseline = "PGD, or StAdv in Flow"
+    spends = Passes("steps + 1", "steps")
 
-    steps: int = 50
+    steps: Count = 50
     loss: Loss | None = None  # None: the objective's own
-
-    def __post_init__(self) -> None:
-        at_least(self.steps, 1, "steps")
 
     def iterate(
         self, objective: Objective, region: Separable, rng: Rng, start: Tensor | None
@@ -55,12 +54,6 @@ class Leap(Attack):
             goal, promise = region.leap(best_z, best_grad)
             z = torch.where(_largest(promise, share)[:, None], goal, best_z)
         yield Unscored(z)
-
-    def cost(self) -> str:
-        return "steps + 1 forward, steps backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.steps + 1, self.steps
 
 
 def _climb(objective: Objective, region: Region, z: Tensor, at: Rng) -> tuple[Scored, Tensor]:

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.core.starts import Start, Uniform
 from holdfast.attacks.core.travel import path_length
-from holdfast.attacks.core.validation import at_least, positive
 from holdfast.components import register
 from holdfast.logits import best_other, of_class
 from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.threat import Region
-from holdfast.units import OfRadius
+from holdfast.units import Count, OfRadius
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,12 @@ class MD(Attack):
     one; then both climb the margin.
     """
 
-    steps: int = 50  # of each of the two runs
+    spends = Passes("2 x steps + 2", "2 x steps")
+
+    steps: Count = 50  # of each of the two runs
     step_size: OfRadius = 2.0  # fraction of the radius at the beginning of each half; a cosine to 0
     start: Start = Uniform()
     loss: Loss | None = None  # of the second half; None: the objective's own
-
-    def __post_init__(self) -> None:
-        at_least(self.steps, 1, "steps")
-        positive(self.step_size, "step_size")
 
     def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         for i, half in enumerate((_Label(-1.0), _Other())):
@@ -80,12 +78,6 @@ class MD(Attack):
 
     def travel(self) -> float | None:
         return path_length(self._fraction, self.steps)
-
-    def cost(self) -> str:
-        return "2 x (steps + 1 forward, steps backward)"
-
-    def passes(self) -> tuple[int, int]:
-        return 2 * (self.steps + 1), 2 * self.steps
 
     def _loss(self, k: int, half: Loss) -> Loss | None:
         """Return what step k climbs: at first into the set, then half of the margin, then all."""

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.core.starts import Start, Uniform
-from holdfast.attacks.core.validation import at_least, positive
 from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.threat import Region
-from holdfast.units import OfRadius
+from holdfast.units import Count, OfRadius
 
 
 @register("attack")
@@ -22,14 +22,12 @@ from holdfast.units import OfRadius
 class PGD(Attack):
     """Climb the loss inside the set (Madry et al., 2018, arXiv:1706.06083, sec. 2.1)."""
 
-    steps: int = 40
+    spends = Passes("steps + 1", "steps")
+
+    steps: Count = 40
     step_size: OfRadius = 0.1  # fraction of the radius
     start: Start = Uniform()
     loss: Loss | None = None  # None: the objective's own
-
-    def __post_init__(self) -> None:
-        at_least(self.steps, 1, "steps")
-        positive(self.step_size, "step_size")
 
     def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
@@ -42,9 +40,3 @@ class PGD(Attack):
 
     def travel(self) -> float | None:
         return self.steps * self.step_size
-
-    def cost(self) -> str:
-        return "steps + 1 forward, steps backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.steps + 1, self.steps

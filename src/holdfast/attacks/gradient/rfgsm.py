@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.core.starts import Start, Uniform
-from holdfast.attacks.core.validation import positive
 from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
@@ -22,12 +22,11 @@ from holdfast.units import OfRadius
 class RFGSM(Attack):
     """One step from a random start (Wong et al., 2020, arXiv:2001.03994, sec. 4, algorithm 3)."""
 
+    spends = Passes("2", "1")
+
     step_size: OfRadius = 1.25  # fraction of the radius
     start: Start = Uniform()
     loss: Loss | None = None  # None: the objective's own
-
-    def __post_init__(self) -> None:
-        positive(self.step_size, "step_size")
 
     def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         z = self.start(region, rng) if start is None else start
@@ -37,9 +36,3 @@ class RFGSM(Attack):
 
     def travel(self) -> float | None:
         return self.step_size
-
-    def cost(self) -> str:
-        return "2 forward, 1 backward"
-
-    def passes(self) -> tuple[int, int]:
-        return 2, 1

@@ -9,14 +9,14 @@ from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
 from holdfast.attacks.core.moments import Adam
-from holdfast.attacks.core.validation import at_least, not_negative, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import spread
 from holdfast.threat import Penalised, Trait
-from holdfast.units import OfRadius
+from holdfast.units import Count, NotNegative, OfRadius
 
 
 @register("attack", name="stadv")
@@ -29,18 +29,13 @@ class StAdv(Attack):
     """
 
     needs = (Trait.VECTOR, Penalised)
+    spends = Passes("steps + 1", "steps")
 
-    steps: int = 100
+    steps: Count = 100
     step_size: OfRadius = 0.1  # Adam's, fraction of the radius
-    tau: float = 0.05  # weight of the roughness over the radius, in margins of the unchanged input
-    confidence: float = 0.0  # how far beyond the boundary to climb, in such margins
+    tau: NotNegative = 0.05  # weight of the roughness over the radius, in clean margins
+    confidence: NotNegative = 0.0  # how far beyond the boundary to climb, in such margins
     loss: Loss | None = Margin()  # None: the objective's own
-
-    def __post_init__(self) -> None:
-        at_least(self.steps, 1, "steps")
-        positive(self.step_size, "step_size")
-        not_negative(self.tau, "tau")
-        not_negative(self.confidence, "confidence")
 
     def iterate(
         self, objective: Objective, region: Penalised, rng: Rng, start: Tensor | None
@@ -59,12 +54,6 @@ class StAdv(Attack):
             pull = pull - spread(self.tau / radius, grad) * _rougher(region, here.z)
             z = region.project(here.z + length * adam.direction(pull).to(z.dtype))
         yield Unscored(z)
-
-    def cost(self) -> str:
-        return "steps + 1 forward, steps backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.steps + 1, self.steps
 
 
 def _rougher(region: Penalised, z: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk, climb
-from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, outset, polish
 from holdfast.components import register
 from holdfast.losses import Margin
@@ -16,7 +16,7 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import spread
 from holdfast.threat import Normed, Trait
-from holdfast.units import OfBoundary
+from holdfast.units import Count, OfBoundary
 
 PAST = 0.9  # weight of the past in the multiplier, and of the last move in the next
 SQUARES = 0.9  # weight of the past in the mean square of the gradient
@@ -37,17 +37,12 @@ class ALMA(Attack):
 
     needs = (Trait.VECTOR, Normed, Trait.CONVEX)
     nearest = True
+    spends = Passes(f"at most steps + {2 * ROUNDS + 2}", f"steps + {ROUNDS + 1} x top")
 
-    steps: int = 500
+    steps: Count = 500
     step_size: OfBoundary = 1.0  # of the first, in distances to the boundary as it seems from x
     last_step_size: OfBoundary = 0.01  # and of the last
-    top: int = 9  # wrong classes whose boundaries are looked at, first and last
-
-    def __post_init__(self) -> None:
-        at_least(self.steps, 1, "steps")
-        at_least(self.top, 1, "top")
-        positive(self.step_size, "step_size")
-        positive(self.last_step_size, "last_step_size")
+    top: Count = 9  # wrong classes whose boundaries are looked at, first and last
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
@@ -72,12 +67,6 @@ class ALMA(Attack):
                 length = length / region.norms(momentum).clamp_min(1e-30)
             z = region.project(z - spread(length * self._pace(first, k), z) * momentum)
         yield from polish(objective, region, best, rng.at(self.steps), self.top)
-
-    def cost(self) -> str:
-        return "at most steps + 8 forward, steps + 4 x top backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.steps + 2 * ROUNDS + 2, self.steps + (ROUNDS + 1) * self.top
 
     def _pace(self, first: Tensor, k: int) -> Tensor:
         """Return (B,): the step size, which falls by a constant factor after the first success."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk, climb
-from holdfast.attacks.core.validation import at_least, not_negative, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, polish
 from holdfast.attacks.minimum_norm.steps import slope
 from holdfast.attacks.minimum_norm.tradeoff import Inside, Weights
@@ -18,7 +18,7 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import norm, spread
 from holdfast.threat import Normed, Trait
-from holdfast.units import OfSearch
+from holdfast.units import Count, NotNegative, OfSearch, Positive
 
 _CHECKS = 10  # how often a round asks whether it still gets anywhere
 _GAIN = 1e-4  # share of its value that the objective must have lost since the last time
@@ -36,21 +36,17 @@ class CW(Attack):
 
     needs = (Trait.VECTOR, Normed, Trait.EUCLIDEAN)
     nearest = True
+    spends = Passes(
+        f"at most searches x steps + {2 * ROUNDS + 2}",
+        f"searches x steps + 1 + {ROUNDS} x top",
+    )
 
-    steps: int = 1000  # of each search
-    searches: int = 9  # values of c
+    steps: Count = 1000  # of each search
+    searches: Count = 9  # values of c
     step_size: OfSearch = 0.01  # Adam's, in the coordinates of the search
-    weight: float = 0.1  # the first c; the margin is taken over its slope at x, a length
-    confidence: float = 0.0  # how far beyond the boundary, as such a length
-    top: int = 9  # wrong classes whose boundaries are looked at, at last
-
-    def __post_init__(self) -> None:
-        at_least(self.steps, 1, "steps")
-        at_least(self.searches, 1, "searches")
-        positive(self.step_size, "step_size")
-        positive(self.weight, "weight")
-        not_negative(self.confidence, "confidence")
-        at_least(self.top, 1, "top")
+    weight: Positive = 0.1  # the first c; the margin is taken over its slope at x, a length
+    confidence: NotNegative = 0.0  # how far beyond the boundary, as such a length
+    top: Count = 9  # wrong classes whose boundaries are looked at, at last
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
@@ -77,13 +73,6 @@ class CW(Attack):
                 inside.step(2 * (here.z - x) - spread(pull, grad) * grad, progress.settled)
             weights.update(reached)
         yield from polish(objective, region, best, rng.fold("polish"), self.top)
-
-    def cost(self) -> str:
-        return "at most searches x steps + 8 forward, searches x steps + 1 + 3 x top backward"
-
-    def passes(self) -> tuple[int, int]:
-        steps = self.searches * self.steps + 1
-        return steps + 2 * ROUNDS + 1, steps + ROUNDS * self.top
 
 
 class _Progress:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Scored, Unscored, Walk, climb
-from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.minimum_norm.steps import leveled
 from holdfast.attacks.minimum_norm.tradeoff import Inside
 from holdfast.components import register
@@ -18,7 +18,7 @@ from holdfast.rng import Rng
 from holdfast.spaces.norm_balls import projections
 from holdfast.tensors import spread
 from holdfast.threat import Counting, Trait
-from holdfast.units import OfSearch
+from holdfast.units import Count, OfSearch, Positive, Share
 
 _EDGE = 1e-3  # how far from the range's ends a search begins at least, in halves of its width
 
@@ -34,19 +34,13 @@ class CWL0(Attack):
 
     needs = (Trait.VECTOR, Counting)
     nearest = True
+    spends = Passes("at most searches x steps + 1", "searches x steps")
 
-    steps: int = 50  # of each search, at most
-    searches: int = 50  # sets of places, at most
+    steps: Count = 50  # of each search, at most
+    searches: Count = 50  # sets of places, at most
     step_size: OfSearch = 0.3  # Adam's, in the coordinates of the search
-    weight: float = 10.0  # the first c; of the margin's gradient over its largest coordinate
-    share: float = 0.3  # of the changed places that a success leaves out of the next search
-
-    def __post_init__(self) -> None:
-        at_least(self.steps, 1, "steps")
-        at_least(self.searches, 1, "searches")
-        positive(self.step_size, "step_size")
-        positive(self.weight, "weight")
-        positive(self.share, "share", 1.0)
+    weight: Positive = 10.0  # the first c; of the margin's gradient over its largest coordinate
+    share: Share = 0.3  # of the changed places that a success leaves out of the next search
 
     def iterate(
         self, objective: Objective, region: Counting, rng: Rng, start: Tensor | None
@@ -70,12 +64,6 @@ class CWL0(Attack):
             if bool(chosen.done.all()):
                 return
         yield Unscored(chosen.z)
-
-    def cost(self) -> str:
-        return "at most searches x steps + 1 forward, searches x steps backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.searches * self.steps + 1, self.searches * self.steps
 
 
 class _Chosen:

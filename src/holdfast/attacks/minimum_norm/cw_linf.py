@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Scored, Walk, climb
-from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, polish
 from holdfast.attacks.minimum_norm.steps import leveled
 from holdfast.attacks.minimum_norm.tradeoff import Inside
@@ -18,7 +18,7 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import norm, spread
 from holdfast.threat import Boxed, Normed, Trait
-from holdfast.units import OfSearch
+from holdfast.units import Count, OfSearch, Positive, Share
 
 _EDGE = 1e-4  # how far from the range's ends a search begins at least, in halves of its width
 
@@ -34,21 +34,17 @@ class CWLinf(Attack):
 
     needs = (Trait.VECTOR, Normed, Trait.CONVEX, Boxed)
     nearest = True
+    spends = Passes(
+        f"at most searches x steps + {2 * ROUNDS + 1}",
+        f"searches x steps + {ROUNDS} x top",
+    )
 
-    steps: int = 1000  # of each search, at most
-    searches: int = 20  # bounds
+    steps: Count = 1000  # of each search, at most
+    searches: Count = 20  # bounds
     step_size: OfSearch = 0.01  # Adam's, in the coordinates of the search
-    weight: float = 1.0  # the first c; the margin is taken over its largest slope along an axis
-    factor: float = 0.9  # of the bound, after a success
-    top: int = 9  # wrong classes whose boundaries are looked at, at last
-
-    def __post_init__(self) -> None:
-        at_least(self.steps, 1, "steps")
-        at_least(self.searches, 1, "searches")
-        positive(self.step_size, "step_size")
-        positive(self.weight, "weight")
-        positive(self.factor, "factor", 1.0)
-        at_least(self.top, 1, "top")
+    weight: Positive = 1.0  # the first c; the margin is taken over its largest slope along an axis
+    factor: Share = 0.9  # of the bound, after a success
+    top: Count = 9  # wrong classes whose boundaries are looked at, at last
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
@@ -72,13 +68,6 @@ class CWLinf(Attack):
             z = inside.z
         assert best is not None, "there is a search"
         yield from polish(objective, region, best, rng.fold("polish"), self.top)
-
-    def cost(self) -> str:
-        return "at most searches x steps + 7 forward, searches x steps + 3 x top backward"
-
-    def passes(self) -> tuple[int, int]:
-        steps = self.searches * self.steps
-        return steps + 2 * ROUNDS + 1, steps + ROUNDS * self.top
 
 
 class _Bounds:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
-from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.minimum_norm.steps import cosine, unit
 from holdfast.components import register
 from holdfast.losses import Loss
@@ -16,7 +16,7 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import either, spread
 from holdfast.threat import Normed, Trait
-from holdfast.units import OfRange
+from holdfast.units import Count, OfRange, Positive
 
 
 @register("attack", name="ddn")
@@ -29,18 +29,14 @@ class DDN(Attack):
 
     needs = (Trait.VECTOR, Normed, Trait.EUCLIDEAN)
     nearest = True
+    spends = Passes("steps + 1", "steps")
 
-    steps: int = 200
+    steps: Count = 200
     step_size: OfRange = 1.0  # length of the first step, in widths of the range
     last_step_size: OfRange = 0.01  # of the last one
-    length: float = 1.0  # of the first change, in widths of the range
-    growth: float = 0.05  # of the length, each step
+    length: Positive = 1.0  # of the first change, in widths of the range
+    growth: Positive = 0.05  # of the length, each step
     loss: Loss | None = None  # None: the objective's own
-
-    def __post_init__(self) -> None:
-        at_least(self.steps, 1, "steps")
-        for name in ("step_size", "last_step_size", "length", "growth"):
-            positive(getattr(self, name), name)
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
@@ -60,9 +56,3 @@ class DDN(Attack):
             scale = length / region.norms(change).clamp_min(1e-30)
             z = region.project(x + change * spread(scale, x))
         yield Unscored(z)
-
-    def cost(self) -> str:
-        return "steps + 1 forward, steps backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.steps + 1, self.steps

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Unscored, Walk
-from holdfast.attacks.core.validation import at_least, not_negative
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.minimum_norm.linearized import boundaries, nearest_crossing
 from holdfast.components import register
 from holdfast.losses import Margin
@@ -16,6 +16,7 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import spread
 from holdfast.threat import Normed, Trait
+from holdfast.units import Count, NotNegative
 
 
 @register("attack", name="deepfool")
@@ -29,15 +30,11 @@ class DeepFool(Attack):
 
     needs = (Trait.VECTOR, Normed)
     nearest = True
+    spends = Passes("at most steps + 1", "steps x top")
 
-    steps: int = 50
-    top: int = 9  # wrong classes whose boundaries are looked at
-    overshoot: float = 0.02  # of the change, to end beyond the boundary
-
-    def __post_init__(self) -> None:
-        at_least(self.steps, 1, "steps")
-        at_least(self.top, 1, "top")
-        not_negative(self.overshoot, "overshoot")
+    steps: Count = 50
+    top: Count = 9  # wrong classes whose boundaries are looked at
+    overshoot: NotNegative = 0.02  # of the change, to end beyond the boundary
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
@@ -54,9 +51,3 @@ class DeepFool(Attack):
             if bool(crossed.all()):
                 return
         yield Unscored(z)
-
-    def cost(self) -> str:
-        return "at most steps + 1 forward, steps x top backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.steps + 1, self.steps * self.top

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk, climb
-from holdfast.attacks.core.validation import at_least, not_negative, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, polish
 from holdfast.attacks.minimum_norm.steps import slope
 from holdfast.attacks.minimum_norm.tradeoff import Weights
@@ -18,7 +18,7 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import spread
 from holdfast.threat import Normed, Sparse, Trait
-from holdfast.units import OfRange
+from holdfast.units import Count, NotNegative, OfRange, Positive
 
 
 @register("attack", name="ead")
@@ -32,21 +32,17 @@ class EAD(Attack):
 
     needs = (Trait.VECTOR, Normed, Trait.CONVEX, Sparse)
     nearest = True
+    spends = Passes(
+        f"at most searches x steps + {2 * ROUNDS + 2}",
+        f"searches x steps + 1 + {ROUNDS} x top",
+    )
 
-    steps: int = 1000  # of each search
-    searches: int = 9  # values of c
+    steps: Count = 1000  # of each search
+    searches: Count = 9  # values of c
     step_size: OfRange = 0.01  # of the first step of a search; the last is zero
-    beta: float = 0.01  # what every step takes off each coordinate, in widths of the range
-    weight: float = 1.0  # the first c; the margin is taken over its slope at x, a length
-    top: int = 9  # wrong classes whose boundaries are looked at, at last
-
-    def __post_init__(self) -> None:
-        at_least(self.steps, 1, "steps")
-        at_least(self.searches, 1, "searches")
-        positive(self.step_size, "step_size")
-        not_negative(self.beta, "beta")
-        positive(self.weight, "weight")
-        at_least(self.top, 1, "top")
+    beta: NotNegative = 0.01  # what every step takes off each coordinate, in widths of the range
+    weight: Positive = 1.0  # the first c; the margin is taken over its slope at x, a length
+    top: Count = 9  # wrong classes whose boundaries are looked at, at last
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
@@ -70,10 +66,3 @@ class EAD(Attack):
                 ahead = region.project(z + k / (k + 3) * (z - before))
             weights.update(reached)
         yield from polish(objective, region, best, rng.fold("polish"), self.top)
-
-    def cost(self) -> str:
-        return "at most searches x steps + 8 forward, searches x steps + 1 + 3 x top backward"
-
-    def passes(self) -> tuple[int, int]:
-        steps = self.searches * self.steps + 1
-        return steps + 2 * ROUNDS + 1, steps + ROUNDS * self.top

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk, look
-from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.minimum_norm.boundary_walk import LOOKS, Bracket, foot, narrowed
 from holdfast.attacks.minimum_norm.linearized import boundaries, nearest_plane
 from holdfast.components import register
@@ -17,6 +17,7 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import spread
 from holdfast.threat import Normed, Trait
+from holdfast.units import Count, Positive, Share
 
 
 @register("attack", name="fab")
@@ -30,19 +31,13 @@ class FAB(Attack):
 
     needs = (Trait.VECTOR, Normed, Trait.CONVEX)
     nearest = True
+    spends = Passes(f"at most 2 x steps + {LOOKS + 1}", "steps x top")
 
-    steps: int = 100
-    top: int = 9  # wrong classes whose boundaries are looked at
-    bias: float = 0.1  # weight of the point nearest to x, at most
-    overshoot: float = 1.05  # length of the moves, in distances to the boundary
-    back: float = 0.9  # share of the change that is left after a success
-
-    def __post_init__(self) -> None:
-        at_least(self.steps, 1, "steps")
-        at_least(self.top, 1, "top")
-        positive(self.bias, "bias", 1.0)
-        positive(self.overshoot, "overshoot")
-        positive(self.back, "back", 1.0)
+    steps: Count = 100
+    top: Count = 9  # wrong classes whose boundaries are looked at
+    bias: Share = 0.1  # weight of the point nearest to x, at most
+    overshoot: Positive = 1.05  # length of the moves, in distances to the boundary
+    back: Share = 0.9  # share of the change that is left after a success
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
@@ -61,12 +56,6 @@ class FAB(Attack):
             z = torch.where(beyond, x + self.back * (ahead - x), ahead)
         assert best is not None, "there is a step"
         yield from narrowed(objective, region, best, rng.at(self.steps))
-
-    def cost(self) -> str:
-        return "at most 2 x steps + 4 forward, steps x top backward"
-
-    def passes(self) -> tuple[int, int]:
-        return 2 * self.steps + LOOKS + 1, self.steps * self.top
 
     def _ahead(self, region: Normed, z: Tensor, gaps: Tensor, grads: Tensor) -> Tensor:
         """Return the next point: both projections, overshot and mixed (ibid., eqs. 7 and 8)."""

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Scored, Unscored, Walk, climb
-from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.minimum_norm.steps import cosine, unit
 from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.threat import Normed, Trait
-from holdfast.units import OfRange
+from holdfast.units import Count, OfRange, Positive
 
 _BEYOND = 1.001  # aim a little farther than the boundary: rounding must not end in front of it
 
@@ -31,17 +31,13 @@ class FMN(Attack):
 
     needs = (Trait.VECTOR, Normed)
     nearest = True
+    spends = Passes("steps + 1", "steps")
 
-    steps: int = 200
+    steps: Count = 200
     step_size: OfRange = 1.0  # length of the first step, in widths of the range
     last_step_size: OfRange = 0.01  # of the last one
-    growth: float = 0.05  # of the radius, at the first step
-    last_growth: float = 0.001  # and at the last
-
-    def __post_init__(self) -> None:
-        at_least(self.steps, 1, "steps")
-        for name in ("step_size", "last_step_size", "growth", "last_growth"):
-            positive(getattr(self, name), name)
+    growth: Positive = 0.05  # of the radius, at the first step
+    last_growth: Positive = 0.001  # and at the last
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
@@ -56,12 +52,6 @@ class FMN(Attack):
             length = width * cosine(self.step_size, self.last_step_size, at)
             z = region.at(around).project(here.z + length * unit(region, grad, at))
         yield Unscored(z)
-
-    def cost(self) -> str:
-        return "steps + 1 forward, steps backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.steps + 1, self.steps
 
 
 class _Radius:

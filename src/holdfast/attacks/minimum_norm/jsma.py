@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Unscored, Walk, climb, look
-from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.components import register
 from holdfast.logits import best_other, of_class, unmasked
 from holdfast.losses import Loss
@@ -17,7 +17,7 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import norm, spread
 from holdfast.threat import Counting, Trait
-from holdfast.units import OfRange
+from holdfast.units import Count, OfRange
 
 CANDIDATES = 128  # places, best alone, of which pairs are formed
 
@@ -34,13 +34,10 @@ class JSMA(Attack):
 
     needs = (Trait.VECTOR, Counting)
     nearest = True
+    spends = Passes("at most 2 x steps + 3", "2 x steps")
 
-    steps: int = 100  # pairs
+    steps: Count = 100  # pairs
     step_size: OfRange = 1.0  # change of a coordinate, in widths of the range (theta)
-
-    def __post_init__(self) -> None:
-        at_least(self.steps, 1, "steps")
-        positive(self.step_size, "step_size")
 
     def iterate(
         self, objective: Objective, region: Counting, rng: Rng, start: Tensor | None
@@ -66,12 +63,6 @@ class JSMA(Attack):
             half = torch.where(region.numbers(one), z, before)
             yield look(objective, region, half, rng.at(self.steps))
         yield Unscored(z)
-
-    def cost(self) -> str:
-        return "at most 2 x steps + 3 forward, 2 x steps backward"
-
-    def passes(self) -> tuple[int, int]:
-        return 2 * self.steps + 3, 2 * self.steps
 
 
 class _Moves(NamedTuple):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Scored, Walk, climb
 from holdfast.attacks.core.moments import Moments
-from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, outset, polish
 from holdfast.components import register
 from holdfast.losses import Margin
@@ -20,7 +20,7 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import either, norm, spread
 from holdfast.threat import Counting, Normed, Trait
-from holdfast.units import OfRange
+from holdfast.units import Count, OfRange, Positive
 
 AVERAGE = 0.9  # weight of the past in the weights that the primal step uses
 BOUND = -log(1e-6)  # of the logarithm of the weights' ratio
@@ -42,20 +42,15 @@ class PDPGD(Attack):
 
     needs = (Trait.VECTOR, Normed)
     nearest = True
+    spends = Passes(f"at most steps + {2 * ROUNDS + 2}", f"steps + {ROUNDS + 1} x top")
 
-    steps: int = 500
+    steps: Count = 500
     step_size: OfRange = 0.25  # of Adam at first, as a share of the range
     last_step_size: OfRange = 0.05  # and at the end
-    ratio: float = 0.003  # weight of the norm over that of the constraint, at first
-    rate: float = 20.0  # speed of the logarithm of this ratio at first, per run of 300 steps
-    last_rate: float = 2.0  # and at the end
-    top: int = 3  # wrong classes whose boundaries are looked at, first and last
-
-    def __post_init__(self) -> None:
-        at_least(self.steps, 1, "steps")
-        at_least(self.top, 1, "top")
-        for name in ("step_size", "last_step_size", "ratio", "rate", "last_rate"):
-            positive(getattr(self, name), name)
+    ratio: Positive = 0.003  # weight of the norm over that of the constraint, at first
+    rate: Positive = 20.0  # speed of the logarithm of this ratio at first, per run of 300 steps
+    last_rate: Positive = 2.0  # and at the end
+    top: Count = 3  # wrong classes whose boundaries are looked at, first and last
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
@@ -79,12 +74,6 @@ class PDPGD(Attack):
             rate = self.rate + (self.last_rate - self.rate) * at.progress
             weights.follow(here, rate / min(self.steps, LONG))
         yield from polish(objective, region, best, rng.at(self.steps), self.top)
-
-    def cost(self) -> str:
-        return "at most steps + 8 forward, steps + 4 x top backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.steps + 2 * ROUNDS + 2, self.steps + (ROUNDS + 1) * self.top
 
 
 def _proximal(shrink: Shrink, rounds: int, z: Tensor, root: Tensor, amount: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
 from holdfast.attacks.core.moments import Moments
-from holdfast.attacks.core.validation import at_least, not_negative, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.minimum_norm.steps import cosine, leveled
 from holdfast.components import register
 from holdfast.losses import Margin
@@ -17,7 +17,7 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import choose, flags, spread
 from holdfast.threat import Counting, Trait
-from holdfast.units import OfRange
+from holdfast.units import Count, NotNegative, OfRange, Positive
 
 LAST = 0.1  # share of the step size that is left at the end
 
@@ -33,19 +33,13 @@ class SigmaZero(Attack):
 
     needs = (Trait.VECTOR, Counting)
     nearest = True
+    spends = Passes("steps + 1", "steps")
 
-    steps: int = 1000
+    steps: Count = 1000
     step_size: OfRange = 1.0  # of Adam at the beginning, in widths of the range
-    sigma: float = 1e-3  # squared change, in widths of the range, that counts as half a coordinate
-    threshold: float = 0.3  # the smallest change that stays, in widths of the range, at first
-    adapt: float = 0.01  # how far the threshold moves, in step sizes
-
-    def __post_init__(self) -> None:
-        at_least(self.steps, 1, "steps")
-        positive(self.step_size, "step_size")
-        positive(self.sigma, "sigma")
-        not_negative(self.threshold, "threshold")
-        not_negative(self.adapt, "adapt")
+    sigma: Positive = 1e-3  # squared change, in widths of the range, that is half a coordinate
+    threshold: NotNegative = 0.3  # the smallest change that stays, in widths of the range, at first
+    adapt: NotNegative = 0.01  # how far the threshold moves, in step sizes
 
     def iterate(
         self, objective: Objective, region: Counting, rng: Rng, start: Tensor | None
@@ -69,12 +63,6 @@ class SigmaZero(Attack):
             small = flags(torch.lt, size, (width * spread(threshold, z)).square())
             z = torch.lerp(z, x, small)
         yield Unscored(z)
-
-    def cost(self) -> str:
-        return "steps + 1 forward, steps backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.steps + 1, self.steps
 
     def _count_grad(self, region: Counting, change: Tensor) -> Tensor:
         """Return the gradient of the mean over places of size^2 / (size^2 + sigma)."""

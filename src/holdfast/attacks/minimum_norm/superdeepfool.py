@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk
-from holdfast.attacks.core.validation import at_least, not_negative
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.minimum_norm.boundary_walk import LOOKS, Bracket, foot, narrowed
 from holdfast.attacks.minimum_norm.linearized import boundaries, nearest_crossing
 from holdfast.components import register
@@ -17,6 +17,7 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import choose
 from holdfast.threat import Normed, Trait
+from holdfast.units import Count, NotNegative
 
 
 @register("attack", name="superdeepfool")
@@ -30,15 +31,11 @@ class SuperDeepFool(Attack):
 
     needs = (Trait.VECTOR, Normed, Trait.CONVEX)
     nearest = True
+    spends = Passes(f"at most steps + {LOOKS + 1}", "steps x top")
 
-    steps: int = 100
-    top: int = 9  # wrong classes whose boundaries are looked at
-    overshoot: float = 0.02  # of each step, to end beyond the boundary
-
-    def __post_init__(self) -> None:
-        at_least(self.steps, 1, "steps")
-        at_least(self.top, 1, "top")
-        not_negative(self.overshoot, "overshoot")
+    steps: Count = 100
+    top: Count = 9  # wrong classes whose boundaries are looked at
+    overshoot: NotNegative = 0.02  # of each step, to end beyond the boundary
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
@@ -59,12 +56,6 @@ class SuperDeepFool(Attack):
             z, turned = choose(done, here.z, ahead), beyond
         assert best is not None, "there is a step"
         yield from narrowed(objective, region, best, rng.at(self.steps))
-
-    def cost(self) -> str:
-        return "at most steps + 4 forward, steps x top backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.steps + LOOKS + 1, self.steps * self.top
 
     def _onward(self, region: Normed, z: Tensor, gaps: Tensor, grads: Tensor) -> Tensor:
         """Return where DeepFool's step ends."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Scored, Walk
-from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, polish
 from holdfast.attacks.minimum_norm.linearized import along, boundaries, nearest_plane, onto
 from holdfast.components import register
@@ -17,6 +17,7 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import spread
 from holdfast.threat import Normed, Trait
+from holdfast.units import Count, Positive
 
 GOOD, BAD = 0.9, 0.5  # of the promised rise: above, the radius grows; below, it shrinks
 OVERSHOOT = 0.01  # of a step that reaches the boundary, to end beyond it
@@ -33,17 +34,12 @@ class TrustRegion(Attack):
 
     needs = (Trait.VECTOR, Normed, Trait.CONVEX)
     nearest = True
+    spends = Passes(f"at most steps + {2 * ROUNDS + 1}", f"steps x top + {ROUNDS} x top")
 
-    steps: int = 50
-    top: int = 9  # wrong classes whose boundaries are looked at
-    radius: float = 0.1  # the first, in distances to the boundary as it seems from x
-    growth: float = 1.2  # factor by which the radius grows or shrinks
-
-    def __post_init__(self) -> None:
-        at_least(self.steps, 1, "steps")
-        at_least(self.top, 1, "top")
-        positive(self.radius, "radius")
-        positive(self.growth, "growth")
+    steps: Count = 50
+    top: Count = 9  # wrong classes whose boundaries are looked at
+    radius: Positive = 0.1  # the first, in distances to the boundary as it seems from x
+    growth: Positive = 1.2  # factor by which the radius grows or shrinks
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
@@ -66,12 +62,6 @@ class TrustRegion(Attack):
             z = torch.where(spread(beyond, z), here.z, ahead)
         assert best is not None, "there is a step"
         yield from polish(objective, region, best, rng.at(self.steps), self.top)
-
-    def cost(self) -> str:
-        return "at most steps + 7 forward, steps x top + 3 x top backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.steps + 2 * ROUNDS + 1, (self.steps + ROUNDS) * self.top
 
 
 class _Trust:

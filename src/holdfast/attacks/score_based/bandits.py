@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk, look
-from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import as_image, norm, spread
 from holdfast.threat import Dense, Knowledge, Trait
-from holdfast.units import OfRadius
+from holdfast.units import Count, OfRadius, Positive
 
 
 @register("attack")
@@ -28,20 +28,15 @@ class Bandits(Attack):
 
     needs = (Trait.VECTOR, Dense)
     knowledge = Knowledge.SCORE
+    spends = Passes("queries")
 
-    queries: int = 5000
-    tiles: int = 50  # along each side of the input, at most one a pixel
-    sigma: float = 0.1  # Euclidean length of a probe, in the units of the data
-    exploration: float = 1.0  # length of the noise on the estimate, of which the direction counts
-    prior_step: float = 0.1  # by which a pair of queries moves the estimate
+    queries: Count = 5000
+    tiles: Count = 50  # along each side of the input, at most one a pixel
+    sigma: Positive = 0.1  # Euclidean length of a probe, in the units of the data
+    exploration: Positive = 1.0  # length of the noise on the estimate, whose direction counts
+    prior_step: Positive = 0.1  # by which a pair of queries moves the estimate
     step_size: OfRadius = 0.2  # fraction of the radius
     loss: Loss | None = Margin()
-
-    def __post_init__(self) -> None:
-        at_least(self.queries, 1, "queries")
-        at_least(self.tiles, 1, "tiles")
-        for name in ("sigma", "exploration", "prior_step", "step_size"):
-            positive(getattr(self, name), name)
 
     def iterate(self, objective: Objective, region: Dense, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
@@ -66,12 +61,6 @@ class Bandits(Attack):
             prior = prior + self.prior_step * spread(relative.to(z.dtype), prior) * noise
             z = region.project(region.step(z, tiling.full(prior), self.step_size))
         yield look(objective, region, z, rng.at(self.queries))
-
-    def cost(self) -> str:
-        return "queries forward, 0 backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.queries, 0
 
 
 class _Tiling:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Scored, Walk, look
-from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.score_based.estimators import cube
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.threat import Dense, Knowledge, Trait
+from holdfast.units import Count, Positive, Share, Within
 
 
 @register("attack", name="genattack")
@@ -28,20 +29,14 @@ class GenAttack(Attack):
 
     needs = (Trait.VECTOR, Dense)
     knowledge = Knowledge.SCORE
+    spends = Passes("queries")
 
-    queries: int = 5000
-    population: int = 6  # members of a generation
-    rate: float = 0.05  # share of the coordinates that mutate in a child
-    mutation: float = 1.0  # largest mutation, fraction of the largest cube in the set
-    temperature: float = 0.3  # how evenly parents are chosen, in deviations of the fitness
+    queries: Count = 5000
+    population: Annotated[int, Within(2)] = 6  # members of a generation
+    rate: Share = 0.05  # share of the coordinates that mutate in a child
+    mutation: Positive = 1.0  # largest mutation, fraction of the largest cube in the set
+    temperature: Positive = 0.3  # how evenly parents are chosen, in deviations of the fitness
     loss: Loss | None = Margin()
-
-    def __post_init__(self) -> None:
-        at_least(self.queries, 1, "queries")
-        at_least(self.population, 2, "population")
-        positive(self.rate, "rate", most=1.0)
-        positive(self.mutation, "mutation")
-        positive(self.temperature, "temperature")
 
     def iterate(self, objective: Objective, region: Dense, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
@@ -78,12 +73,6 @@ class GenAttack(Attack):
         noise = at.fold("noise").uniform((count, *shape), -1.0, 1.0).to(child.dtype)
         size = self.mutation * cube(region)[:, None]
         return torch.where(mutates, child + size * noise, child).unbind(1)
-
-    def cost(self) -> str:
-        return "queries forward, 0 backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.queries, 0
 
 
 class _Tribe(NamedTuple):

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk, look
 from holdfast.attacks.core.directions import normal
-from holdfast.attacks.core.validation import at_least, not_negative, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.score_based.estimators import slope, steps_within
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.threat import Dense, Knowledge, Trait
-from holdfast.units import OfRadius
+from holdfast.units import Count, NotNegative, OfRadius, Positive, Within
 
 PLATEAU = 5  # steps without a rise after which the step is halved
 LEAST = 0.005  # of the first step: no step is halved below
@@ -29,20 +30,14 @@ class NES(Attack):
 
     needs = (Trait.VECTOR, Dense)
     knowledge = Knowledge.SCORE
+    spends = Passes("queries")
 
-    queries: int = 5000
-    samples: int = 50  # probes per step, in pairs of opposite directions
-    sigma: float = 0.001  # standard deviation of a probe, in the units of the data
+    queries: Count = 5000
+    samples: Annotated[int, Within(2)] = 50  # probes per step, in pairs of opposite directions
+    sigma: Positive = 0.001  # standard deviation of a probe, in the units of the data
     step_size: OfRadius = 0.2  # fraction of the radius; halved on plateaus
-    momentum: float = 0.9  # of the last estimates against the new one
+    momentum: NotNegative = 0.9  # of the last estimates against the new one
     loss: Loss | None = Margin()
-
-    def __post_init__(self) -> None:
-        at_least(self.queries, 1, "queries")
-        at_least(self.samples, 2, "samples")
-        positive(self.sigma, "sigma")
-        positive(self.step_size, "step_size")
-        not_negative(self.momentum, "momentum")
 
     def iterate(self, objective: Objective, region: Dense, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
@@ -61,12 +56,6 @@ class NES(Attack):
             here = look(objective, region, z, at)
             yield here
             pace.check(here.loss)
-
-    def cost(self) -> str:
-        return "queries forward, 0 backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.queries, 0
 
 
 class _Pace:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk, look
-from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.threat import Counting, Knowledge
+from holdfast.units import Count, Within
 
 PARENTS = 3  # members that a child is made of, all different from the one that it may replace
+Scale = Annotated[float, Within(0, 2, above=True)]
 
 
 @register("attack", name="one_pixel")
@@ -29,16 +32,12 @@ class OnePixel(Attack):
 
     needs = (Counting,)
     knowledge = Knowledge.SCORE
+    spends = Passes("queries")
 
-    queries: int = 40_400  # the first population and a hundred generations
-    population: int = 400  # members of a generation
-    scale: float = 0.5  # of the difference of two members that is added to a third
+    queries: Count = 40_400  # the first population and a hundred generations
+    population: Annotated[int, Within(PARENTS + 1)] = 400  # members of a generation
+    scale: Scale = 0.5  # of the difference of two members that is added to a third
     loss: Loss | None = Margin()
-
-    def __post_init__(self) -> None:
-        at_least(self.queries, 1, "queries")
-        at_least(self.population, PARENTS + 1, "population")
-        positive(self.scale, "scale", most=2.0)
 
     def iterate(
         self, objective: Objective, region: Counting, rng: Rng, start: Tensor | None
@@ -89,12 +88,6 @@ class OnePixel(Attack):
         fresh = at.fold("place").uniform(tuple(places.shape[1:]))
         outside = (places < 0) | (places >= 1)
         return torch.cat([torch.where(outside, fresh, places), colours], 3)
-
-    def cost(self) -> str:
-        return "queries forward, 0 backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.queries, 0
 
 
 def others(population: int, at: Rng) -> list[Tensor]:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk, look
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.core.points import hold
-from holdfast.attacks.core.validation import at_least, not_negative, positive
 from holdfast.attacks.score_based.estimators import cube
 from holdfast.attacks.score_based.square import share_of
 from holdfast.components import register
@@ -18,7 +18,7 @@ from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.threat import Dense, Knowledge, Trait
-from holdfast.units import OfCube
+from holdfast.units import Count, NotNegative, OfCube, Share
 
 FADE = 0.98  # of the largest reward so far, per query
 MOST = 6.0  # no preference goes beyond: every action keeps a chance
@@ -36,18 +36,13 @@ class Reinforce(Attack):
 
     needs = (Trait.VECTOR, Dense)
     knowledge = Knowledge.SCORE
+    spends = Passes("queries")
 
-    queries: int = 5000
-    fraction: float = 0.5  # of the coordinates that the first action pushes
+    queries: Count = 5000
+    fraction: Share = 0.5  # of the coordinates that the first action pushes
     step_size: OfCube = 1.0  # of a push, fraction of the largest cube in the set
-    rate: float = 1.0  # learning rate, for rewards between -1 and 1; 0 learns nothing
+    rate: NotNegative = 1.0  # learning rate, for rewards between -1 and 1; 0 learns nothing
     loss: Loss | None = Margin()
-
-    def __post_init__(self) -> None:
-        at_least(self.queries, 1, "queries")
-        positive(self.fraction, "fraction", most=1.0)
-        positive(self.step_size, "step_size")
-        not_negative(self.rate, "rate")
 
     def iterate(self, objective: Objective, region: Dense, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
@@ -66,12 +61,6 @@ class Reinforce(Attack):
             moved = (ahead - best.z) * push > LEAST * side
             policy.learn(push.flatten(1), moved.flatten(1), here.loss - best.loss)
             best = best.or_better(here)
-
-    def cost(self) -> str:
-        return "queries forward, 0 backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.queries, 0
 
 
 class _Policy:

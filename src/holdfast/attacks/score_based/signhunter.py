@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk, look
-from holdfast.attacks.core.validation import at_least
+from holdfast.attacks.core.passes import Passes
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import spread
 from holdfast.threat import Dense, Knowledge, Trait
+from holdfast.units import Count
 
 
 @register("attack", name="signhunter")
@@ -26,12 +27,10 @@ class SignHunter(Attack):
 
     needs = (Trait.VECTOR, Dense)
     knowledge = Knowledge.SCORE
+    spends = Passes("queries")
 
-    queries: int = 5000
+    queries: Count = 5000
     loss: Loss | None = Margin()
-
-    def __post_init__(self) -> None:
-        at_least(self.queries, 1, "queries")
 
     def iterate(self, objective: Objective, region: Dense, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
@@ -49,12 +48,6 @@ class SignHunter(Attack):
             better = here.loss > loss
             signs = torch.where(better[:, None], flipped, signs)
             loss = torch.where(better, here.loss, loss)
-
-    def cost(self) -> str:
-        return "queries forward, 0 backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.queries, 0
 
 
 def _corner(region: Dense, signs: Tensor) -> Tensor:

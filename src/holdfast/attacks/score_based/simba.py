@@ -9,8 +9,8 @@ from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk, look
 from holdfast.attacks.core.directions import Basis, Pixels
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.core.points import hold
-from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.score_based.estimators import cube
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
@@ -18,7 +18,7 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import choose
 from holdfast.threat import Dense, Knowledge, Trait
-from holdfast.units import OfCube
+from holdfast.units import Count, OfCube
 
 
 @register("attack", name="simba")
@@ -32,15 +32,12 @@ class SimBA(Attack):
 
     needs = (Trait.VECTOR, Dense)
     knowledge = Knowledge.SCORE
+    spends = Passes("queries")
 
-    queries: int = 5000
+    queries: Count = 5000
     basis: Basis = Pixels()  # or Cosines(share=0.125)
     step_size: OfCube = 1.0  # length of a step, fraction of the largest cube in the set
     loss: Loss | None = Margin()
-
-    def __post_init__(self) -> None:
-        at_least(self.queries, 1, "queries")
-        positive(self.step_size, "step_size")
 
     def iterate(self, objective: Objective, region: Dense, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
@@ -60,9 +57,3 @@ class SimBA(Attack):
             done = against | (here.loss > best.loss)
             turn, against = turn + done, ~done
             best = best.or_better(here)
-
-    def cost(self) -> str:
-        return "queries forward, 0 backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.queries, 0

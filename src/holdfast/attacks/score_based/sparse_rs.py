@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk
-from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.score_based.estimators import random_search
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.threat import Counting, Knowledge, Paintable
+from holdfast.units import Count, Share
 
 # The first share is divided by a number that grows along a search of SCALE queries.
 SCALE = 10_000
@@ -32,14 +33,11 @@ class SparseRS(Attack):
 
     needs = (Paintable,)
     knowledge = Knowledge.SCORE
+    spends = Passes("queries")
 
-    queries: int = 10_000
-    fraction: float = 0.3  # of the places that the first query changes; 0.4 suits patches
+    queries: Count = 10_000
+    fraction: Share = 0.3  # of the places that the first query changes; 0.4 suits patches
     loss: Loss | None = Margin()
-
-    def __post_init__(self) -> None:
-        at_least(self.queries, 1, "queries")
-        positive(self.fraction, "fraction", most=1.0)
 
     def iterate(
         self, objective: Objective, region: Paintable, rng: Rng, start: Tensor | None
@@ -53,12 +51,6 @@ class SparseRS(Attack):
             return region.repaint(z, at, share)
 
         return random_search(objective, region, z, rng, queries=self.queries, propose=propose)
-
-    def cost(self) -> str:
-        return "queries forward, 0 backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.queries, 0
 
 
 def divisor(schedule: dict[int, int], k: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -10,14 +11,14 @@ from torch import Tensor
 from holdfast.attacks.core.base import Attack, Walk, look
 from holdfast.attacks.core.directions import signs
 from holdfast.attacks.core.moments import Adam
-from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.score_based.estimators import cube, slope, steps_within
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.threat import Dense, Knowledge, Trait
-from holdfast.units import OfCube
+from holdfast.units import Count, OfCube, Positive, Within
 
 
 @register("attack", name="spsa")
@@ -27,18 +28,13 @@ class SPSA(Attack):
 
     needs = (Trait.VECTOR, Dense)
     knowledge = Knowledge.SCORE
+    spends = Passes("queries")
 
-    queries: int = 5000
-    samples: int = 32  # probes per step, in pairs of opposite directions
-    sigma: float = 0.01  # length of a probe along every coordinate, in the units of the data
+    queries: Count = 5000
+    samples: Annotated[int, Within(2)] = 32  # probes per step, in pairs of opposite directions
+    sigma: Positive = 0.01  # length of a probe along every coordinate, in the units of the data
     step_size: OfCube = 0.3  # Adam's learning rate, fraction of the largest cube in the set
     loss: Loss | None = Margin()
-
-    def __post_init__(self) -> None:
-        at_least(self.queries, 1, "queries")
-        at_least(self.samples, 2, "samples")
-        positive(self.sigma, "sigma")
-        positive(self.step_size, "step_size")
 
     def iterate(self, objective: Objective, region: Dense, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
@@ -55,9 +51,3 @@ class SPSA(Attack):
                 move = adam.direction(grad)
             z = region.project(z + self.step_size * side * move)
             yield look(objective, region, z, at)
-
-    def cost(self) -> str:
-        return "queries forward, 0 backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.queries, 0

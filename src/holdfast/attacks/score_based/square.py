@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk
-from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.score_based.estimators import random_search
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.threat import Knowledge, Searchable
+from holdfast.units import Count, Share
 
 HALVE_AT = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # of BUDGET queries
 BUDGET = 10_000
@@ -30,14 +31,11 @@ class Square(Attack):
 
     needs = (Searchable,)
     knowledge = Knowledge.SCORE
+    spends = Passes("queries")
 
-    queries: int = 5000
-    fraction: float = 0.8  # of the input that the first window covers
+    queries: Count = 5000
+    fraction: Share = 0.8  # of the input that the first window covers
     loss: Loss | None = Margin()
-
-    def __post_init__(self) -> None:
-        at_least(self.queries, 1, "queries")
-        positive(self.fraction, "fraction", most=1.0)
 
     def iterate(
         self, objective: Objective, region: Searchable, rng: Rng, start: Tensor | None
@@ -49,12 +47,6 @@ class Square(Attack):
             return region.propose(z, at, share_of(self.fraction, at.step, self.queries))
 
         return random_search(objective, region, z, rng, queries=self.queries, propose=propose)
-
-    def cost(self) -> str:
-        return "queries forward, 0 backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.queries, 0
 
 
 def share_of(fraction: float, k: int, queries: int) -> float:

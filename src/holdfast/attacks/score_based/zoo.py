@@ -11,14 +11,14 @@ from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Scored, Walk, look
 from holdfast.attacks.core.moments import Adam
-from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.score_based.estimators import cube, rise, steps_within
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.threat import Dense, Knowledge, Trait
-from holdfast.units import OfCube
+from holdfast.units import Count, OfCube, Positive
 
 
 @register("attack", name="zoo")
@@ -31,18 +31,13 @@ class ZOO(Attack):
 
     needs = (Trait.VECTOR, Dense)
     knowledge = Knowledge.SCORE
+    spends = Passes("queries")
 
-    queries: int = 5000
-    coordinates: int = 128  # measured before each step, at most all
-    sigma: float = 0.001  # distance of a probe, in the units of the data
+    queries: Count = 5000
+    coordinates: Count = 128  # measured before each step, at most all
+    sigma: Positive = 0.001  # distance of a probe, in the units of the data
     step_size: OfCube = 1.0  # Adam's learning rate, fraction of the largest cube in the set
     loss: Loss | None = Margin()
-
-    def __post_init__(self) -> None:
-        at_least(self.queries, 1, "queries")
-        at_least(self.coordinates, 1, "coordinates")
-        positive(self.sigma, "sigma")
-        positive(self.step_size, "step_size")
 
     def iterate(self, objective: Objective, region: Dense, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
@@ -71,12 +66,6 @@ class ZOO(Attack):
             change = yield from rise(objective, region, z, move, at)
             grad = grad.scatter(1, which, change[:, None].to(z.dtype))
         return grad.reshape(z.shape)
-
-    def cost(self) -> str:
-        return "queries forward, 0 backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.queries, 0
 
 
 def _order(z: Tensor, rng: Rng) -> Iterator[Tensor]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Unscored, Walk
-from holdfast.attacks.core.validation import at_least, not_negative, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.transfer.views import View, copies, mean_gradient, smoothed
 from holdfast.components import register
 from holdfast.losses import Loss
@@ -17,7 +17,7 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import choose, norm, spread
 from holdfast.threat import Normed, Trait
-from holdfast.units import OfRadius
+from holdfast.units import Count, NotNegative, OfRadius, Positive
 
 
 class Momentum:
@@ -36,10 +36,7 @@ class Momentum:
 class Running(Momentum):
     """A running sum of normalised gradients (MI; Dong et al., 2018, arXiv:1710.06081, eq. 6)."""
 
-    decay: float = 1.0
-
-    def __post_init__(self) -> None:
-        not_negative(self.decay, "decay")
+    decay: NotNegative = 1.0
 
 
 @register("momentum")
@@ -47,10 +44,7 @@ class Running(Momentum):
 class Nesterov(Momentum):
     """The same, with gradients from where the sum leads (NI; Lin et al., 2020, eqs. 6 to 8)."""
 
-    decay: float = 1.0
-
-    def __post_init__(self) -> None:
-        not_negative(self.decay, "decay")
+    decay: NotNegative = 1.0
 
     def ahead(self, region: Normed, z: Tensor, running: Tensor, step_size: float) -> Tensor:
         ones = torch.ones_like(z)
@@ -68,12 +62,8 @@ class Neighbours:
 
     kind: ClassVar[str] = "variance"
 
-    count: int = 20  # points around it that are looked at
-    reach: float = 1.5  # how far neighbours are drawn, as a multiple of the radius
-
-    def __post_init__(self) -> None:
-        at_least(self.count, 1, "count")
-        positive(self.reach, "reach")
+    count: Count = 20  # points around it that are looked at
+    reach: Positive = 1.5  # how far neighbours are drawn, as a multiple of the radius
 
     def correction(
         self, objective: Objective, region: Normed, z: Tensor, at: Rng, views: tuple[View, ...]
@@ -98,17 +88,14 @@ class Diverse(Attack):
     """
 
     needs = (Trait.VECTOR, Normed)
+    spends = Passes("1 + steps x _copies + _corrections", "steps x _copies + _corrections")
 
-    steps: int = 10
+    steps: Count = 10
     step_size: OfRadius = 0.1  # fraction of the radius
     momentum: Momentum = Running()
     views: tuple[View, ...] = ()  # copies of the input whose gradients are averaged
     variance: Neighbours | None = None  # neighbours whose gradients correct the step
     loss: Loss | None = None  # None: the objective's own
-
-    def __post_init__(self) -> None:
-        at_least(self.steps, 1, "steps")
-        positive(self.step_size, "step_size")
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
@@ -127,22 +114,19 @@ class Diverse(Attack):
             z = region.project(region.step(z, _or_anywhere(running, at), self.step_size))
         yield Unscored(z, seen)
 
+    @property
+    def _copies(self) -> int:
+        return copies(self.views)
+
+    @property
+    def _corrections(self) -> int:
+        """Return how many gradients variance tuning takes; there is none after the last step."""
+        if self.variance is None:
+            return 0
+        return (self.steps - 1) * self.variance.count * self._copies
+
     def travel(self) -> float | None:
         return self.steps * self.step_size
-
-    def cost(self) -> str:
-        n = copies(self.views)
-        text = f"1 forward + steps x ({n} forward, {n} backward)"
-        if self.variance is not None:
-            text += f" + (steps - 1) x {self.variance.count} x ({n} forward, {n} backward)"
-        return text
-
-    def passes(self) -> tuple[int, int]:
-        gradients = self.steps
-        if self.variance is not None:
-            gradients += (self.steps - 1) * self.variance.count
-        gradients *= copies(self.views)
-        return gradients + 1, gradients
 
 
 def _unit(region: Normed, grad: Tensor) -> Tensor:

@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
-from holdfast.attacks.core.validation import at_least, not_negative, positive
+from holdfast.attacks.core.passes import Passes
 from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import norm, spread
 from holdfast.threat import Normed, Trait
-from holdfast.units import OfRadius
+from holdfast.units import Count, NotNegative, OfRadius
 
 
 @register("attack", name="mifgsm")
@@ -24,16 +24,12 @@ class MIFGSM(Attack):
     """BIM with momentum (Dong et al., 2018, arXiv:1710.06081, algorithm 1)."""
 
     needs = (Trait.VECTOR, Normed)
+    spends = Passes("steps + 1", "steps")
 
-    steps: int = 10
+    steps: Count = 10
     step_size: OfRadius = 0.1  # fraction of the radius
-    decay: float = 1.0  # of the running sum, per step
+    decay: NotNegative = 1.0  # of the running sum, per step
     loss: Loss | None = None  # None: the objective's own
-
-    def __post_init__(self) -> None:
-        at_least(self.steps, 1, "steps")
-        positive(self.step_size, "step_size")
-        not_negative(self.decay, "decay")
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
@@ -49,12 +45,6 @@ class MIFGSM(Attack):
 
     def travel(self) -> float | None:
         return self.steps * self.step_size
-
-    def cost(self) -> str:
-        return "steps + 1 forward, steps backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.steps + 1, self.steps
 
 
 def _unit(grad: Tensor, length: Tensor) -> Tensor:

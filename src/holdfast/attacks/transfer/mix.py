@@ -8,12 +8,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.transfer.views import View
 from holdfast.claims.digest import tensor_digest
 from holdfast.components import register
 from holdfast.errors import InputError
 from holdfast.rng import Rng
+from holdfast.units import Count, Positive
 
 
 class Images:
@@ -91,12 +91,8 @@ class Mix(View):
     """Copies with a little of another image added (Admix; X. Wang et al., 2021, eq. 6)."""
 
     images: Images
-    strength: float = 0.2  # weight of the other image
-    mixed: int = 3  # images that are mixed in, one after the other
-
-    def __post_init__(self) -> None:
-        positive(self.strength, "strength")
-        at_least(self.mixed, 1, "mixed")
+    strength: Positive = 0.2  # weight of the other image
+    mixed: Count = 3  # images that are mixed in, one after the other
 
     @property
     def count(self) -> int:

@@ -14,13 +14,13 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.validation import at_least, positive
 from holdfast.components import register
 from holdfast.errors import ConfigError
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import as_image
 from holdfast.threat import Region
+from holdfast.units import Count, Positive, Share
 
 
 class View:
@@ -54,12 +54,8 @@ class Shrink(View):
     Size and place are each example's own. Any shape is seen as (channels, height, width).
     """
 
-    probability: float = 0.5  # of changing the input at all
-    smallest: float = 0.9  # side of the smallest copy, as a fraction of the input's
-
-    def __post_init__(self) -> None:
-        positive(self.probability, "probability", most=1.0)
-        positive(self.smallest, "smallest", most=1.0)
+    probability: Share = 0.5  # of changing the input at all
+    smallest: Share = 0.9  # side of the smallest copy, as a fraction of the input's
 
     def see(self, x: Tensor, y: Tensor, at: Rng, i: int) -> Tensor:
         channels, height, width = as_image(x)
@@ -79,10 +75,7 @@ class Shrink(View):
 class Scales(View):
     """Copies divided by 1, 2, 4, ... (SI; Lin et al., 2020, arXiv:1908.06281, sec. 3.2.2)."""
 
-    copies: int = 5  # each half as bright as the one before
-
-    def __post_init__(self) -> None:
-        at_least(self.copies, 1, "copies")
+    copies: Count = 5  # each half as bright as the one before
 
     @property
     def count(self) -> int:
@@ -100,14 +93,12 @@ class Blur(View):
     To the first order that is the mean of the gradients at shifted copies of the input.
     """
 
-    kernel: int = 15  # side in pixels, odd; 5 or 7 for images of 32 x 32
-    deviations: float = 3.0  # standard deviations from the kernel's centre to its edge
+    kernel: Count = 15  # side in pixels, odd; 5 or 7 for images of 32 x 32
+    deviations: Positive = 3.0  # standard deviations from the kernel's centre to its edge
 
     def __post_init__(self) -> None:
-        at_least(self.kernel, 1, "kernel")
         if self.kernel % 2 == 0:
             raise ConfigError(f"kernel must be odd, to have a centre, got {self.kernel}")
-        positive(self.deviations, "deviations")
 
     def smooth(self, grad: Tensor) -> Tensor:
         channels, height, width = as_image(grad)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk, ask, look
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.universal.perturbation import Pattern, Waves
 from holdfast.components import register
 from holdfast.objective import Objective
@@ -24,6 +25,7 @@ class Applied(Attack):
 
     needs = (Normed,)
     knowledge = Knowledge.TRANSFER
+    spends = Passes("2")
 
     perturbation: Pattern = Waves()  # what is added; `fit` makes one
 
@@ -35,9 +37,3 @@ class Applied(Attack):
                 yield look(objective, region, z, rng)
             else:
                 yield ask(objective, region, z, rng)[0]
-
-    def cost(self) -> str:
-        return "2 forward, 0 backward"
-
-    def passes(self) -> tuple[int, int]:
-        return 2, 0

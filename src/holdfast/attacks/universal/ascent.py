@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.universal.fitting import Fitting, Universal, best_of_epochs
 from holdfast.components import register
 from holdfast.data import Batch
 from holdfast.losses import CrossEntropy, Loss
 from holdfast.rng import Rng
 from holdfast.tensors import spread
-from holdfast.units import OfRadius
+from holdfast.units import Count, OfRadius
 
 
 @register("universal")
@@ -25,14 +24,10 @@ class Ascent(Universal):
     A loss that is capped lets no example count more than another once it is lost.
     """
 
-    epochs: int = 10
+    epochs: Count = 10
     step_size: OfRadius = 0.1  # fraction of the radius, falling linearly to a tenth of it
     cap: float = 9.0  # of the loss: examples beyond it no longer pull
     loss: Loss = CrossEntropy()
-
-    def __post_init__(self) -> None:
-        at_least(self.epochs, 1, "epochs")
-        positive(self.step_size, "step_size")
 
     def search(self, fitting: Fitting) -> Tensor:
         free = fitting.free()

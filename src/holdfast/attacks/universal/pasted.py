@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk, ask, look
-from holdfast.attacks.core.validation import at_least
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.universal.perturbation import Pattern, Waves
 from holdfast.components import register
 from holdfast.models.wrappers.transforms import Transform
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.threat import Knowledge, Placed
+from holdfast.units import Count
 
 
 @register("attack")
@@ -27,13 +28,11 @@ class Pasted(Attack):
 
     needs = (Placed,)
     knowledge = Knowledge.TRANSFER
+    spends = Passes("places + 1")
 
     perturbation: Pattern = Waves()  # the patch; `fit` makes one
-    places: int = 1  # of each input, the worst of which counts
+    places: Count = 1  # of each input, the worst of which counts
     transforms: tuple[Transform, ...] = ()  # of the patch, drawn anew at every place
-
-    def __post_init__(self) -> None:
-        at_least(self.places, 1, "places")
 
     def iterate(self, objective: Objective, region: Placed, rng: Rng, start: Tensor | None) -> Walk:
         self.perturbation.refuse(region.x)
@@ -51,12 +50,6 @@ class Pasted(Attack):
     def own(self, rng: Rng) -> Rng:
         """Draw the same places for every patch: two compare there, in whatever folders they lie."""
         return rng.fold("pasted")
-
-    def cost(self) -> str:
-        return "places + 1 forward, 0 backward"
-
-    def passes(self) -> tuple[int, int]:
-        return self.places + 1, 0
 
 
 def turned(

@@ -16,12 +16,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from holdfast.attacks.core.validation import positive
 from holdfast.components import register
 from holdfast.errors import InputError, StorageError
 from holdfast.storage import read_card, read_file, user_path, write_atomic, write_card
 from holdfast.tensors import as_image, spread
 from holdfast.threat import Normed, Placed, Trait
+from holdfast.units import Positive
 
 SCHEMA = "holdfast-perturbation-1"
 TENSORS, ABOUT = "perturbation.safetensors", "perturbation.json"
@@ -52,11 +52,8 @@ class Waves(Pattern):
     Any shape is seen as (channels, height, width); all channels change alike.
     """
 
-    periods: float = 4.0  # across the longer side
+    periods: Positive = 4.0  # across the longer side
     degrees: float = 45.0  # the direction in which they repeat: 0 down, 90 to the right
-
-    def __post_init__(self) -> None:
-        positive(self.periods, "periods")
 
     def change(self, region: Normed, y: Tensor) -> Tensor:
         x = region.x

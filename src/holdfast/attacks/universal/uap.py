@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, worst
-from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.minimum_norm.deepfool import DeepFool
 from holdfast.attacks.universal.fitting import Fitting, Universal, best_of_epochs
 from holdfast.components import register
@@ -17,6 +16,7 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import spread
 from holdfast.threat import Normed
+from holdfast.units import Count, Share
 
 
 @register("universal", name="uap")
@@ -29,14 +29,9 @@ class UAP(Universal):
     """
 
     attack: Attack = DeepFool()
-    epochs: int = 5  # at most
-    fooled: float = 0.8  # rate on the split at which to stop
-    together: int = 1  # inputs whose changes are added at once: more is faster and coarser
-
-    def __post_init__(self) -> None:
-        at_least(self.epochs, 1, "epochs")
-        at_least(self.together, 1, "together")
-        positive(self.fooled, "fooled", most=1.0)
+    epochs: Count = 5  # at most
+    fooled: Share = 0.8  # rate on the split at which to stop
+    together: Count = 1  # inputs whose changes are added at once: more is faster and coarser
 
     def search(self, fitting: Fitting) -> Tensor:
         free = fitting.free()

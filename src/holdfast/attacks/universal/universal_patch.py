@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.validation import at_least, positive
 from holdfast.attacks.universal.ascent import falling, slope
 from holdfast.attacks.universal.fitting import Fitting, Universal, best_of_epochs
 from holdfast.attacks.universal.pasted import turned
@@ -20,7 +19,7 @@ from holdfast.rng import Rng
 from holdfast.spaces.catalog import works_in
 from holdfast.tensors import as_image
 from holdfast.threat import Placed
-from holdfast.units import OfRange
+from holdfast.units import Count, OfRange
 
 
 @register("universal")
@@ -31,15 +30,11 @@ class UniversalPatch(Universal):
     arXiv:1712.09665. Every example of every batch has a place and a view of its own.
     """
 
-    epochs: int = 30
+    epochs: Count = 30
     step_size: OfRange = 0.1  # of the range's width, falling linearly to a tenth of it
     transforms: tuple[Transform, ...] = (Rotated(), Resized(), Lit())  # of the patch
     cap: float = 9.0  # of the loss: examples beyond it no longer pull
     loss: Loss = CrossEntropy()
-
-    def __post_init__(self) -> None:
-        at_least(self.epochs, 1, "epochs")
-        positive(self.step_size, "step_size")
 
     def search(self, fitting: Fitting) -> Tensor:
         space, shape = fitting.threat.space, fitting.data.shape

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Demands, Walk, keeper, scored
+from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.gradient.apgd import APGD
 from holdfast.attacks.score_based.square import Square
 from holdfast.components import register
@@ -27,6 +28,7 @@ class Chain(Attack):
     """
 
     baseline = "each of its attacks alone"
+    spends = Passes("first + then", "first + then")
 
     first: Attack = Square(queries=2000)  # the attack that finds where to begin
     then: Attack = APGD(loss=Margin())  # the attack that goes on from there
@@ -50,10 +52,3 @@ class Chain(Attack):
         one, other = self.first.demands(), self.then.demands()
         most = min(one.knowledge, other.knowledge, key=list(Knowledge).index)
         return Demands(most, tuple(dict.fromkeys((*one.needs, *other.needs))), one.nearest)
-
-    def cost(self) -> str:
-        return f"({self.first.cost()}) + ({self.then.cost()})"
-
-    def passes(self) -> tuple[int, int]:
-        one, other = self.first.passes(), self.then.passes()
-        return one[0] + other[0], one[1] + other[1]

@@ -7,30 +7,34 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Demands, Walk, climb
-from holdfast.attacks.core.validation import at_least
+from holdfast.attacks.core.base import Attack, Walk, climb
+from holdfast.attacks.core.passes import Passes
+from holdfast.attacks.core.wrapper import Wrapper
 from holdfast.attacks.gradient.apgd import APGD
 from holdfast.components import register
+from holdfast.errors import ConfigError
 from holdfast.losses import DLR, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import Normed, Region
+from holdfast.threat import Normed
+from holdfast.units import Count
 
 
 @register("attack")
 @dataclass(frozen=True, kw_only=True)
-class ToNearest(Attack):
+class ToNearest(Wrapper):
     """One run towards the wrong class that is the rank-th nearest by its linear distance."""
 
     needs = (Normed,)
+    spends = Passes("1 + at most among + attack", "at most among + attack")
 
     attack: Attack = APGD(loss=DLR())
-    rank: int = 1  # 1: the nearest wrong class
-    among: int = 9  # likeliest wrong classes whose distance is looked at
+    rank: Count = 1  # 1: the nearest wrong class
+    among: Count = 9  # likeliest wrong classes whose distance is looked at
 
     def __post_init__(self) -> None:
-        at_least(self.rank, 1, "rank")
-        at_least(self.among, self.rank, "among")
+        if self.among < self.rank:
+            raise ConfigError(f"among must be at least rank, {self.rank}, got {self.among}")
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         order = objective.recall(
@@ -40,35 +44,24 @@ class ToNearest(Attack):
             steered = objective.towards(order[:, self.rank - 1])
             yield from self.attack.iterate(steered, region, rng, start)
 
-    def demands(self) -> Demands:
-        inner = self.attack.demands()
-        return Demands(inner.knowledge, tuple(dict.fromkeys((*self.needs, *inner.needs))))
-
-    def cost(self) -> str:
-        return f"1 forward + at most among x (1 forward, 1 backward) + ({self.attack.cost()})"
-
-    def passes(self) -> tuple[int, int]:
-        forward, backward = self.attack.passes()
-        return 1 + self.among + forward, self.among + backward
-
 
 @register("attack", name="malt")
 @dataclass(frozen=True, kw_only=True)
-class MALT(Attack):
+class MALT(Wrapper):
     """The worst of one run towards each of the `top` nearest classes, as a linear model has them.
 
     Melamed et al., 2024, arXiv:2407.02240, algorithm 1. Any wrong class is a success.
     """
 
     needs = (Normed,)
+    spends = Passes(
+        "1 + at most _looks + at most top x attack",
+        "at most _looks + at most top x attack",
+    )
 
     attack: Attack = APGD(loss=DLR())
-    top: int = 9  # wrong classes that are tried, the nearest first
-    among: int = 9  # likeliest wrong classes whose distance is looked at; 100 for many classes
-
-    def __post_init__(self) -> None:
-        at_least(self.top, 1, "top")
-        at_least(self.among, 1, "among")
+    top: Count = 9  # wrong classes that are tried, the nearest first
+    among: Count = 9  # likeliest wrong classes whose distance is looked at; 100 for many classes
 
     def parts(self) -> tuple[Attack, ...]:
         return tuple(
@@ -76,21 +69,6 @@ class MALT(Attack):
             for rank in range(1, self.top + 1)
             for part in self.attack.parts()
         )
-
-    def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
-        for part in self.parts():
-            yield from part.iterate(objective, region, part.own(rng), start)
-
-    def demands(self) -> Demands:
-        return ToNearest(attack=self.attack).demands()
-
-    def cost(self) -> str:
-        run = f"at most top x ({self.attack.cost()})"
-        return f"1 forward + at most {self._looks} x (1 forward, 1 backward) + {run}"
-
-    def passes(self) -> tuple[int, int]:
-        forward, backward = self.attack.passes()
-        return 1 + self._looks + self.top * forward, self._looks + self.top * backward
 
     @property
     def _looks(self) -> int:

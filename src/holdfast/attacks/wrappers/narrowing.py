@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Demands, Walk, scored
+from holdfast.attacks.core.base import Attack, Walk, scored
 from holdfast.attacks.core.points import Held
+from holdfast.attacks.core.wrapper import Wrapper
 from holdfast.attacks.gradient.apgd import APGD
 from holdfast.components import register
 from holdfast.errors import InputError
@@ -20,13 +21,14 @@ from holdfast.threat import Normed
 
 @register("attack")
 @dataclass(frozen=True, kw_only=True)
-class Narrowing(Attack):
+class Narrowing(Wrapper):
     """Split the steps over smaller and smaller radii; each run starts where the last one was best.
 
     Croce and Hein, 2021, arXiv:2103.01208, sec. 4 (multi-eps). Points of the larger sets are walked
     through and are no result.
     """
 
+    needs = (Normed,)
     baseline = "APGD alone, or in L1 this around APGD"
 
     attack: Attack = APGD()
@@ -72,14 +74,6 @@ class Narrowing(Attack):
             if steps > 0:
                 found.append((radius, replace(inner, steps=steps)))
         return found
-
-    def demands(self) -> Demands:
-        inner = self.attack.demands()
-        return Demands(inner.knowledge, tuple(dict.fromkeys((Normed, *inner.needs))))
-
-    def cost(self) -> str:
-        forward, backward = self.passes()
-        return f"{forward} forward, {backward} backward"
 
     def passes(self) -> tuple[int, int]:
         costs = [attack.passes() for _, attack in self.runs()]

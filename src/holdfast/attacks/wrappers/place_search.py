@@ -9,20 +9,23 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Demands, Scored, Walk, climb, look, require
-from holdfast.attacks.core.validation import at_least
+from holdfast.attacks.core.passes import Passes
+from holdfast.attacks.core.wrapper import Wrapper
 from holdfast.attacks.gradient.apgd import APGD
 from holdfast.components import register
+from holdfast.errors import ConfigError
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.threat import Knowledge, Placed, Trait
+from holdfast.units import Count
 
 HEAT = 3  # steps of the whole radius that a place of the second round gets
 
 
 @register("attack")
 @dataclass(frozen=True, kw_only=True)
-class PlaceSearch(Attack):
+class PlaceSearch(Wrapper):
     """Rank the places of a patch in rounds, then attack its content at the best (ours).
 
     The gradient at the unchanged input says what the best content of each place promises; the first
@@ -33,17 +36,23 @@ class PlaceSearch(Attack):
 
     needs = (Trait.VECTOR, Placed)
     baseline = "PGD with restarts, or SparseRS"
+    spends = Passes(
+        f"at most probes + 1 + heats x {HEAT} + places x attack",
+        f"1 + heats x {HEAT} + places x attack",
+    )
 
     attack: Attack = APGD(steps=50, loss=Margin())
-    probes: int = 64  # places that are looked at once
-    heats: int = 16  # of these, places that climb for three steps
-    places: int = 4  # of these, places at which the attack runs
+    probes: Count = 64  # places that are looked at once
+    heats: Count = 16  # of these, places that climb for three steps
+    places: Count = 4  # of these, places at which the attack runs
     loss: Loss | None = Margin()  # by which places are ranked
 
     def __post_init__(self) -> None:
-        at_least(self.places, 1, "places")
-        at_least(self.heats, self.places, "heats")
-        at_least(self.probes, self.heats, "probes")
+        if not self.places <= self.heats <= self.probes:
+            raise ConfigError(
+                "places, heats and probes must not fall, got "
+                f"{self.places}, {self.heats} and {self.probes}"
+            )
 
     def iterate(self, objective: Objective, region: Placed, rng: Rng, start: Tensor | None) -> Walk:
         ranking, x = objective.using(self.loss), region.x
@@ -95,15 +104,6 @@ class PlaceSearch(Attack):
 
     def demands(self) -> Demands:
         return Demands(Knowledge.GRADIENT, self.needs)
-
-    def cost(self) -> str:
-        heats = "heats x (3 forward, 3 backward)"
-        return f"at most probes + 1 forward, 1 backward + {heats} + places x ({self.attack.cost()})"
-
-    def passes(self) -> tuple[int, int]:
-        forward, backward = self.attack.passes()
-        forward = self.probes + 1 + self.heats * HEAT + self.places * forward
-        return forward, 1 + self.heats * HEAT + self.places * backward
 
 
 def _best(merit: Tensor, count: int) -> Tensor:

@@ -7,34 +7,35 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Demands, Scored, Walk, ask, keeper, look, scored
-from holdfast.attacks.core.validation import at_least
+from holdfast.attacks.core.base import Attack, Scored, Walk, ask, keeper, look, scored
+from holdfast.attacks.core.passes import Passes
+from holdfast.attacks.core.wrapper import Wrapper
 from holdfast.components import register
 from holdfast.objective import Objective, Score
 from holdfast.quantization import on_grid, toward
 from holdfast.rng import Rng
 from holdfast.tensors import spread
 from holdfast.threat import Knowledge, Normed, Region
+from holdfast.units import Count
 
 FARTHER = 0.02  # of the change, by which each further rounding goes beyond the one before
 
 
 @register("attack")
 @dataclass(frozen=True, kw_only=True)
-class Quantised(Attack):
+class Quantised(Wrapper):
     """The point that an attack found, rounded to the grid of an image file and scored again.
 
     Only what is on the grid counts. Each changed value goes to the nearest grid value; an input
     that this takes out of the set has its values rounded toward the unchanged input instead.
     """
 
-    attack: Attack
-    bits: int = 8  # per value, over the whole range
-    looks: int = 1  # roundings: of the point itself, then of points each 2 % farther from x
+    needs = (Normed,)
+    spends = Passes("attack + looks", "attack")
 
-    def __post_init__(self) -> None:
-        at_least(self.bits, 1, "bits")
-        at_least(self.looks, 1, "looks")
+    attack: Attack
+    bits: Count = 8  # per value, over the whole range
+    looks: Count = 1  # roundings: of the point itself, then of points each 2 % farther from x
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         best = keeper(self.attack, objective, region)
@@ -72,17 +73,6 @@ class Quantised(Attack):
         if self.demands().knowledge is Knowledge.DECISION:
             return ask(objective, region, z, at)[0]
         return look(objective, region, z, at)
-
-    def demands(self) -> Demands:
-        inner = self.attack.demands()
-        return inner._replace(needs=tuple(dict.fromkeys((*inner.needs, Normed))))
-
-    def cost(self) -> str:
-        return f"({self.attack.cost()}) + (looks forward, 0 backward)"
-
-    def passes(self) -> tuple[int, int]:
-        forward, backward = self.attack.passes()
-        return forward + self.looks, backward
 
 
 def _unless(lost: Tensor, seen: Scored) -> Score:

@@ -7,18 +7,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Demands, Nearest, Walk, scored
-from holdfast.attacks.core.validation import at_least, positive
+from holdfast.attacks.core.base import Attack, Nearest, Walk, scored
+from holdfast.attacks.core.passes import Passes
+from holdfast.attacks.core.wrapper import Wrapper
 from holdfast.components import register
 from holdfast.errors import InputError
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.threat import Normed, Trait
+from holdfast.units import Count, Positive
 
 
 @register("attack")
 @dataclass(frozen=True, kw_only=True)
-class RadiusSearch(Attack):
+class RadiusSearch(Wrapper):
     """Double each example's radius until the attack succeeds, then go halfway between.
 
     The binary search that AttackBench puts around attacks of one radius (Cina et al., 2025,
@@ -29,14 +31,13 @@ class RadiusSearch(Attack):
     needs = (Normed,)
     nearest = True
     baseline = "FMN, PDPGD or another search for the nearest"
+    spends = Passes("radii x attack", "radii x attack")
 
     attack: Attack
-    first: float  # the radius that is tried first, in the units of the set
-    radii: int = 10  # that are tried, each with a run of its own
+    first: Positive  # the radius that is tried first, in the units of the set
+    radii: Count = 10  # that are tried, each with a run of its own
 
     def __post_init__(self) -> None:
-        at_least(self.radii, 1, "radii")
-        positive(self.first, "first")
         if self.attack.demands().nearest:
             raise InputError(
                 "RadiusSearch searches the radius of an attack that stays within one, got "
@@ -56,17 +57,6 @@ class RadiusSearch(Attack):
             found = best.result()
             radii.follow(found.size)
             start = found.z
-
-    def demands(self) -> Demands:
-        inner = self.attack.demands()
-        return Demands(inner.knowledge, tuple(dict.fromkeys((Normed, *inner.needs))), nearest=True)
-
-    def cost(self) -> str:
-        return f"radii x ({self.attack.cost()})"
-
-    def passes(self) -> tuple[int, int]:
-        forward, backward = self.attack.passes()
-        return self.radii * forward, self.radii * backward
 
 
 class _Radii:

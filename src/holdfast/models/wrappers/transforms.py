@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import pi
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
 from holdfast.components import register
-from holdfast.errors import ConfigError
 from holdfast.resampling import centred, sample_centred, turned
 from holdfast.rng import Rng
+from holdfast.units import NotNegative, UpToOne, Within
 
 
 class Transform:
@@ -30,11 +30,6 @@ class Transform:
         raise NotImplementedError
 
 
-def _check(value: float, name: str, most: float) -> None:
-    if not 0 <= value <= most:
-        raise ConfigError(f"{name} must be in 0..{most:g}, got {value}")
-
-
 @register("transform")
 @dataclass(frozen=True, kw_only=True)
 class Rotated(Transform):
@@ -42,10 +37,7 @@ class Rotated(Transform):
 
     moves: ClassVar[bool] = True
 
-    degrees: float = 20.0
-
-    def __post_init__(self) -> None:
-        _check(self.degrees, "degrees", 180)
+    degrees: Annotated[float, Within(0, 180)] = 20.0
 
     def __call__(self, x: Tensor, at: Rng) -> Tensor:
         angle = at.uniform((), -self.degrees, self.degrees).to(x.dtype) * (pi / 180)
@@ -59,10 +51,7 @@ class Resized(Transform):
 
     moves: ClassVar[bool] = True
 
-    share: float = 0.2
-
-    def __post_init__(self) -> None:
-        _check(self.share, "share", 10)
+    share: Annotated[float, Within(0, 10)] = 0.2
 
     def __call__(self, x: Tensor, at: Rng) -> Tensor:
         power = at.uniform((), -1.0, 1.0).to(x.dtype)
@@ -78,10 +67,7 @@ class Shifted(Transform):
 
     moves: ClassVar[bool] = True
 
-    share: float = 0.1
-
-    def __post_init__(self) -> None:
-        _check(self.share, "share", 1)
+    share: UpToOne = 0.1
 
     def __call__(self, x: Tensor, at: Rng) -> Tensor:
         move = at.uniform((2, 1, 1), -self.share, self.share).to(x.dtype)
@@ -96,10 +82,7 @@ class Tilted(Transform):
 
     moves: ClassVar[bool] = True
 
-    share: float = 0.2
-
-    def __post_init__(self) -> None:
-        _check(self.share, "share", 0.9)
+    share: Annotated[float, Within(0, 0.9)] = 0.2
 
     def __call__(self, x: Tensor, at: Rng) -> Tensor:
         slant = at.uniform((2, 1, 1), -self.share / 2, self.share / 2).to(x.dtype)
@@ -113,12 +96,8 @@ class Tilted(Transform):
 class Lit(Transform):
     """In other light: contrast times 1 +- `contrast`, then brightness +- `brightness`."""
 
-    contrast: float = 0.2
-    brightness: float = 0.1  # in the units of the data
-
-    def __post_init__(self) -> None:
-        _check(self.contrast, "contrast", 1)
-        _check(self.brightness, "brightness", float("inf"))
+    contrast: UpToOne = 0.2
+    brightness: NotNegative = 0.1  # in the units of the data
 
     def __call__(self, x: Tensor, at: Rng) -> Tensor:
         shape = (1, 1, 1)
@@ -132,10 +111,7 @@ class Lit(Transform):
 class Defocused(Transform):
     """Blurred by a Gaussian of up to `pixels` standard deviation."""
 
-    pixels: float = 1.0
-
-    def __post_init__(self) -> None:
-        _check(self.pixels, "pixels", 100)
+    pixels: Annotated[float, Within(0, 100)] = 1.0
 
     def __call__(self, x: Tensor, at: Rng) -> Tensor:
         width = at.uniform((1, 1), 0.0, self.pixels).to(x.dtype).clamp_min(1e-3)
@@ -147,14 +123,9 @@ class Defocused(Transform):
 class Printed(Transform):
     """As paper gives colours back: each channel times 1 +- `gain`, plus +- `shift`, with grain."""
 
-    gain: float = 0.1
-    shift: float = 0.05  # in the units of the data
-    grain: float = 0.01  # standard deviation of the noise of each pixel
-
-    def __post_init__(self) -> None:
-        _check(self.gain, "gain", 1)
-        _check(self.shift, "shift", float("inf"))
-        _check(self.grain, "grain", float("inf"))
+    gain: UpToOne = 0.1
+    shift: NotNegative = 0.05  # in the units of the data
+    grain: NotNegative = 0.01  # standard deviation of the noise of each pixel
 
     def __call__(self, x: Tensor, at: Rng) -> Tensor:
         shape = (x.shape[1], 1, 1)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from holdfast.components import register
-from holdfast.errors import InputError
 from holdfast.inputs import check_images
 from holdfast.rng import Rng
 from holdfast.spaces.spatial.flow import roughness
@@ -20,7 +19,7 @@ from holdfast.spaces.spatial.latent_audit import SAME, same
 from holdfast.tensors import as_float, norm, spread
 from holdfast.threat import Space, Trait, check_ball, radii, warn_if_tiny
 from holdfast.tree import take
-from holdfast.units import Number
+from holdfast.units import Number, Within
 
 MOST = 3  # channels
 _ROUNDS = 2000  # of the audit's search
@@ -38,14 +37,12 @@ class Recolor(Space):
     lengths: ClassVar[bool] = True
 
     eps: Number = 0.06
-    points: int = 16  # of the grid, along each channel
+    points: Annotated[int, Within(2, 64)] = 16  # of the grid, along each channel
     range: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
         check_ball(self, "Recolor", self.range[1] - self.range[0], "at most the range's width")
         warn_if_tiny(self)
-        if not 2 <= self.points <= 64:
-            raise InputError(f"points must be in 2..64, got {self.points}")
 
     def around(self, x: Tensor, radius: float | Tensor | None = None) -> RecoloredRegion:
         check_images(x, "Recolor changes", MOST)

@@ -19,7 +19,7 @@ from holdfast.spaces.patches.masked import MaskedRegion, Rectangle, Shape
 from holdfast.tensors import as_float, as_image, norm, spread
 from holdfast.threat import Space, Trait, check_ball, radii
 from holdfast.tree import take
-from holdfast.units import Number
+from holdfast.units import Number, Share
 
 _MOVES = 4  # one proposal in so many moves the patch, the others change its content
 _FARTHEST = 0.75  # share of the image by which the first moves go, less and less
@@ -37,18 +37,13 @@ class Patch(Space):
     """
 
     eps: Number = 1
-    height: float = 0.25
-    width: float = 0.25
+    height: Share = 0.25
+    width: Share = 0.25
     shape: Shape = Rectangle(height=1.0, width=1.0)  # in shares of the window
     range: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
         check_ball(self, "Patch", self.range[1] - self.range[0], "at most the range's width")
-        if not (0 < self.height <= 1 and 0 < self.width <= 1):
-            raise InputError(
-                f"height and width must be in (0, 1], got {self.height}, {self.width}: they are "
-                "shares of the image's sides"
-            )
 
     def around(self, x: Tensor, radius: float | Tensor | None = None) -> PatchRegion:
         x = as_float(x)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import pi
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ from holdfast.spaces.spatial.latent_audit import closer, same
 from holdfast.tensors import as_float, spread
 from holdfast.threat import Space, Trait, check_ball, radii
 from holdfast.tree import take
-from holdfast.units import Number
+from holdfast.units import NotNegative, Number, Within
 
 _ROUNDS = 40  # of Gauss and Newton's method
 
@@ -35,16 +35,12 @@ class RotationTranslation(Space):
     """
 
     eps: Number = 1
-    degrees: float = 30.0  # of rotation, either way
-    shift: float = 3.0  # pixels, along rows and along columns
+    degrees: Annotated[float, Within(0, 180)] = 30.0  # of rotation, either way
+    shift: NotNegative = 3.0  # pixels, along rows and along columns
     range: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
         check_ball(self, "RotationTranslation", 1, "write the share of the limits, at most 1")
-        if not 0 <= self.degrees <= 180 or self.shift < 0:
-            raise InputError(
-                f"degrees must be in 0..180 and shift 0 or more, got {self.degrees}, {self.shift}"
-            )
         if not self.range[0] <= 0 <= self.range[1]:
             raise InputError(f"what comes in is 0, which must be in the range, got {self.range}")
 

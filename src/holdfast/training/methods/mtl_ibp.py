@@ -10,10 +10,10 @@ from holdfast.attacks import RFGSM, Attack, Scatter
 from holdfast.certification import logit_gaps
 from holdfast.components import register
 from holdfast.data import Batch
-from holdfast.errors import ConfigError
 from holdfast.rng import Rng
 from holdfast.threat import Boxed, ThreatModel
 from holdfast.training.methods.base import Learner, Method, check_set, search, smoothed
+from holdfast.units import Share
 
 
 @register("method", name="mtl_ibp")
@@ -32,12 +32,8 @@ class MTLIBP(Method):
 
     needs = (Boxed,)
 
-    weight: float = 0.03  # of the certified part, in (0, 1]
+    weight: Share = 0.03  # of the certified part
     attack: Attack = RFGSM(step_size=1.25, start=Scatter())
-
-    def __post_init__(self) -> None:
-        if not 0 < self.weight <= 1:
-            raise ConfigError(f"mtl_ibp.weight must be in (0, 1], got {self.weight}")
 
     def perturb(self, model: nn.Module, batch: Batch, threat: ThreatModel, rng: Rng) -> Tensor:
         return search(self.attack, model, batch, threat, rng)

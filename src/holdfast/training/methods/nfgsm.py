@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from holdfast.attacks.core.base import climb
 from holdfast.components import register
 from holdfast.data import Batch
-from holdfast.errors import ConfigError
 from holdfast.losses import CrossEntropy
 from holdfast.objective import Objective
 from holdfast.rng import Rng
@@ -31,12 +30,6 @@ class NFGSM(Method):
 
     noise: OfRadius = 2.0  # uniform start, fraction of the radius
     step_size: OfRadius = 1.0  # fraction of the radius
-
-    def __post_init__(self) -> None:
-        if self.noise <= 0 or self.step_size <= 0:
-            raise ConfigError(
-                f"nfgsm needs noise and step_size above 0, got {self.noise} and {self.step_size}"
-            )
 
     def travel(self) -> float:
         """Return how far its step goes, as a fraction of the radius."""

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from holdfast.attacks import PGD, Attack, Gaussian
 from holdfast.components import register
 from holdfast.data import Batch
-from holdfast.errors import ConfigError
 from holdfast.losses import KL
 from holdfast.rng import Rng
 from holdfast.threat import ThreatModel
 from holdfast.training.methods.base import Learner, Method, search, smoothed
+from holdfast.units import Positive
 
 
 @register("method", name="trades")
@@ -27,12 +27,8 @@ class TRADES(Method):
     batch statistics. K steps cost K + 1 forward and K input-only backward passes, then 2 and 2.
     """
 
-    beta: float = 6.0  # weight of the divergence
+    beta: Positive = 6.0  # weight of the divergence
     attack: Attack = PGD(steps=10, step_size=0.25, start=Gaussian(std=0.001), loss=KL())
-
-    def __post_init__(self) -> None:
-        if self.beta <= 0:
-            raise ConfigError(f"trades.beta must be above 0, got {self.beta}: 1 to 10 is usual")
 
     def perturb(self, model: nn.Module, batch: Batch, threat: ThreatModel, rng: Rng) -> Tensor:
         return search(self.attack, model, batch, threat, rng)
