@@ -23,7 +23,7 @@ NOW = {
     "apgd-t": ("each_target", "around APGD"),
     "each_target(apgd)": ("each_target", "around APGD"),
     "eot(pgd)": ("eot", "around PGD"),
-    "narrowing": ("narrowing", "around APGD"),
+    "narrowing": ("narrowing", ""),
     "radius search": ("radius_search", "around Narrowing"),
 }
 _NORM = re.compile(r" (L\w+)$")
@@ -80,16 +80,17 @@ def defaults(names: list[str]) -> Iterator[str]:
 
 
 def _at_defaults(row: Row, result: Row) -> str:
-    where = f"on {result['n']} digits and {result['network'].partition(',')[0]}"
+    net = result["network"].partition(" for")[0]
+    where = f"On {result['n']} digits that {net} classifies correctly"
     if row["knowledge"] == "transfer":
-        where = f"on {result['n']} digits, carried over from a small CNN to {result['judge']}"
-    found = f"it breaks {_percent(row['success'])}"
+        where = f"On {result['n']} digits, searched on {net} and judged by {result['judge']}"
+    found = f"breaks {_percent(row['success'])}"
     if row["median"] is not None:
-        found += f"; its median distance is {row['median']:.3g}"
-    return (
-        f"`{row['settings']}` {where}, in `{row['set']}`: {found}, with {_passes(row)} "
-        f"passes and {row['ms']:g} ms an image."
-    )
+        found += f" (median distance {row['median']:.3g})"
+    spent = f"with {_passes(row)} passes and {row['ms']:g} ms an image"
+    if row["attack"] in known("universal"):
+        spent = f"fitted on {result['fitted_on']} others in {row['ms']:g} ms each"
+    return f"**At its defaults.** {where}, `{row['settings']}` {found} in `{row['set']}`, {spent}."
 
 
 def speed(names: list[str]) -> Iterator[tuple[str, str]]:
@@ -250,7 +251,8 @@ def _sources(files: dict[str, Row]) -> str:
     """Return a box that opens: the files of the figures, with the commands that made them."""
     lines = [
         f"    `benchmarks/attacks/{name}.json`, {file['date']}, {file['environment']['cpu']}, "
-        f"torch {file['environment']['torch']}:\n\n    ```text\n    {file['command']}\n    ```"
+        f"torch {file['environment']['torch']}, load average {file['load_average'][0]}:\n\n"
+        f"    ```text\n    {file['command']}\n    ```"
         for name, file in files.items()
     ]
     more = "    What the scripts ask, and all of their results: [Benchmarks](../benchmarks.md)."

@@ -60,6 +60,13 @@ def test_attack_step(run):
     assert all(row["ratio"] > 0 for row in result["rows"])
 
 
+def test_first_figures(run):
+    rows = {row["attack"]: row for row in run("attacks/first_figures.py")["rows"]}
+    assert rows["fgsm"]["forward"] == 2
+    assert rows["mifgsm"]["knowledge"] == "transfer"
+    assert rows["ddn"]["set"] == "L2(eps=0.5)"
+
+
 def test_own_loop(run):
     rows = run("speed/own_loop.py")["rows"]
     works = {"by hand", "hf.perturb", "by hand, last point scored", "hf.attack"}
