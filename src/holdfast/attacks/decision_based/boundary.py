@@ -7,15 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Walk
 from holdfast.attacks.core.directions import normal
-from holdfast.attacks.core.passes import Passes
-from holdfast.attacks.decision_based.search import Bracket, drawn_in, fill, hunt, pick, unit
+from holdfast.attacks.decision_based.search import BoundarySearch, Bracket, drawn_in, fill, unit
 from holdfast.components import register
-from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import either, norm, spread
-from holdfast.threat import Knowledge, Normed, Trait
+from holdfast.tensors import choose, either, norm, spread
+from holdfast.threat import Normed, Trait
 from holdfast.tree import take
 from holdfast.units import Count, Half, Share
 
@@ -26,28 +23,24 @@ LONGEST = 1.0  # of a step, in distances
 
 @register("attack")
 @dataclass(frozen=True, kw_only=True)
-class Boundary(Attack):
+class Boundary(BoundarySearch):
     """Step along the sphere around the input, then towards it (Brendel et al., 2018, alg. 1)."""
 
     needs = (Normed, Trait.EUCLIDEAN)
-    knowledge = Knowledge.DECISION
-    nearest = True
-    spends = Passes("queries")
 
     queries: Count = 10000
     aside: Share = 0.1  # length of the first step along the sphere, in distances
     nearer: Half = 0.1  # length of the first step towards the input, in distances
 
-    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
-        search = _Walk(self, region)
-        yield from hunt(search, objective, region, rng, start)
+    def search(self, region: Normed) -> _Walk:
+        return _Walk(self, region)
 
 
 class _Walk:
     """Each example's point, what it may step to next, and how long its steps are."""
 
     def __init__(self, attack: Boundary, region: Normed) -> None:
-        self.region, self.x, self.queries = region, region.center(), attack.queries
+        self.region, self.x = region, region.center()
         self.z = self.far = self.there = self.x
         zeros = torch.zeros_like(region.radius)
         self.cut = Bracket(zeros, 0.01)
@@ -56,7 +49,7 @@ class _Walk:
         self.nearer = torch.full_like(zeros, attack.nearer)
 
     def begin(self, z: Tensor, new: Tensor) -> None:
-        self.z, self.far = pick(new, z, self.z), pick(new, z, self.far)
+        self.z, self.far = choose(new, z, self.z), choose(new, z, self.far)
         self.phase = torch.where(new, BACK, self.phase)
         self.cut.open(new, self.region.size(z))
 
@@ -84,8 +77,8 @@ class _Walk:
     def learn(self, z: Tensor, reached: Tensor, open_: Tensor) -> None:
         back, aside, nearer = (open_ & (self.phase == k) for k in (BACK, ASIDE, NEARER))
         self.cut.learn(reached, back)
-        self.there = pick(aside & reached, z, self.there)
-        self.z = pick((back | nearer) & reached, z, self.z)
+        self.there = choose(aside & reached, z, self.there)
+        self.z = choose((back | nearer) & reached, z, self.z)
         self.aside = _paced(self.aside, reached, aside).clamp_max(LONGEST)
         self.nearer = _paced(self.nearer, reached, nearer).clamp_max(0.5)
         ends = (back & self.cut.narrow) | nearer

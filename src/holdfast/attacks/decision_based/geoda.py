@@ -7,24 +7,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Walk
-from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.decision_based.search import (
+    BoundarySearch,
     Bracket,
     Normal,
     drawn_in,
     fill,
-    hunt,
     last_share,
-    pick,
     unit,
     waves,
 )
 from holdfast.components import register
-from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import norm, spread
-from holdfast.threat import Dense, Knowledge, Normed
+from holdfast.tensors import choose, norm, spread
+from holdfast.threat import Dense, Normed
 from holdfast.tree import take
 from holdfast.units import Count, Positive, Share
 
@@ -34,13 +30,10 @@ EDGE = 0.01  # what a new normal must bring, as a share of the distance
 
 @register("attack", name="geoda")
 @dataclass(frozen=True, kw_only=True)
-class GeoDA(Attack):
+class GeoDA(BoundarySearch):
     """Go from the input along the boundary's estimated normal (Rahmati et al., 2020, alg. 1)."""
 
     needs = (Normed, Dense)
-    knowledge = Knowledge.DECISION
-    nearest = True
-    spends = Passes("queries")
 
     queries: Count = 5000
     probes: Count = 100  # questions for the first normal
@@ -48,9 +41,8 @@ class GeoDA(Attack):
     length: Share = 0.02  # of a probe, in distances
     share: Share = 1.0  # of the frequencies along each axis, the lowest ones, that probes have
 
-    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
-        search = _Geometry(self, region)
-        yield from hunt(search, objective, region, rng, start)
+    def search(self, region: Normed) -> _Geometry:
+        return _Geometry(self, region)
 
 
 class _Geometry:
@@ -58,7 +50,6 @@ class _Geometry:
 
     def __init__(self, attack: GeoDA, region: Normed) -> None:
         self.attack, self.region, self.x = attack, region, region.center()
-        self.queries = attack.queries
         self.z = self.far = self.x
         zeros = torch.zeros_like(region.radius)
         self.cut, self.normal = Bracket(zeros, 0.001), Normal(self.x, zeros)
@@ -67,7 +58,7 @@ class _Geometry:
         self.left = attack.queries
 
     def begin(self, z: Tensor, new: Tensor) -> None:
-        self.z, self.far = pick(new, z, self.z), pick(new, z, self.far)
+        self.z, self.far = choose(new, z, self.z), choose(new, z, self.far)
         self.phase = torch.where(new, BACK, self.phase)
         self.cut.open(new, self.region.size(z))
 
@@ -101,7 +92,7 @@ class _Geometry:
             self.normal.learn(z - self.z, reached, probe)
         self.cut.open(ahead & reached, self._enough(), 2 * EDGE)
         self.cut.learn(reached, back | cut)
-        self.z = pick((back | ahead | cut) & reached, z, self.z)
+        self.z = choose((back | ahead | cut) & reached, z, self.z)
         self.phase = torch.where(ahead & reached, CUT, self.phase)
         self.phase = torch.where(probe & (self.normal.count >= self.goal), AHEAD, self.phase)
         arrived = (back | cut) & self.cut.narrow

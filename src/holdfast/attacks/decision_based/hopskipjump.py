@@ -8,24 +8,20 @@ from math import prod
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Walk
 from holdfast.attacks.core.directions import normal
-from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.decision_based.search import (
+    BoundarySearch,
     Bracket,
     Normal,
     drawn_in,
     fill,
-    hunt,
     last_share,
-    pick,
     unit,
 )
 from holdfast.components import register
-from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import norm, spread
-from holdfast.threat import Dense, Knowledge, Normed
+from holdfast.tensors import choose, norm, spread
+from holdfast.threat import Dense, Normed
 from holdfast.tree import take
 from holdfast.units import Count, Positive
 
@@ -35,28 +31,24 @@ HALVINGS = 12  # of a step, before the normal is estimated again
 
 @register("attack", name="hopskipjump")
 @dataclass(frozen=True, kw_only=True)
-class HopSkipJump(Attack):
+class HopSkipJump(BoundarySearch):
     """Climb along a normal estimated from labels (Chen, Jordan and Wainwright, 2020, alg. 2)."""
 
     needs = (Normed, Dense)
-    knowledge = Knowledge.DECISION
-    nearest = True
-    spends = Passes("queries")
 
     queries: Count = 5000
     probes: Count = 100  # questions for the first normal; the j-th takes sqrt(j) times as many
     gamma: Positive = 1.0  # length of a probe, in Euclidean distances over the coordinates' number
 
-    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
-        search = _Hop(self, region)
-        yield from hunt(search, objective, region, rng, start)
+    def search(self, region: Normed) -> _Hop:
+        return _Hop(self, region)
 
 
 class _Hop:
     """Each example's place in the cycle: back to the boundary, probes around it, a step away."""
 
     def __init__(self, attack: HopSkipJump, region: Normed) -> None:
-        self.region, self.queries, self.probes = region, attack.queries, attack.probes
+        self.region, self.probes = region, attack.probes
         size = prod(region.x.shape[1:])
         self.reach = attack.gamma / size
         self.z = self.far = region.center()
@@ -68,7 +60,7 @@ class _Hop:
         self.left = 0
 
     def begin(self, z: Tensor, new: Tensor) -> None:
-        self.z, self.far = pick(new, z, self.z), pick(new, z, self.far)
+        self.z, self.far = choose(new, z, self.z), choose(new, z, self.far)
         self.phase = torch.where(new, BACK, self.phase)
         self.cut.open(new, self.region.size(z))
 
@@ -101,7 +93,7 @@ class _Hop:
         if not bool(asked.any()):
             return
         self.cut.learn(reached, asked)
-        self.z = pick(asked & reached, z, self.z)
+        self.z = choose(asked & reached, z, self.z)
         self._around(asked & self.cut.narrow)
 
     def _around(self, new: Tensor) -> None:

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk, ask
 from holdfast.attacks.core.passes import Passes
-from holdfast.attacks.decision_based.search import Bracket, pick
+from holdfast.attacks.decision_based.search import Bracket
 from holdfast.components import register
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import either, spread
+from holdfast.tensors import choose, either, spread
 from holdfast.threat import Boxed, Knowledge, Normed
 from holdfast.units import Count, Half
 
@@ -38,7 +38,7 @@ class RayS(Attack):
         yield point
         rays = _Rays(region, start, self.tolerance)
         for k in range(1, self.queries):
-            z = pick(home, center, rays.propose())
+            z = choose(home, center, rays.propose())
             point, reached = ask(objective, region, z, rng.at(k))
             yield point
             rays.learn(reached, rng.at(k))

@@ -14,12 +14,13 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Walk, ask
+from holdfast.attacks.core.base import Attack, Walk, ask
 from holdfast.attacks.core.directions import normal
+from holdfast.attacks.core.passes import Passes
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import as_image, choose, norm, spread
-from holdfast.threat import Normed
+from holdfast.threat import Knowledge, Normed
 from holdfast.tree import positions, take
 
 RESERVE = 12  # questions that a step and the way back to the boundary take, about
@@ -28,8 +29,6 @@ FINEST = 1e-6  # no bracket is cut below this share of its first width
 
 class Search(Protocol):
     """A search along the boundary between what reaches the goal and what does not."""
-
-    queries: int
 
     def begin(self, z: Tensor, new: Tensor) -> None:
         """Take z (B, ...), which reaches the goal, as the first point of the examples `new`."""
@@ -44,36 +43,46 @@ class Search(Protocol):
         ...
 
 
-def hunt(
-    search: Search,
-    objective: Objective,
-    region: Normed,
-    rng: Rng,
-    start: Tensor | None = None,
-) -> Walk:
-    """Yield as many points as the search has queries, beginning with the unchanged input.
+class BoundarySearch(Attack):
+    """Base class of the searches that walk along the boundary and see labels alone."""
 
-    Then come the start and noise until one of them reaches the goal; then what the search proposes.
-    An example that no start brings to the goal goes on looking for one; an input that is wrong
-    already stays where it is.
-    """
-    home = open_ = torch.zeros_like(region.radius, dtype=torch.bool)
-    for k in range(search.queries):
-        at = rng.at(k)
-        z = region.center()
-        if k and not bool((open_ | home).all()):
-            first = start if k == 1 and start is not None else noise(region, at.fold("start"), k)
-            z = choose(home, z, first)
-        if bool(open_.any()):
-            z = choose(open_, search.propose(at, search.queries - k - 1), z)
-        point, reached = ask(objective, region, z, at)
-        yield point
-        search.learn(z, reached, open_)
-        home = reached if k == 0 else home
-        new = reached & ~open_ & ~home
-        if bool(new.any()):
-            search.begin(z, new)
-            open_ = open_ | new
+    knowledge = Knowledge.DECISION
+    nearest = True
+    spends = Passes("queries")
+
+    queries: int
+
+    def search(self, region: Normed) -> Search:
+        """Return a search around the inputs of the region."""
+        raise NotImplementedError
+
+    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
+        """Yield as many points as there are queries, beginning with the unchanged input.
+
+        Then come the start and noise until one of them reaches the goal; then what the search
+        proposes. An example that no start brings to the goal goes on looking for one; an input that
+        is wrong already stays where it is.
+        """
+        search = self.search(region)
+        home = open_ = torch.zeros_like(region.radius, dtype=torch.bool)
+        for k in range(self.queries):
+            at = rng.at(k)
+            z = region.center()
+            if k and not bool((open_ | home).all()):
+                first = (
+                    start if k == 1 and start is not None else noise(region, at.fold("start"), k)
+                )
+                z = choose(home, z, first)
+            if bool(open_.any()):
+                z = choose(open_, search.propose(at, self.queries - k - 1), z)
+            point, reached = ask(objective, region, z, at)
+            yield point
+            search.learn(z, reached, open_)
+            home = reached if k == 0 else home
+            new = reached & ~open_ & ~home
+            if bool(new.any()):
+                search.begin(z, new)
+                open_ = open_ | new
 
 
 def noise(region: Normed, at: Rng, k: int) -> Tensor:
@@ -84,7 +93,7 @@ def noise(region: Normed, at: Rng, k: int) -> Tensor:
         share = share.round()
     elif k % 3 == 0:
         dark = share * spread(at.fold("end").uniform(), share)
-        share = pick(at.fold("dark").uniform() < 0.5, dark, 1 - dark)
+        share = choose(at.fold("dark").uniform() < 0.5, dark, 1 - dark)
     low, high = region.range
     return region.project(low + (high - low) * share.to(x.dtype))
 
@@ -95,11 +104,6 @@ def unit(direction: Tensor) -> Tensor:
     level = direction / spread(torch.where(peak > 0, peak, 1.0), direction)
     length = norm(level, 2)
     return level / spread(torch.where(length > 0, length, 1.0), direction)
-
-
-def pick(where: Tensor, one: Tensor, other: Tensor) -> Tensor:
-    """Return `one` for the examples in `where` (B,), `other` for the rest."""
-    return choose(where, one, other)
 
 
 def fill(z: Tensor, which: Tensor, make: Callable[[Tensor], Tensor]) -> Tensor:
@@ -182,7 +186,10 @@ class Normal:
         if not bool(new.any()):
             return
         nothing = torch.zeros_like(self.steps)
-        self.steps, self.signed = pick(new, nothing, self.steps), pick(new, nothing, self.signed)
+        self.steps, self.signed = (
+            choose(new, nothing, self.steps),
+            choose(new, nothing, self.signed),
+        )
         self.count = torch.where(new, 0.0, self.count)
         self.total = torch.where(new, 0.0, self.total)
 

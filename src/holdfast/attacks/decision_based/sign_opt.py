@@ -7,23 +7,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Walk
 from holdfast.attacks.core.directions import normal
-from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.decision_based.search import (
+    BoundarySearch,
     Bracket,
     Normal,
     fill,
-    hunt,
     last_share,
-    pick,
     unit,
 )
 from holdfast.components import register
-from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import either, norm, spread
-from holdfast.threat import Knowledge, Normed, Trait
+from holdfast.tensors import choose, either, norm, spread
+from holdfast.threat import Normed, Trait
 from holdfast.tree import take
 from holdfast.units import Count, Half, OfDirection, Positive
 
@@ -35,13 +31,10 @@ LEAST = 1e-3  # the smallest step
 
 @register("attack", name="sign_opt")
 @dataclass(frozen=True, kw_only=True)
-class SignOPT(Attack):
+class SignOPT(BoundarySearch):
     """Descend the distance along a direction by the signs of its slopes (Cheng et al., 2020)."""
 
     needs = (Normed, Trait.EUCLIDEAN)
-    knowledge = Knowledge.DECISION
-    nearest = True
-    spends = Passes("queries")
 
     queries: Count = 5000
     probes: Count = 200  # directions whose slope is asked for, before each step
@@ -49,9 +42,8 @@ class SignOPT(Attack):
     step_size: OfDirection = 0.2  # the first step, the direction having length 1
     tolerance: Half = 0.0001  # how exactly a distance is found, as a share of it
 
-    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
-        search = _Descent(self, region)
-        yield from hunt(search, objective, region, rng, start)
+    def search(self, region: Normed) -> _Descent:
+        return _Descent(self, region)
 
 
 class _Descent:
@@ -59,7 +51,6 @@ class _Descent:
 
     def __init__(self, attack: SignOPT, region: Normed) -> None:
         self.attack, self.region, self.x = attack, region, region.center()
-        self.queries = attack.queries
         self.theta = self.base = self.slope = self.probe = torch.zeros_like(self.x)
         zeros = torch.zeros_like(region.radius)
         self.fine, self.rough = Bracket(zeros, attack.tolerance), Bracket(zeros, EDGE)
@@ -71,7 +62,7 @@ class _Descent:
 
     def begin(self, z: Tensor, new: Tensor) -> None:
         change = z - self.x
-        self.theta = pick(new, unit(change), self.theta)
+        self.theta = choose(new, unit(change), self.theta)
         self._back(new, norm(change, 2), 0.5)
 
     def propose(self, at: Rng, left: int) -> Tensor:
@@ -124,7 +115,7 @@ class _Descent:
         self.normal.learn(self.probe, reached, asked)
         done = asked & (self.normal.count >= self.goal)
         self.phase = torch.where(done, LINE, self.phase)
-        self.base = pick(done, self.theta, self.base)
+        self.base = choose(done, self.theta, self.base)
         self.slope = fill(self.slope, done, self.normal.estimate)
         self.moved = self.moved & ~done
 

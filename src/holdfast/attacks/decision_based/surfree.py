@@ -9,15 +9,12 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Walk
 from holdfast.attacks.core.directions import Basis, Cosines
-from holdfast.attacks.core.passes import Passes
-from holdfast.attacks.decision_based.search import Bracket, drawn_in, hunt, pick, unit
+from holdfast.attacks.decision_based.search import BoundarySearch, Bracket, drawn_in, unit
 from holdfast.components import register
-from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import either, norm, spread
-from holdfast.threat import Knowledge, Normed, Trait
+from holdfast.tensors import choose, either, norm, spread
+from holdfast.threat import Normed, Trait
 from holdfast.units import Count, Half, Within
 
 BACK, LEFT, RIGHT, TURN = range(4)
@@ -28,22 +25,18 @@ Angle = Annotated[float, Within(0, 80, above=True)]
 
 @register("attack", name="surfree")
 @dataclass(frozen=True, kw_only=True)
-class SurFree(Attack):
+class SurFree(BoundarySearch):
     """Turn in the plane of the change and a new direction (Maho, Furon and Le Merrer, 2021)."""
 
     needs = (Normed, Trait.EUCLIDEAN)
-    knowledge = Knowledge.DECISION
-    nearest = True
-    spends = Passes("queries")
 
     queries: Count = 5000
     angle: Angle = 30.0  # the first turn that is tried, in degrees
     tolerance: Half = 0.1  # how exactly the widest turn is found, as a share of it
     basis: Basis = Cosines()  # of the directions
 
-    def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
-        search = _Turns(self, region)
-        yield from hunt(search, objective, region, rng, start)
+    def search(self, region: Normed) -> _Turns:
+        return _Turns(self, region)
 
 
 class _Turns:
@@ -51,7 +44,6 @@ class _Turns:
 
     def __init__(self, attack: SurFree, region: Normed) -> None:
         self.attack, self.region, self.x = attack, region, region.center()
-        self.queries = attack.queries
         self.z = self.far = self.across = self.x
         zeros = torch.zeros_like(region.radius)
         self.cut = Bracket(zeros, 0.01)
@@ -62,7 +54,7 @@ class _Turns:
         self.order = torch.zeros_like(self.x.flatten(1), dtype=torch.int64)
 
     def begin(self, z: Tensor, new: Tensor) -> None:
-        self.z, self.far = pick(new, z, self.z), pick(new, z, self.far)
+        self.z, self.far = choose(new, z, self.z), choose(new, z, self.far)
         self.phase = torch.where(new, BACK, self.phase)
         self.cut.open(new, self.region.size(z))
 
@@ -70,7 +62,7 @@ class _Turns:
         self.at = at
         z = drawn_in(self.region, self.phase == BACK, self.cut.middle, self.far, self.z)
         if bool((self.phase != BACK).any()):
-            z = pick(self.phase != BACK, self._turned(), z)
+            z = choose(self.phase != BACK, self._turned(), z)
         return z
 
     def _turned(self) -> Tensor:
@@ -90,7 +82,7 @@ class _Turns:
 
     def learn(self, z: Tensor, reached: Tensor, open_: Tensor) -> None:
         back, left, right, turn = (open_ & (self.phase == k) for k in (BACK, LEFT, RIGHT, TURN))
-        self.z = pick(open_ & reached, z, self.z)
+        self.z = choose(open_ & reached, z, self.z)
         self.cut.learn(reached, back)
         starts = (left | right) & reached
         self.sign = torch.where(left, 1.0, torch.where(right, -1.0, self.sign))
@@ -117,6 +109,6 @@ class _Turns:
         across = self.attack.basis.direction(self.x, which)
         along = unit(self.z - self.x)
         across = unit(across - spread((across * along).flatten(1).sum(1), along) * along)
-        self.far, self.across = pick(new, self.z, self.far), pick(new, across, self.across)
+        self.far, self.across = choose(new, self.z, self.far), choose(new, across, self.across)
         self.phase = torch.where(new, LEFT, self.phase)
         self.count = self.count + new

@@ -9,7 +9,7 @@ from holdfast.attacks.core.starts import Unchanged
 from holdfast.attacks.gradient.pgd import PGD
 from holdfast.components import register
 from holdfast.losses import Loss
-from holdfast.units import OfRadius
+from holdfast.units import Count, OfRadius
 
 
 @register("attack")
@@ -17,7 +17,7 @@ from holdfast.units import OfRadius
 class BIM(Preset):
     """PGD without a random start (Kurakin et al., 2017, arXiv:1607.02533, sec. 2.2)."""
 
-    steps: int = 10
+    steps: Count = 10
     step_size: OfRadius = 0.1  # fraction of the radius; steps x step_size >= 1 reaches every corner
     loss: Loss | None = None  # None: the objective's own
 

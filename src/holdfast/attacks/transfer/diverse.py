@@ -10,6 +10,7 @@ from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Unscored, Walk
 from holdfast.attacks.core.passes import Passes
+from holdfast.attacks.core.preset import Preset
 from holdfast.attacks.transfer.views import View, copies, mean_gradient, smoothed
 from holdfast.components import register
 from holdfast.losses import Loss
@@ -127,6 +128,31 @@ class Diverse(Attack):
 
     def travel(self) -> float | None:
         return self.steps * self.step_size
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferPreset(Preset):
+    """Base class of the published attacks that are a choice among the settings of Diverse."""
+
+    needs = Diverse.needs
+
+    steps: Count = 10
+    step_size: OfRadius = 0.1  # fraction of the radius
+    decay: NotNegative = 1.0  # of the running sum, per step
+    loss: Loss | None = None  # None: the objective's own
+
+    def diverse(
+        self, momentum: Momentum, *views: View, variance: Neighbours | None = None
+    ) -> Diverse:
+        """Return Diverse with these fields and with what the attack adds."""
+        return Diverse(
+            steps=self.steps,
+            step_size=self.step_size,
+            momentum=momentum,
+            views=views,
+            variance=variance,
+            loss=self.loss,
+        )
 
 
 def _unit(region: Normed, grad: Tensor) -> Tensor:

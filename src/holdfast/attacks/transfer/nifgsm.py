@@ -4,30 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holdfast.attacks.core.preset import Preset
-from holdfast.attacks.transfer.diverse import Diverse, Nesterov
+from holdfast.attacks.transfer.diverse import Diverse, Nesterov, TransferPreset
 from holdfast.components import register
-from holdfast.losses import Loss
-from holdfast.threat import Normed, Trait
-from holdfast.units import OfRadius
 
 
 @register("attack")
 @dataclass(frozen=True, kw_only=True)
-class NIFGSM(Preset):
+class NIFGSM(TransferPreset):
     """I-FGSM with Nesterov's momentum (Lin et al., 2020, arXiv:1908.06281, sec. 3.2.1)."""
 
-    needs = (Trait.VECTOR, Normed)
-
-    steps: int = 10
-    step_size: OfRadius = 0.1  # fraction of the radius
-    decay: float = 1.0  # of the running sum, per step
-    loss: Loss | None = None  # None: the objective's own
-
     def chosen(self) -> Diverse:
-        return Diverse(
-            steps=self.steps,
-            step_size=self.step_size,
-            momentum=Nesterov(decay=self.decay),
-            loss=self.loss,
-        )
+        return self.diverse(Nesterov(decay=self.decay))

@@ -37,12 +37,14 @@ class Method:
 
     adversarial: whether the method claims robustness. If so, checkpoints are chosen by robust
     validation accuracy and its collapse is watched for; if not, they are chosen by clean accuracy.
-    needs: what the set must be able to do, besides what the method's attack needs.
+    needs: what the set must be able to do, besides what the method's attack needs. attack: the
+    learner's opponent; a method without one fills in `perturb`.
     """
 
     kind: ClassVar[str] = "method"
     adversarial: ClassVar[bool] = True
     needs: ClassVar[tuple[Capability, ...]] = ()
+    attack: Attack
 
     @classmethod
     def slip(cls, value: Any) -> str | None:
@@ -50,8 +52,11 @@ class Method:
         return "write Madry(attack=...)" if isinstance(value, Attack) else None
 
     def perturb(self, model: nn.Module, batch: Batch, threat: ThreatModel, rng: Rng) -> Tensor:
-        """Return the inputs (B, ...) to train on; nothing of the model is touched."""
-        raise NotImplementedError
+        """Return the inputs (B, ...) to train on; nothing of the model is touched.
+
+        That is where the method's `attack` ends, unless it fills in this.
+        """
+        return search(self.attack, model, batch, threat, rng)
 
     def loss(
         self,

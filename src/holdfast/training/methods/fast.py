@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor, nn
-
 from holdfast.attacks import RFGSM, Attack, Scatter
 from holdfast.components import register
-from holdfast.data import Batch
-from holdfast.rng import Rng
-from holdfast.threat import ThreatModel
-from holdfast.training.methods.base import Method, search
+from holdfast.training.methods.base import Method
 
 
 @register("method", name="fast")
@@ -24,6 +19,3 @@ class FastAT(Method):
     """
 
     attack: Attack = RFGSM(step_size=1.25, start=Scatter())
-
-    def perturb(self, model: nn.Module, batch: Batch, threat: ThreatModel, rng: Rng) -> Tensor:
-        return search(self.attack, model, batch, threat, rng)

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor, nn
-
 from holdfast.attacks import PGD, Attack
 from holdfast.components import register
-from holdfast.data import Batch
-from holdfast.rng import Rng
-from holdfast.threat import ThreatModel
-from holdfast.training.methods.base import Method, search
+from holdfast.training.methods.base import Method
 
 
 @register("method")
@@ -23,6 +18,3 @@ class Madry(Method):
     """
 
     attack: Attack = PGD(steps=10, step_size=0.25)
-
-    def perturb(self, model: nn.Module, batch: Batch, threat: ThreatModel, rng: Rng) -> Tensor:
-        return search(self.attack, model, batch, threat, rng)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from holdfast.attacks import RFGSM, Attack, Scatter
 from holdfast.certification import logit_gaps
 from holdfast.components import register
 from holdfast.data import Batch
-from holdfast.rng import Rng
 from holdfast.threat import Boxed, ThreatModel
-from holdfast.training.methods.base import Learner, Method, check_set, search, smoothed
+from holdfast.training.methods.base import Learner, Method, check_set, smoothed
 from holdfast.units import Share
 
 
@@ -34,9 +33,6 @@ class MTLIBP(Method):
 
     weight: Share = 0.03  # of the certified part
     attack: Attack = RFGSM(step_size=1.25, start=Scatter())
-
-    def perturb(self, model: nn.Module, batch: Batch, threat: ThreatModel, rng: Rng) -> Tensor:
-        return search(self.attack, model, batch, threat, rng)
 
     def loss(
         self,

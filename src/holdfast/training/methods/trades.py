@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from holdfast.attacks import PGD, Attack, Gaussian
 from holdfast.components import register
 from holdfast.data import Batch
 from holdfast.losses import KL
-from holdfast.rng import Rng
 from holdfast.threat import ThreatModel
-from holdfast.training.methods.base import Learner, Method, search, smoothed
+from holdfast.training.methods.base import Learner, Method, smoothed
 from holdfast.units import Positive
 
 
@@ -29,9 +28,6 @@ class TRADES(Method):
 
     beta: Positive = 6.0  # weight of the divergence
     attack: Attack = PGD(steps=10, step_size=0.25, start=Gaussian(std=0.001), loss=KL())
-
-    def perturb(self, model: nn.Module, batch: Batch, threat: ThreatModel, rng: Rng) -> Tensor:
-        return search(self.attack, model, batch, threat, rng)
 
     def loss(
         self,
