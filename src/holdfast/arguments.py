@@ -1,8 +1,8 @@
-"""Checks of what is passed to components and to public functions, read from their annotations.
+"""Checks of the arguments of components and public functions, read from their annotations.
 
 Whoever registers a component or marks a function `@checked` gets them without code of its own: a
 value that the annotation does not allow, an unknown name and a missing one are each one line that
-says what to write. What is allowed beyond the type (a range, two fields that go together) stays
+names the fix. Conditions beyond the type (two fields that go together) stay
 with its owner.
 """
 
@@ -21,7 +21,7 @@ from holdfast.fitting import fit, is_component, options_of, shown
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# What other libraries call it, and what it is called here.
+# Names in other libraries, and ours.
 _OURS: dict[str, tuple[str, ...]] = {
     "step_size": (
         "alpha", "eps_iter", "eps_step", "stepsize", "rel_stepsize", "abs_stepsize", "lr",
@@ -51,7 +51,7 @@ _OURS: dict[str, tuple[str, ...]] = {
     "targets": ("target", "target_labels"),
     "threat": ("threat_model",),
 }  # fmt: skip
-# What belongs elsewhere.
+# Names that belong elsewhere.
 _THREAT = "it belongs to the threat model: threat=ThreatModel(Linf(eps='8/255'))"
 _ELSEWHERE = {
     **dict.fromkeys(("eps", "epsilon", "epsilons", "eps_max", "norm", "p", "ord"), _THREAT),
@@ -149,7 +149,7 @@ def _misplaced(value: Any) -> str:
 
 
 def guard(cls: type[Any]) -> None:
-    """Check, from now on, what instances of a dataclass are made of.
+    """Check, from now on, the fields of every instance of a dataclass.
 
     `dataclasses.replace` makes instances too, so an altered copy is checked like the first one.
     """
@@ -168,7 +168,7 @@ def guard(cls: type[Any]) -> None:
 def checked(function: F) -> F:
     """Check the arguments of a public function against its annotations before it runs.
 
-    It runs in a context of its own: what the caller has switched on changes no result.
+    It runs in a context of its own: no setting of the caller changes a result.
     Raises InputError for a value that fits no annotation, for an unknown name and a missing one.
     """
     signature = inspect.signature(function)
@@ -225,7 +225,7 @@ def instead(name: str, names: Collection[str]) -> str:
 def foreign(value: Any, ours: Mapping[str, str]) -> str | None:
     """Return the fix for an object, a class or a function of PyTorch's in place of a component.
 
-    ours: what to write for it, by its name in small letters.
+    ours: our name for it, by its name in small letters.
     """
     if isinstance(value, str | dict) or not (callable(value) or hasattr(value, "state_dict")):
         return None

@@ -1,8 +1,8 @@
 """Components by name, and as plain data and back: a component is its own configuration.
 
 `PGD(steps=40)` in Python and `{"type": "pgd", "steps": 40}` in a file are the same thing. The plain
-form is what goes into claims and checkpoints, what is hashed, and what is read without running
-code. What is registered appears in the configuration, the command line, the docs and the tests.
+form goes into claims and checkpoints, is hashed, and is read without running code. Registered
+components appear in the configuration, the command line, the docs and the tests.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _labels: dict[Any, tuple[str, str]] = {}
 def register(kind: str, name: str | None = None) -> Callable[[T], T]:
     """Register a class or function under `kind`, as `name` or as its own name in snake case.
 
-    What the fields of a dataclass may be is checked from then on whenever one is made.
+    The fields of a dataclass are checked from then on whenever one is made.
     """
 
     def add(component: T) -> T:
@@ -60,7 +60,7 @@ def lookup(kind: str, name: str) -> Any:
 def unknown(kind: str, name: str, names: Collection[str]) -> str:
     """Return the tail of an error about a name that is none of `names`, those of `kind`.
 
-    It says what another library calls so, or of which other kind it is, or the nearest of `names`.
+    It names our equivalent of another library's name, or its other kind, or the nearest of `names`.
     """
     tail = ""
     if not any(alike(name, one) for one in names):
@@ -114,8 +114,8 @@ def snake(name: str) -> str:
 def describe(value: Any) -> Any:
     """Return `value` as JSON data; a registered component becomes {"type": name, field: ...}.
 
-    What is equal in Python is written alike: 1.0 as 1. A field marked `ADDED` is left out at its
-    default, so that digests made before it was there stay what they were.
+    Values equal in Python are written alike: 1.0 as 1. A field marked `ADDED` is left out at its
+    default, so that digests made before it was there stay the same.
     """
     if isinstance(value, Enum):
         return value.value

@@ -36,7 +36,7 @@ class Config:
 @register("config", name="train")
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig(Config):
-    """What `holdfast train` reads."""
+    """The configuration of `holdfast train`."""
 
     model: str | None = None  # package.module:function
     weights: str | None = None  # file to start from
@@ -56,7 +56,7 @@ class TrainConfig(Config):
 @register("config", name="attack")
 @dataclass(frozen=True, kw_only=True)
 class AttackConfig(Config):
-    """What `holdfast attack` reads."""
+    """The configuration of `holdfast attack`."""
 
     model: str | None = None  # run folder, ONNX file or package.module:function
     weights: str | None = None
@@ -74,7 +74,7 @@ class AttackConfig(Config):
 @register("config", name="evaluate")
 @dataclass(frozen=True, kw_only=True)
 class EvaluateConfig(Config):
-    """What `holdfast evaluate` reads."""
+    """The configuration of `holdfast evaluate`."""
 
     model: str | None = None  # run folder, ONNX file or package.module:function
     weights: str | None = None
@@ -87,9 +87,9 @@ class EvaluateConfig(Config):
     out: str | None = None  # folder of the claim
     seed: Seed = 0
     batch_size: BatchSize | None = None
-    exhaustive: bool = False  # run every attack on every example, to see who alone would have
+    exhaustive: bool = False  # run every attack on every example, to count sole breaks
     precision: str = "float32"
-    search: str | None = None  # what gradient attacks differentiate instead, named like a model
+    search: str | None = None  # gradient attacks differentiate it instead; named like a model
     device: str | None = None
 
 
@@ -165,7 +165,7 @@ def _normal(section: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _made(section: Mapping[str, Any]) -> Any:
-    """Build a configuration; a step size in the data's units is told what it is at its eps."""
+    """Build a configuration; errors give a step size in the data's units at its eps."""
     full = _normal(section)
     threat = full.get("threat")
     space = threat.get("space") if isinstance(threat, dict) else None

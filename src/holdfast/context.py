@@ -60,7 +60,7 @@ def own_context() -> Iterator[None]:
 
 
 def ask(network: Callable[[Tensor], T], x: Tensor) -> T:
-    """Return what a network of the caller's says of x, which it may overwrite, as the caller would.
+    """Return the output of a network for x, which it may overwrite, in the caller's context.
 
     x: a tensor that nobody else has.
     """
@@ -96,10 +96,10 @@ def _with(defaults: Defaults) -> Iterator[None]:
 
 
 def import_without_triton() -> None:
-    """Import what PyTorch's optimizers import, without Triton where TensorFlow was imported first.
+    """Import what optimizers depend on, without Triton where TensorFlow was imported first.
 
     Both bring an LLVM, and that of Triton ends the process when it comes second. No step of an
-    optimizer needs it; who compiles a network later imports it then.
+    optimizer needs it; a later compilation imports it then.
     """
     if "tensorflow" not in sys.modules or {"triton", "torch._dynamo"} & sys.modules.keys():
         return

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 _M = TypeVar("_M", bound=nn.Module)
-_Memo = dict[int, Any]  # from an object's id to what stands for it in the copy
+_Memo = dict[int, Any]  # from an object's id to its copy
 _KEPT = -1  # no object's id
 
 
@@ -20,19 +20,19 @@ def copied(module: _M, shared: Iterable[Tensor] = ()) -> _M:
 
     `copy.deepcopy` refuses a network for one attribute: a tensor with a history (old weight norm
     keeps one), a lock, an open file, a generator, a `__deepcopy__` that raises. Then the network is
-    copied part by part. A tensor with a history becomes its value; what has no copy at all (a lock)
-    is the same object in both.
+    copied part by part. A tensor with a history becomes its value; an object without a copy (a
+    lock) is the same object in both.
     """
     memo = {id(tensor): tensor for tensor in shared}
     try:
         return deep_copy(module, memo)
-    except Exception:  # noqa: BLE001 - of whatever type an attribute raises
+    except Exception:  # noqa: BLE001 - an attribute may raise any type
         made: _M = _rebuilt(module, memo)
         return made
 
 
 def deep_copy(module: _M, memo: _Memo | None = None) -> _M:
-    """Return what `copy.deepcopy` does; raise TypeError where that would leave out slots.
+    """Return `copy.deepcopy` of an object; raise TypeError where that would leave out slots.
 
     TorchScript copies a parameter as one more step of its history, unless nobody asks for gradients
     meanwhile: a weight that is a result of others can be neither frozen nor trained.
@@ -74,10 +74,10 @@ def _copy(value: Any, memo: _Memo) -> Any:
 
 def _whole(value: Any, memo: _Memo) -> Any:
     """Return the copy that an object's own protocol makes, or one made part by part."""
-    attempt = dict(memo)  # one that fails leaves half of what it made behind
+    attempt = dict(memo)  # a failed attempt leaves half of its copies behind
     try:
         made = copy.deepcopy(value, attempt)
-    except Exception:  # noqa: BLE001 - of whatever type an attribute raises
+    except Exception:  # noqa: BLE001 - an attribute may raise any type
         return _rebuilt(value, memo)
     memo.update(attempt)
     memo.setdefault(_KEPT, []).append(attempt)  # else its id, a key, may be another object's soon

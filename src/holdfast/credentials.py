@@ -1,4 +1,4 @@
-"""Commands as they may be published: without credentials, without what only their author knows."""
+"""Commands as they may be published: without credentials and private arguments."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import PurePath
 
-HIDDEN = "HIDDEN"  # stands for what was left out
+HIDDEN = "HIDDEN"  # stands for a text left out
 
 _NAMES = (
     r"(pass(word|wd|phrase)?|token|bearer|signature|(secret|credential|cookie|header)s?|"
@@ -24,7 +24,7 @@ _KNOWN_KEYS = re.compile(
 def published_command(argv: Sequence[str]) -> str:
     """Return the command line to record of a process: ours with its options, others' by name.
 
-    What the arguments of somebody's own script mean is not known here, so they are left out.
+    The meaning of the arguments of a user's own script is not known here: they are left out.
     """
     program, *words = argv or ["python"]
     if not _is_ours(program):

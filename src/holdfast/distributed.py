@@ -29,7 +29,7 @@ class Group:
 
     @property
     def first(self) -> bool:
-        """Say whether this process writes files and speaks."""
+        """True if this process writes files and prints."""
         return self.rank == 0
 
     def share(self, positions: Tensor) -> Tensor:
@@ -109,7 +109,7 @@ class Group:
 def join(device: torch.device) -> Group:
     """Return the processes that torchrun or accelerate launched; one if none did.
 
-    device: what this process computes on; a CUDA device without number becomes its own one.
+    device: of this process; a CUDA device without number becomes its own one.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size > 1 and not dist.is_initialized():

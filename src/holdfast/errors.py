@@ -31,7 +31,7 @@ class InputError(HoldfastError, ValueError):
         self.console = console
 
     def on_console(self) -> str:
-        """Return what the command line prints."""
+        """Return the text for the command line."""
         return str(self) if self.console is None else printable(self.console)
 
 
@@ -75,7 +75,7 @@ def _ours(module: str) -> bool:
 class Interrupted(KeyboardInterrupt):
     """A signal ended the work after what can be kept was saved; `signal` is its number.
 
-    It is no HoldfastError: what catches errors should not catch it.
+    It is no HoldfastError: handlers of errors should not catch it.
     """
 
     def __init__(self, signal: int) -> None:
@@ -84,9 +84,9 @@ class Interrupted(KeyboardInterrupt):
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line that says what is wrong; other people's may say many, or nothing.
+    """Return the first informative line of an error; other libraries' may have many, or none.
 
-    Keras writes where it was first, and what happened, in bold, below.
+    Keras writes the place first, and the error, in bold, below.
     """
     text = error.msg if isinstance(error, SyntaxError) else str(error)
     lines = [line for line in text.strip().splitlines() if line.strip()]
@@ -96,7 +96,7 @@ def first_line(error: BaseException) -> str:
 
 
 def in_one_line(error: BaseException) -> str:
-    """Return the type of an error and the first line of what it says."""
+    """Return the type of an error and the first line of its message."""
     return f"{type(error).__name__}: {first_line(error)}"
 
 
@@ -109,8 +109,8 @@ def in_words(names: Iterable[str], last: str = "and") -> str:
 def did_you_mean(name: str, known: Iterable[str], more: str = "") -> str:
     """Return the tail of an error about an unknown name: the nearest known ones, and the others.
 
-    more: what lists all of them, such as "holdfast list attack", for where they are too many to
-    stand in a line.
+    more: a command that lists all of them, such as "holdfast list attack", for where they are too
+    many to stand in a line.
     """
     names = sorted(known)
     near = nearest(name, names)

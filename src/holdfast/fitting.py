@@ -1,8 +1,8 @@
 """One check of values against annotations, for fields of components and arguments of verbs alike.
 
-What a value may be stands in its annotation and nowhere else. Numbers come in many classes (NumPy's
-scalars, tensors without dimensions, fractions); what is kept is plain Python, so that digests and
-files stay plain. NaN and infinity are no numbers here.
+The allowed values of a field stand in its annotation and nowhere else. Numbers come in many classes
+(NumPy's scalars, tensors without dimensions, fractions); the stored value is plain Python, so that
+digests and files stay plain. NaN and infinity are no numbers here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from holdfast.units import Ascending, Said, Unit, Within, number
 
 MOST = 2**63  # whole numbers are below, as a tensor's are
 LARGEST = 3.4e38  # of float32
-_NO = object()  # what does not fit
+_NO = object()  # a value that does not fit
 _LISTS = (tuple, list, collections.abc.Sequence, collections.abc.Iterable)
 
 
@@ -104,7 +104,7 @@ def shown(value: Any) -> str:
         if isinstance(shape, tuple) and not isinstance(value, type):
             return f"a {type(value).__name__} of shape {tuple(shape)}"
         text = " ".join(repr(value).split())
-    except Exception:  # noqa: BLE001  whatever somebody's __repr__ raises
+    except Exception:  # noqa: BLE001  a user's __repr__ may raise anything
         text = f"a {type(value).__name__}"
     return shortened(text)
 
@@ -283,7 +283,7 @@ def _words(option: Option) -> str:
 
 
 def _fix(value: Any, option: Option) -> str:
-    """Return how to write what was meant, where that can be told."""
+    """Return how to write the intended value, where that can be guessed."""
     kind, origin = option.type, typing.get_origin(option.type) or option.type
     if origin in _LISTS and isinstance(value, str | float | int) and not isinstance(value, bool):
         return f": write [{value!r}]"
@@ -300,7 +300,7 @@ def _fix(value: Any, option: Option) -> str:
 
 
 def _slip(value: Any, kind: Any) -> str | None:
-    """Ask a kind of components what is often written in their place."""
+    """Ask a kind of components for the fix of a common mistake."""
     ask = getattr(kind, "slip", None)
     tip: str | None = ask(value) if callable(ask) else None
     return tip

@@ -1,15 +1,15 @@
-"""Descriptions of what lies at a path: for errors about a path that leads to something else."""
+"""Descriptions of the contents of a path, for errors about a path to something else."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-CLAIM, RUN, SEGMENTS = "claim.json", "run.json", "ledger"  # what makes a folder one of ours
+CLAIM, RUN, SEGMENTS = "claim.json", "run.json", "ledger"  # files that mark a folder as one of ours
 _MOST = 3  # folders inside of another that are named
 
 
 def what_lies(path: Path) -> str:
-    """Return what a path leads to, as the end of "it ...": a run, a claim, a file, nothing."""
+    """Return the contents of a path, as the end of "it ...": a run, a claim, a file, nothing."""
     try:
         return _what_lies(path)
     except OSError as error:
@@ -18,9 +18,9 @@ def what_lies(path: Path) -> str:
 
 def held_in(path: Path) -> str | None:
     """Return "a claim" or "a training run" for a folder that holds one, else None."""
-    for name, what in ((CLAIM, "a claim"), (RUN, "a training run")):
+    for name, kind in ((CLAIM, "a claim"), (RUN, "a training run")):
         if (path / name).is_file():
-            return what
+            return kind
     return None
 
 
@@ -29,8 +29,8 @@ def _what_lies(path: Path) -> str:
         return "does not exist"
     if not path.is_dir():
         return "is a file"
-    if what := held_in(path):
-        return f"holds {what}"
+    if kind := held_in(path):
+        return f"holds {kind}"
     if (path / SEGMENTS).is_dir():
         return "holds an evaluation that is not finished"
     if (path / "model.json").is_file():
@@ -38,7 +38,7 @@ def _what_lies(path: Path) -> str:
     inside = sorted(path.iterdir())
     if not inside:
         return "is an empty folder"
-    ours = [f"{what} in {each}" for each in inside if (what := held_in(each))]
+    ours = [f"{kind} in {each}" for each in inside if (kind := held_in(each))]
     if ours:
         return f"is the folder around {', '.join(ours[:_MOST])}{', ...' if ours[_MOST:] else ''}"
     return "is a folder of other files"

@@ -1,4 +1,4 @@
-"""What a batch must be before anything is computed from it, each violation one clear error."""
+"""Checks of a batch before anything is computed from it, each violation one clear error."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def to_tensor(value: Any, name: str = "data") -> Tensor:
 
     Arrays may have any byte order, strides and precision, and may be read-only or of Python
     numbers. Unsigned integers of more than a byte become int64. Raises InputError, naming `name`,
-    for what has no numbers or where some are masked.
+    for data without numbers or with masked ones.
     """
     if isinstance(value, Tensor):
         return _dense(value, name)
@@ -84,8 +84,8 @@ def _unboxed(array: NDArray[Any], name: str) -> NDArray[Any]:
         found = np.array(array.tolist())
     except (TypeError, ValueError):
         shapes = sorted({np.shape(item) for item in array.flat if hasattr(item, "shape")})
-        what = f"shapes {', '.join(map(str, shapes[:3]))}" if shapes else "different kinds"
-        raise InputError(f"{name} is an array of objects of {what}: make them alike") from None
+        kinds = f"shapes {', '.join(map(str, shapes[:3]))}" if shapes else "different kinds"
+        raise InputError(f"{name} is an array of objects of {kinds}: make them alike") from None
     return found
 
 
@@ -201,7 +201,7 @@ def brightest(most: float) -> int | None:
 
 
 def _fix(least: float, most: float, range: tuple[float, float]) -> str:
-    """Return what to do about values of x that go from `least` to `most`."""
+    """Return the fix for values of x that go from `least` to `most`."""
     if range == UNIT and -10 < least < 0 and most < 10:
         symmetric = least >= -1 and most <= 1
         own = f", or state the range: {_stated('(-1, 1)')}" if symmetric else ""
@@ -220,7 +220,7 @@ def _stated(bounds: str) -> str:
 
 
 def check_images(x: Tensor, does: str, most: int | None = None) -> None:
-    """Refuse what is no batch of images; `does` says which set does what to them.
+    """Refuse anything but a batch of images; `does` begins the message, such as "Flow moves".
 
     most: channels. The message names the sets that take inputs of any shape.
     """

@@ -1,4 +1,4 @@
-"""Signals that end a run early: Ctrl-C, and what schedulers and closing terminals send."""
+"""Signals that end a run early: Ctrl-C, and those of schedulers and closing terminals."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIGNALS = tuple(
 comes again every second."""
 
 TOGETHER = 0.5  # seconds within which several signals are one request: a shell and the kernel both
-# tell of a closed terminal, a launcher passes on what its whole group got
+# tell of a closed terminal, a launcher passes on the signals of its whole group
 
 
 class Interruption:
@@ -44,7 +44,7 @@ class Interruption:
         return self.number is not None
 
     def error(self) -> Interrupted:
-        """Return the exception that stands for what came; Ctrl-C where another process got it."""
+        """Return the exception for the signal; Ctrl-C where another process got it."""
         return Interrupted(signal.SIGINT if self.number is None else self.number)
 
     @contextmanager

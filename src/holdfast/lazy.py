@@ -22,14 +22,14 @@ def public_names(stub: str) -> dict[str, str]:
 
 
 def fetch(name: str, home: str) -> Any:
-    """Import a public name: of the package itself a module, of a module what it defines."""
+    """Import a public name: of the package itself a module, of a module a name in it."""
     if home == PACKAGE:
         return import_module(f"{PACKAGE}.{name}")
     return getattr(import_module(home), name)
 
 
 def instead(name: str, homes: dict[str, str]) -> str:
-    """Return where an unknown name is, or what it is here if it is one of another library."""
+    """Return where an unknown name is, or our name for one of another library."""
     if name.startswith("_"):
         return ""
     for room in (each for each, home in homes.items() if home == PACKAGE):

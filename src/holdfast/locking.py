@@ -1,7 +1,7 @@
 """A folder's lock: one process, or one group of processes, works in it at a time.
 
 The operating system holds the lock and drops it when its process ends, however that happens, so a
-`.lock` that a kill left behind is in nobody's way. The file says who holds it.
+`.lock` that a kill left behind is in nobody's way. The file names its holder.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def _lock(handle: int) -> None:
-        os.lseek(handle, 2**30, os.SEEK_SET)  # Windows forbids to read what is locked
+        os.lseek(handle, 2**30, os.SEEK_SET)  # Windows forbids reading locked bytes
         msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
 else:
     import fcntl
@@ -42,7 +42,7 @@ else:
 def locked(folder: Path, work: str) -> Iterator[None]:
     """Keep every other process out of `folder`, which is made if need be, inside the block.
 
-    work: what is done there, for the message that others get. Raises StorageError, before anything
+    work: the job there, for the message that others get. Raises StorageError, before anything
     else is written, where the folder is in use or cannot be written to. Where the file system knows
     no locks a warning says so.
     """
@@ -102,7 +102,7 @@ def _same_file(handle: int, path: Path) -> bool:
 
 
 def _sign(handle: int, work: str) -> None:
-    """Write into the lock file who holds it."""
+    """Write the holder into the lock file."""
     who = {
         "work": work,
         "pid": os.getpid(),
@@ -115,7 +115,7 @@ def _sign(handle: int, work: str) -> None:
 
 
 def _holder(path: Path) -> str:
-    """Return who holds a lock, as far as its file says so."""
+    """Return the holder of a lock, as its file names it."""
     try:
         who = json.loads(path.read_bytes()[:4096])
         return f"{who['work']}, process {who['pid']} on {who['host']} since {who['since']}"

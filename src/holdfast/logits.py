@@ -1,4 +1,4 @@
-"""Comparisons of logits: the label's with its best rival's, what is rounding, what is masked.
+"""Comparisons of logits: the label's with its best rival's, rounding errors, masked classes.
 
 logits: (B, K); y: (B,) int64.
 """
@@ -29,7 +29,7 @@ def only_others(logits: Tensor, y: Tensor) -> Tensor:
 
 
 def masked(logits: Tensor) -> Tensor:
-    """Return (B, K) bool: the classes that a network never predicts, whatever the input.
+    """Return (B, K) bool: the classes that a network never predicts for any input.
 
     Heads with unused classes put them at -inf or very far below the others. Such a class is no
     rival, and no scale of the logits may depend on it.

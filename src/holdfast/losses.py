@@ -49,7 +49,7 @@ class Loss:
 
     @classmethod
     def slip(cls, value: Any) -> str | None:
-        """Return what to write instead of a loss of PyTorch's, or of a function."""
+        """Return the fix for a loss of PyTorch's, or for a function."""
         return foreign(value, _TORCH)
 
     def away(self, logits: Tensor, y: Tensor, reference: Tensor | None = None) -> Tensor:
@@ -63,7 +63,7 @@ class Loss:
         raise NotImplementedError
 
     def merge(self, label: Tensor, reject: Tensor, classes: Tensor) -> Tensor:
-        """Return (B,): what stands for the label where a model may also reject: the larger of both.
+        """Return (B,): the larger of label and rejection, for models that may reject.
 
         label, reject: (B,) logits. classes: (B, K) those of all classes.
         """
@@ -239,7 +239,7 @@ class KL(Loss):
 def _ratio(margin: Tensor, gap: Tensor, top: Tensor) -> Tensor:
     """Return margin / gap, or the margin where there is no fourth class; top: (B, 4) logits.
 
-    What keeps a gap from being 0 has the scale of the logits.
+    The floor of a gap has the scale of the logits.
     """
     few = (top[:, 0] - top[:, 3]).detach() > MASKED
     least = (_TINY * magnitude(top[:, 0])).clamp_min(torch.finfo(top.dtype).tiny)

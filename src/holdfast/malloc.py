@@ -16,7 +16,7 @@ def hold_memory() -> bool:
 
     As it comes, it maps every tensor of a pass anew and returns it at once, and on the CPU a fifth
     of a small network's pass goes into clearing pages. For a process of our own, the command line;
-    a library must not decide that for its user. What the user has set in the environment stays.
+    a library must not decide that for its user. Settings of the user's environment stay.
     """
     libc: Any = ctypes.CDLL(None) if os.name == "posix" else None
     if not hasattr(libc, "mallopt") or any(name in os.environ for name in _OWN):

@@ -24,7 +24,7 @@ def shortened(text: str, most: int = 60) -> str:
 
 
 def _has_glyph(character: str) -> bool:
-    # What Unicode calls a space separator is not "printable", but it only moves the next glyph.
+    # A space separator of Unicode is not "printable", but it only moves the next glyph.
     return character.isprintable() or (character.isspace() and ord(character) >= 0xA0)
 
 

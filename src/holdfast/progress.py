@@ -1,7 +1,7 @@
 """Progress of long work: lines in a log, one moving bar in a terminal, and the time that is left.
 
 Everything goes to standard error. The work says that it goes on by `beat`, before every pass
-through a network; who shows it looks at the clock then. So nothing runs beside the work, and a log
+through a network; the display looks at the clock then. So nothing runs beside the work, and a log
 is never silent for much more than a minute.
 """
 
@@ -22,11 +22,11 @@ from rich.progress import BarColumn, Progress, TextColumn
 from holdfast.deadline import Listeners, listen, stop_listening
 from holdfast.printable import printable
 
-QUIET = 60.0  # seconds after which a log gets a line of what has not ended
+QUIET = 60.0  # seconds after which a log gets a line about unfinished work
 REFRESH = 0.5  # seconds between two drawings of the bar; each takes about a millisecond
 SHORT = 10.0  # seconds that work may take without a word, where most of its kind takes less
 
-Clock = Callable[[], float]  # seconds from whatever moment, never fewer than before
+Clock = Callable[[], float]  # seconds from any moment, never fewer than before
 
 _drawn: ContextVar[bool] = ContextVar("_drawn", default=False)  # the terminal has its bar
 
@@ -133,8 +133,10 @@ class Count:
     they are known.
     """
 
-    def __init__(self, what: str, total: int | None, parts: str, passes: int | None = None) -> None:
-        self.what = what
+    def __init__(
+        self, label: str, total: int | None, parts: str, passes: int | None = None
+    ) -> None:
+        self.label = label
         self.total = total
         self.parts = parts
         self.passes = passes
@@ -155,18 +157,18 @@ class Count:
         spent = self.display.clock() - self.display.began
         if self.total is None:
             done = f"{self.done:,} {self.parts} in " if self.done else ""
-            return View(self.what, None, f"{done}{duration(spent)} so far")
+            return View(self.label, None, f"{done}{duration(spent)} so far")
         inside = min(self._beats / self.passes, 0.99) if self.passes else 0.0
         share = (self.done + inside) / max(self.total, 1)
         text = f"{self.done:,} of {self.total:,} {self.parts} in {duration(spent)}"
         if 0 < share < 1:
             text += f", {to_go(spent * (1 - share) / share)}"
-        return View(self.what, share, text)
+        return View(self.label, share, text)
 
 
 @contextmanager
 def counting(
-    what: str,
+    label: str,
     total: int | None,
     parts: str,
     *,
@@ -175,8 +177,8 @@ def counting(
     after: float = SHORT,
     clock: Clock = time.monotonic,
 ) -> Iterator[Callable[[int], None]]:
-    """Show a job that is short as a rule, once it takes longer; yields what takes note of parts."""
-    count = Count(what, total, parts, passes)
+    """Show a job that is short as a rule, once it takes longer; yields a counter of its parts."""
+    count = Count(label, total, parts, passes)
     count.display = Display(count.view, quiet=quiet, after=after, beats=count.beat, clock=clock)
     with count.display:
         yield count.step
@@ -203,7 +205,7 @@ class _Bar:
             BarColumn(bar_width=24),
             TextColumn("{task.fields[text]}", markup=False),
             console=Console(stderr=True, force_terminal=True, highlight=False),
-            auto_refresh=False,  # what is drawn from a thread of its own takes the work's time
+            auto_refresh=False,  # drawing from a thread of its own takes the work's time
             transient=True,
             redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
         )

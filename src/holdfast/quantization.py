@@ -9,7 +9,7 @@ LEVELS = 255  # steps of an 8-bit file
 
 
 def on_grid(x: Tensor, levels: int = LEVELS) -> Tensor:
-    """Return x (in 0..1) in grey levels, float64; what rounding of float32 took off it is on it."""
+    """Return x (in 0..1) in gray levels, float64, without the rounding error of float32."""
     scaled = x.double() * levels
     nearest = scaled.round()
     return torch.where((scaled - nearest).abs() < 1e-3, nearest, scaled)

@@ -1,7 +1,7 @@
 """A component's fields as a reader needs them: type, range, default, meaning, read from its code.
 
 The documentation and `holdfast list` both print them. A meaning is the comment that stands behind a
-field in the source; a range is what the component itself says when it refuses a value.
+field in the source; a range comes from the component's own refusal of a value.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from holdfast.units import Number
 
 _COMMENT = re.compile(r"^\s*(?P<name>\w+)\s*:[^#]*#\s*(?P<text>.+?)\s*$")
 _REFUSAL = re.compile(r"must be (?:a whole number of )?((?:at |above|in |between).*?)(?:, got|;|$)")
-_PROBES = (0, -1, 10**9)  # what many numbers may not be
+_PROBES = (0, -1, 10**9)  # values that many fields refuse
 _WRITTEN = {"eps": 1, "name": "own", "path": "a-folder", "digest": 64 * "0", "members": ()}
 _EPS = {"linf": "8/255", "l2": 0.5}  # as the literature has them
 _NUMBER = set(typing.get_args(Number))
 
-# What a field is that bears the same name and meaning in many components, without a comment.
+# Fields of the same name and meaning in many components, which bear no comment.
 MEANINGS = {
     "attack": "the attack that it runs",
     "augment": "changes of training inputs at random",
@@ -36,12 +36,12 @@ MEANINGS = {
     "beta2": "weight of the past in the mean of its square",
     "epochs": "passes over the training set",
     "eps": "how far an input may change, in the units of the data",
-    "goal": "what counts as harm",
+    "goal": "the attacker's goal",
     "height": "share of the image's side",
-    "images": "what is mixed in",
-    "knowledge": "what the attacker sees",
+    "images": "the images mixed in",
+    "knowledge": "the attacker's knowledge",
     "label_smoothing": "share of each label that goes to all classes",
-    "loss": "what it climbs",
+    "loss": "the loss that it raises",
     "momentum": "weight of the past in the direction",
     "optimizer": "how the weights move",
     "queries": "forward passes per example, at most",
@@ -57,7 +57,7 @@ MEANINGS = {
 
 
 class FieldText(NamedTuple):
-    """What is to be said of one field; default: None where it must be given."""
+    """The documentation of one field; default: None where it must be given."""
 
     name: str
     type: str
@@ -79,7 +79,7 @@ def paragraphs(cls: Any) -> list[str]:
 
 @lru_cache
 def fields(cls: Any) -> tuple[FieldText, ...]:
-    """Return what is to be said of each field of a component's class."""
+    """Return the documentation of each field of a component's class."""
     if not dataclasses.is_dataclass(cls):
         return ()
     hints, meanings = typing.get_type_hints(cls, include_extras=True), comments(cls)
@@ -148,7 +148,7 @@ def default(field: dataclasses.Field[Any]) -> Any:
 
 
 def short(value: Any, *, budgets: bool = False) -> str:
-    """Write a value as Python would: a component by its class and what is not default in it.
+    """Write a value as Python would: a component by its class and its fields not at their defaults.
 
     budgets: write numbers and attacks also where they are the default.
     """

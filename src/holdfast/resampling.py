@@ -1,7 +1,7 @@
 """Moving the pixels of images: bilinear sampling, differentiable in pixels and places alike.
 
 Coordinates count pixels: (0, 0) is the centre of the first one, rows go down, columns to the right.
-What lies outside an image is black (zero). Gathering keeps the backward pass deterministic on CUDA.
+Outside of an image is black (zero). Gathering keeps the backward pass deterministic on CUDA.
 """
 
 from __future__ import annotations

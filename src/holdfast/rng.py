@@ -1,8 +1,8 @@
 """Randomness without streams: a draw is a function of (seed, path, step, example id), nothing else.
 
-A 64-bit counter hash (SplitMix64; Steele, Lea and Flood, 2014, sec. 4) replaces generators, so what
-an example draws never depends on its batch mates, on its place in the batch, on the device or on
-what was drawn before. That is what lets survivors be re-packed, resumed and sharded.
+A 64-bit counter hash (SplitMix64; Steele, Lea and Flood, 2014, sec. 4) replaces generators, so the
+draws of an example never depend on its batch mates, on its place in the batch, on the device or on
+earlier draws. That lets survivors be re-packed, resumed and sharded.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MIX_2 = 0x94D049BB133111EB
 class Rng:
     """Draws for one batch of examples, each from its own counter-based sequence.
 
-    seed: the run's seed. ids: (B,) int64, what the draws of an example belong to.
+    seed: the run's seed. ids: (B,) int64, the keys of the examples' draws.
     """
 
     seed: int
@@ -55,7 +55,7 @@ class Rng:
         return Rng(self.seed, self.ids, self.path, step, of)
 
     def take(self, idx: Tensor) -> Rng:
-        """Return the source of the examples at positions `idx`; their draws stay what they were."""
+        """Return the source of the examples at positions `idx`; their draws stay the same."""
         return replace(self, ids=self.ids.index_select(0, idx))
 
     def uniform(self, shape: tuple[int, ...] = (), low: float = 0.0, high: float = 1.0) -> Tensor:

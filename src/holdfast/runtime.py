@@ -166,7 +166,7 @@ def _float32_settings() -> list[Setting]:
 
 
 def _read(settings: list[Setting]) -> list[Setting]:
-    """Return the present values, leaving out what PyTorch refuses to read."""
+    """Return the present values, without those that PyTorch refuses to read."""
     present = []
     for holder, name, _ in settings:
         with suppress(RuntimeError):  # the old setting, where a user mixed it with the new ones
@@ -200,7 +200,7 @@ def environment() -> dict[str, Any]:
 
 
 def has_amx() -> bool:
-    """Say whether the CPU multiplies bfloat16 matrices in AMX tiles (known on Linux only)."""
+    """Return True if the CPU multiplies bfloat16 matrices in AMX tiles (known on Linux only)."""
     return "amx_bf16" in _cpuinfo().get("flags", "").split()
 
 
@@ -224,7 +224,7 @@ def _cpu() -> str:
 
 @cache
 def _cpuinfo() -> dict[str, str]:
-    """Return what Linux says of its first processor; nothing on other systems."""
+    """Return Linux's facts about its first processor; nothing on other systems."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:

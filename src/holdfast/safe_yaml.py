@@ -19,7 +19,7 @@ def parse_yaml(text: str, source: str) -> Any:
     """Return the data of a YAML text; ConfigError says in one line where it is broken.
 
     source: where the text comes from, for messages. Refused are more than LARGEST characters, MOST
-    values or DEEPEST levels, a key that comes twice and an alias inside of what it stands for.
+    values or DEEPEST levels, a key that comes twice and an alias inside of its own anchor.
     """
     if len(text) > LARGEST:
         raise ConfigError(f"{source} has {len(text):,} characters: at most {LARGEST:,} are read")
@@ -30,13 +30,15 @@ def parse_yaml(text: str, source: str) -> Any:
     except yaml.YAMLError as error:
         raise ConfigError(f"{source} is not valid YAML: {' '.join(str(error).split())}") from None
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
-        # What PyYAML raises for dates, numbers and tags that it takes at their word.
-        what = " ".join(str(error).split())
-        raise ConfigError(f"{source} has a value that cannot be read ({what}): quote it") from None
+        # PyYAML raises it for impossible dates, numbers and tags.
+        reason = " ".join(str(error).split())
+        raise ConfigError(
+            f"{source} has a value that cannot be read ({reason}): quote it"
+        ) from None
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which `5e-3` is a number and what multiplies itself is an error."""
+    """YAML in which `5e-3` is a number and an exploding alias is an error."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -57,7 +59,7 @@ class _Loader(yaml.SafeLoader):
         if node is None:
             return None
         if alias and node not in self.sizes:
-            raise ConfigError(f"line {line}: an alias stands inside of what it stands for")
+            raise ConfigError(f"line {line}: an alias stands inside of its own anchor")
         self.count += self.sizes[node] if alias else 1
         if self.count > MOST:
             raise ConfigError(

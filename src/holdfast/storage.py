@@ -46,8 +46,8 @@ _WHY_UNREADABLE = {
 def user_path(path: str | os.PathLike[str], name: str = "path") -> Path:
     """Return a path that a user wrote, `~` and `~user` expanded; variables are the shell's.
 
-    name: of the argument, for messages. Raises InputError, before any work, for what no file can be
-    called, and for a name that is no text: it could not be written into a claim in the end.
+    name: of the argument, for messages. Raises InputError, before any work, for a name that no file
+    can be called, and for a name that is no text: it could not be written into a claim in the end.
     """
     if not isinstance(path, str | os.PathLike):
         raise InputError(f"{name} must be a path, got {type(path).__name__}")
@@ -63,7 +63,7 @@ def user_path(path: str | os.PathLike[str], name: str = "path") -> Path:
     except RuntimeError:
         raise InputError(f"{name} {text!r}: no such user here; write the folder in full") from None
     except (FileNotFoundError, NotADirectoryError):
-        return found  # a reader says what is missing, a writer makes it
+        return found  # a reader names the missing file, a writer makes it
     except OSError as error:
         raise InputError(f"{name} {text!r} cannot be used: {error.strerror}") from error
     return found
@@ -136,8 +136,8 @@ def write_json(path: Path, data: Any) -> None:
     try:
         text = (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode()
     except UnicodeEncodeError as error:
-        what = error.object[max(error.start - 20, 0) : error.end]
-        raise StorageError(f"cannot write {path}: {what!r} is no text in UTF-8") from None
+        excerpt = error.object[max(error.start - 20, 0) : error.end]
+        raise StorageError(f"cannot write {path}: {excerpt!r} is no text in UTF-8") from None
     write_atomic(path, text)
 
 
@@ -163,7 +163,7 @@ def read_file(path: Path, limit: int = LARGEST) -> bytes:
     A link to such a file is one. A pipe, a socket or a device is refused without waiting for it.
     """
     with open_file(path, limit) as file:
-        # No more than was there when it was opened: what has no size of its own never ends.
+        # No more than was there when it was opened: a pipe or device never ends.
         return file.read(os.fstat(file.fileno()).st_size)
 
 
@@ -186,8 +186,8 @@ def open_file(path: Path, limit: int = LARGEST) -> Iterator[BufferedReader]:
 
 def _refuse_special(path: Path, found: os.stat_result, limit: int) -> None:
     if not stat.S_ISREG(found.st_mode):
-        what = "a folder" if stat.S_ISDIR(found.st_mode) else "no ordinary file"
-        raise StorageError(f"cannot read {path}: it is {what}")
+        kind = "a folder" if stat.S_ISDIR(found.st_mode) else "no ordinary file"
+        raise StorageError(f"cannot read {path}: it is {kind}")
     if found.st_size > limit:
         size = found.st_size
         raise StorageError(f"cannot read {path}: of its {size:,} bytes at most {limit:,} are read")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import NamedTuple
 
-NEAR = "not here; nearest: "  # before what serves the same purpose and is another algorithm
+NEAR = "not here; nearest: "  # before another algorithm for the same purpose
 NONE = "not here"
 
 
@@ -22,7 +22,7 @@ _STANDARD = (
 )
 _APGD_T = "EachTarget(attack=APGD(loss=DLR()), top=9)"
 
-# library -> its name -> (ours, the set or what differs)
+# library -> its name -> (ours, the set or the difference)
 ATTACKS: dict[str, dict[str, tuple[str, str]]] = {
     "autoattack": {
         "AutoAttack": ("suite='standard'", _STANDARD),
@@ -228,10 +228,10 @@ class Row(NamedTuple):
 
     library: str
     theirs: str
-    kind: str  # what it is here: attack, suite or method
+    kind: str  # of ours: attack, suite or method
     ours: str  # in Python, without a home; "" where nothing is the same
-    nearest: str  # what serves the purpose best where nothing is the same
-    remark: str  # the set, or what differs
+    nearest: str  # the best substitute where nothing is the same
+    remark: str  # the set, or the difference
 
     @property
     def written(self) -> str:
@@ -261,11 +261,11 @@ def rows() -> tuple[Row, ...]:
 
 
 def hint(kind: str, name: str, labels: Mapping[str, str] | None = None) -> str:
-    """Return the tail of an error about an unknown name: what is called so elsewhere, and ours.
+    """Return the tail of an error about an unknown name of another library: our equivalent.
 
-    kind: what was looked for; attacks and suites are often taken for each other. labels: the names
-    by which classes of ours are known in files and on the command line. Empty for a name that no
-    other library has.
+    kind: of the name looked up; attacks and suites are often taken for each other. labels: the
+    names by which classes of ours are known in files and on the command line. Empty for a name that
+    no other library has.
     """
     kinds = ("method",) if kind == "method" else ("attack", "suite")
     found = [row for row in rows() if row.kind in kinds and alike(row.theirs, name)]

@@ -75,7 +75,7 @@ class Unit(NamedTuple):
     radius: bool = False
 
     def refusal(self, where: str, text: str) -> str:
-        """Return what to write instead of a length in the units of the data, such as "2/255"."""
+        """Return the fix for a length in the units of the data, such as "2/255"."""
         field = where.rpartition(".")[2]
         wrong = f'{where}="{text}" is in the data\'s units; {field} is {self.name}'
         if not self.radius:
@@ -121,7 +121,7 @@ Bounds = Annotated[tuple[float, float], Ascending()]
 Radii = Annotated[Sequence[Number], Said("a list of radii")]
 
 
-def number(value: object, what: str = "eps") -> float:
+def number(value: object, name: str = "eps") -> float:
     """Return `value` as a finite float; text may be a decimal or a quotient such as `"8/255"`.
 
     Raises InputError if `value` is not a number or not finite.
@@ -131,9 +131,9 @@ def number(value: object, what: str = "eps") -> float:
             raise TypeError
         result = _parse(value) if isinstance(value, str) else float(value)
     except (TypeError, ValueError, ZeroDivisionError, OverflowError):
-        raise InputError(f"{what} must be a number such as 0.3 or '8/255', got {value!r}") from None
+        raise InputError(f"{name} must be a number such as 0.3 or '8/255', got {value!r}") from None
     if not math.isfinite(result):
-        raise InputError(f"{what} must be finite, got {value!r}")
+        raise InputError(f"{name} must be finite, got {value!r}")
     return result
 
 

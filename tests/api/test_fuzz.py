@@ -172,7 +172,7 @@ def functions() -> dict:
         models.Function: {"function": len, "outputs": "logits", "num_classes": 3},
         models.Endpoint: {"url": "http://127.0.0.1:9", "outputs": "logits", "timeout": 1.0,
                           "tries": 1, "pause": 0.1, "at_once": 1, "rate": None},
-        training.Average: {"module": net, "decay": 0.5},
+        training.EMA: {"module": net, "decay": 0.5},
         claims.wilson: {"k": 1, "n": 3},
         claims.model_digest: {"model": net},
         claims.tensor_digest: {"value": X},

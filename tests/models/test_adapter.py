@@ -154,7 +154,7 @@ def test_statistics_of_another_channel_count_do_not_broadcast():
 def test_what_is_not_a_module_is_refused():
     with pytest.raises(InputError, match=r"torch\.nn\.Module, .*; got dict"):
         wrap({"a": 1})
-    with pytest.raises(InputError, match="say what function <lambda> returns"):
+    with pytest.raises(InputError, match="state what function <lambda> returns"):
         wrap(lambda x: x)
 
 

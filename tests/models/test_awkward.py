@@ -14,7 +14,7 @@ from holdfast.copying import copied
 from holdfast.evaluation import Member
 from holdfast.models import bpda, frozen, inspect, wrap
 from holdfast.runtime import precision
-from holdfast.training import Average
+from holdfast.training import EMA
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning"),
@@ -116,7 +116,7 @@ def test_a_copy_computes_the_same_and_shares_no_weight(awkward):
 
 
 def test_an_average_a_twin_and_a_low_precision_copy_of_it(awkward):
-    average = Average(awkward, 0.5)
+    average = EMA(awkward, 0.5)
     with torch.no_grad():
         awkward.eval()(X)
         for parameter in awkward.parameters():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from holdfast.training import Average
+from holdfast.training import EMA
 
 
 def storages(module):
@@ -13,7 +13,7 @@ def storages(module):
 
 
 def test_nothing_is_shared_before_or_after_updates(net):
-    average = Average(net, 0.9)
+    average = EMA(net, 0.9)
     net(torch.rand(8, 1, 6, 6))  # moves the batch norm statistics
     average.update(net)
     assert not storages(net) & storages(average.module)
@@ -25,7 +25,7 @@ def test_nothing_is_shared_before_or_after_updates(net):
 
 
 def test_decay_warms_up(net):
-    average = Average(net, 0.5)
+    average = EMA(net, 0.5)
     expected = net[0].weight.detach().clone()
     generator = torch.Generator().manual_seed(0)
     for t in range(12):
@@ -39,6 +39,6 @@ def test_decay_warms_up(net):
 
 
 def test_the_average_needs_no_gradient(net):
-    average = Average(net, 0.9)
+    average = EMA(net, 0.9)
     assert not any(parameter.requires_grad for parameter in average.module.parameters())
     assert all(parameter.requires_grad for parameter in net.parameters())

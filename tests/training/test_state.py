@@ -11,7 +11,7 @@ from torch import nn
 
 from holdfast.errors import InputError, StorageError
 from holdfast.models import wrap
-from holdfast.training import SGD, Adam, Average, TrainState
+from holdfast.training import EMA, SGD, Adam, TrainState
 from holdfast.training import state as checkpoints
 
 HERE = {"torch": torch.__version__, "threads": 1}
@@ -23,7 +23,7 @@ def new_state(net, optimizer=None, ema=0.9):
         seed=3,
         modules={"network": model},
         optimizers={"network": (optimizer or Adam()).build(model)},
-        averages={"network": Average(model, ema)} if ema else {},
+        averages={"network": EMA(model, ema)} if ema else {},
         totals=torch.zeros(5, dtype=torch.float64),
     )
 

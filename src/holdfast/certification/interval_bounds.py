@@ -1,11 +1,11 @@
-"""Interval bound propagation: what a network's logits can be anywhere in a box of inputs.
+"""Interval bound propagation: bounds on a network's logits over a box of inputs.
 
 Gowal et al., 2018, arXiv:1810.12715, sec. 3: a box goes through each layer as a box that contains
 all images of its points. Fast and differentiable; loose for networks not trained for it.
 
-A bound is sound only if each layer computes what its rule says, so a layer is known by its exact
+A bound is sound only if each layer computes its rule, so a layer is known by its exact
 type: a subclass may have a forward of its own, and a hook or a patched instance computes something
-else than its class. What is not known is refused by name.
+else than its class. Unknown layers are refused by name.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _refuse_changed(layer: nn.Module) -> None:
         raise Unsupported(f"no bounds through {_name(layer)} with a forward set on the instance")
     if any(getattr(layer, f"_{kind}") or vars(torch_module)[f"_global_{kind}"] for kind in _HOOKS):
         raise Unsupported(
-            f"no bounds through {_name(layer)} with forward hooks, which may change what it "
+            f"no bounds through {_name(layer)} with forward hooks, which may change its "
             "computes: remove them; weight and spectral norm come without hooks in "
             "torch.nn.utils.parametrizations"
         )

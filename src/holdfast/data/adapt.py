@@ -1,4 +1,4 @@
-"""Take data in whatever form a user has it."""
+"""Conversion of users' data in every form that is understood."""
 
 from __future__ import annotations
 

@@ -28,9 +28,9 @@ _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0
 def read_arrays(path: Path, wanted: tuple[str, ...]) -> tuple[Arrays, list[str]]:
     """Return those arrays of a file that are `wanted`, and the names of all.
 
-    Nothing is unpacked before the headers are read: InputError if what is wanted needs more memory
-    than is available, if an array unpacks to more than MODEST bytes and SWELLING times its packed
-    size, or if a file is damaged or holds objects.
+    Nothing is unpacked before the headers are read: InputError if the arrays wanted need more
+    memory than is available, if an array unpacks to more than MODEST bytes and SWELLING times its
+    packed size, or if a file is damaged or holds objects.
     """
     if not path.is_file():
         raise InputError(f"no file at {path}: check the path")

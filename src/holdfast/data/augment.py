@@ -1,4 +1,4 @@
-"""Augmentation that an example gets by (seed, epoch, id), whatever its batch mates."""
+"""Augmentation of an example by (seed, epoch, id), independent of its batch mates."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Augmentation:
 
     @classmethod
     def slip(cls, value: Any) -> str | None:
-        """Return what to do with a transformation of others, which draws by itself."""
+        """Return the fix for a transformation of others, which draws by itself."""
         return "put other transformations into your Dataset" if callable(value) else None
 
     def __call__(self, x: Tensor, rng: Rng) -> Tensor:

@@ -42,7 +42,7 @@ class Batch:
 
 
 class Source(Protocol):
-    """Where pixels come from: memory, files, somebody's dataset."""
+    """A source of pixels: memory, files, a user's dataset."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -73,7 +73,7 @@ class InMemory:
 class Examples:
     """A labelled set; position i is the example with id `ids[i]`, kept at `rows[i]` of `source`.
 
-    `range` bounds every value of a batch. What is stored as uint8 is scaled to it when batched.
+    `range` bounds every value of a batch. Data stored as uint8 are scaled to it when batched.
     `part` says which part of a set it is ("train", "validation", "test") where that is known;
     `given` is the name or path that finds the set again, None where no words do.
     """
@@ -152,7 +152,7 @@ class Examples:
 
     @property
     def contents(self) -> Tensor:
-        """(N,) int64: a hash of the values of each example, whatever its id, label or set."""
+        """(N,) int64: a hash of the values of each example, without its id, label or set."""
         return self._hashes[1]
 
     @cached_property
@@ -166,7 +166,7 @@ class Examples:
             batch = self.batch(positions)
             for part in (batch.ids, batch.y, batch.x):
                 digest.update(part.contiguous().numpy().tobytes())
-            # A multilinear hash modulo 2^64: fast, and who changes a bit evades any other as well.
+            # A multilinear hash modulo 2^64: fast, and a changed bit evades any other as well.
             bits = batch.x.float().contiguous().view(torch.int32).flatten(1).long()
             each.append(bits @ weights)
         return digest.hexdigest(), torch.cat(each) if each else numbers[:0]
@@ -186,7 +186,7 @@ def from_tensors(
     """Return x (N, ...), uint8 or floats within `range`, and labels y (N,) as a set.
 
     ids: (N,) unique; by default the index. num_classes: by default as many as there are names, or
-    as the labels need. Raises InputError for what cannot be a labelled set.
+    as the labels need. Raises InputError for data that are no labeled set.
     """
     check_pair(x, y)
     x, y = x.detach().cpu(), y.cpu()

@@ -57,7 +57,7 @@ BY_NAME = Fields()
 
 
 def _named(item: Any) -> Mapping[Any, Any] | None:
-    """Return the fields of what has names for them, else None."""
+    """Return the fields of an item with named ones, else None."""
     if isinstance(item, Mapping):
         return item
     if isinstance(item, tuple) and hasattr(item, "_asdict"):
@@ -76,11 +76,11 @@ def _field(named: Mapping[Any, Any], key: Key | None, usual: Iterable[str], role
     found = [name for name in usual if name in named]
     if len(found) == 1:
         return named[found[0]]
-    what = "input" if role == "x" else "label"
+    noun = "input" if role == "x" else "label"
     example = repr(found[0]) if found else "..."
     why = f"{' and '.join(map(repr, found))} could be" if found else "none has a usual name for"
     raise InputError(
-        f"an item has the fields {_listed(named)}, and {why} the {what}: say which is, as in "
+        f"an item has the fields {_listed(named)}, and {why} the {noun}: say which is, as in "
         f"hf.data.as_examples(data, {role}={example})"
     )
 

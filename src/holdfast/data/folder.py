@@ -26,7 +26,7 @@ def load_folder(path: Path, validation: float = 0.1, seed: int = 0) -> Splits:
     """Return the parts of a folder of images: class/*.png, or train/class/*.png, test/class/*.png.
 
     Classes are folders, in alphabetical order, with images at any depth below them; ids are indices
-    in the sorted list of files. What is not given (test, validation) is held out per class. Raises
+    in the sorted list of files. Missing parts (test, validation) are held out per class. Raises
     InputError for a folder without images, a class without any, parts with different classes, and
     images that cannot be read without loss.
     """
@@ -88,7 +88,7 @@ def _classes(path: Path) -> tuple[str, ...]:
 
 
 def _refuse_levels(path: Path, classes: tuple[str, ...]) -> None:
-    """Raise InputError if what would be classes are parts of a set, or hold the classes."""
+    """Raise InputError if the class folders are parts of a set, or hold the classes."""
     nested = [name for name in classes if any(_classes(path / name))]
     parts = [name for name in nested if name.lower() in _PARTS]
     if parts:
@@ -104,7 +104,7 @@ def _refuse_levels(path: Path, classes: tuple[str, ...]) -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Return the images at any depth below a class's folder, and say what else is there."""
+    """Return the images at any depth below a class's folder; warn of other files."""
     found, other = [], Counter[str]()
     for here, below, names in os.walk(folder, followlinks=True):
         below[:] = filter(_seen, below)
@@ -115,7 +115,7 @@ def _files(folder: Path) -> list[Path]:
                 other[file.suffix.lower() or file.name] += 1
     if other:
         listed = ", ".join(f"{count} {suffix}" for suffix, count in sorted(other.items()))
-        logger.warning("%s: left out what is no image that is read: %s", folder, listed)
+        logger.warning("%s: left out files that are no images: %s", folder, listed)
     return sorted(found)
 
 

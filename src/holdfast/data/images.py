@@ -85,7 +85,7 @@ def is_grey(path: Path) -> bool:
 def read_image(path: Path, mode: str) -> Tensor:
     """Return an image as (C, H, W), turned as it says itself: bytes, or floats in 0..1.
 
-    mode: "L" or "RGB". Raises InputError for what would lose something: several frames,
+    mode: "L" or "RGB". Raises InputError for images that would lose something: several frames,
     transparency, 16 bits a channel in color, color as grey, and values without a known range.
     """
     with _reading(path), open_file(path) as file, Image.open(file) as image:
@@ -121,7 +121,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 def _refuse(image: Image.Image, path: Path | str, mode: str) -> None:
-    """Raise InputError for what its header shows that reading would lose or guess."""
+    """Raise InputError where the header shows that reading would lose or guess."""
     kind, frames = image.mode, getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # there the others are previews of the first
         raise InputError(f"{path} has {frames} frames: save the one that is meant")

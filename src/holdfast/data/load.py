@@ -26,14 +26,15 @@ def load(name: str | Path, validation: float = 0.1, seed: Seed = 0) -> Splits:
     """Return the set called `name` as its training, validation and test parts.
 
     name: "digits", which is built in; the name of an .npz file or image folder in the folder that
-    HOLDFAST_DATA names; or a path to one. validation, seed: what to hold out of the training part,
-    where the set brings no validation part. Raises InputError if there is no such set.
+    HOLDFAST_DATA names; or a path to one. validation, seed: of the examples held out of the
+    training part, where the set brings no validation part. Raises InputError if there is no such
+    set.
     """
     if str(name) == BUILT_IN:
         return _found_by(name, three_parts(digits(), validation, seed), (validation, seed))
     path = _find(user_path(name, "data"))
-    if what := held_in(path):
-        raise InputError(f"{path} holds {what}, no data: give the set's own name or path")
+    if kind := held_in(path):
+        raise InputError(f"{path} holds {kind}, no data: give the set's own name or path")
     read = load_folder if path.is_dir() else load_npz
     return _found_by(name, read(path, validation, seed), (validation, seed))
 

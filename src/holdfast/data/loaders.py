@@ -48,7 +48,7 @@ def from_loader(
 ) -> Examples | Stream:
     """Return the examples of a DataLoader, and say how it was taken.
 
-    Where each pass selects the same items of the dataset, in whatever order, they are a set, made
+    Where each pass selects the same items of the dataset, in any order, they are a set, made
     by the loader's own collate function. Everything else is a stream of the loader's batches.
     """
     name = type(loader).__name__
@@ -102,7 +102,7 @@ def _in_one_process(loader: DataLoader[Any]) -> DataLoader[Any]:
 
 
 def _collate(loader: DataLoader[Any], range: tuple[float, float], fields: Fields) -> Collate | None:
-    """Return what makes a batch of any of the loader's items; None if only the loader can."""
+    """Return a function that makes a batch of any items; None if only the loader can."""
     if type(loader).__iter__ is not DataLoader.__iter__:
         return None
     collate = loader.collate_fn if loader.batch_sampler is not None else _one_by_one(loader, fields)
@@ -112,7 +112,7 @@ def _collate(loader: DataLoader[Any], range: tuple[float, float], fields: Fields
 
 
 def _one_by_one(loader: DataLoader[Any], fields: Fields) -> Collate | None:
-    """Return what makes a batch where the loader makes none; None if an item is a batch already."""
+    """Return a function that makes a batch where the loader makes none; None for ready batches."""
     convert = loader.collate_fn
     with _untouched(loader.sampler, loader):
         try:
@@ -217,4 +217,4 @@ def _length(dataset: Any) -> int | None:
         return None
 
 
-_up_to = range  # `range` itself is what this library calls the bounds of values
+_up_to = range  # `range` is our name for the bounds of values

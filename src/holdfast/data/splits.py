@@ -35,9 +35,9 @@ class Splits:
 def split(examples: Examples, validation: float = 0.1, seed: Seed = 0) -> tuple[Examples, Examples]:
     """Return (train, validation), where `validation` is the fraction of each class held out.
 
-    Who is held out is a function of (seed, id); at least one example of every class that has two.
-    Both parts keep the order and the ids of `examples`. Raises InputError unless 0 < validation < 1
-    and both parts have examples.
+    The held-out examples are a function of (seed, id); at least one example of every class that has
+    two. Both parts keep the order and the ids of `examples`. Raises InputError unless 0 <
+    validation < 1 and both parts have examples.
     """
     if not 0 < validation < 1:
         raise InputError(f"validation must be a fraction in (0, 1), got {validation}")
@@ -60,7 +60,7 @@ def _first(members: Tensor, keys: Tensor, fraction: float) -> Tensor:
 
 
 def three_parts(examples: Examples, validation: float, seed: int) -> Splits:
-    """Split a set that comes without a test part: a fifth is for the test, whatever the seed."""
+    """Split a set that comes without a test part: a fifth is for the test, with any seed."""
     rest, test = split(examples, 0.2)
     train, held = split(rest, validation, seed)
     return Splits(train, held, test)

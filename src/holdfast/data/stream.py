@@ -75,7 +75,7 @@ class Stream:
                 return
             except HoldfastError:
                 raise
-            except Exception as error:  # whatever somebody's iterable raises
+            except Exception as error:  # a user's iterable may raise anything
                 raise self._unmade("batch", number, error) from error
             yield item
 
@@ -87,9 +87,9 @@ class Stream:
         except (TypeError, ValueError, RuntimeError) as error:
             raise self._unmade("batch", number, error) from error
 
-    def _unmade(self, what: str, number: int, error: Exception) -> InputError:
+    def _unmade(self, noun: str, number: int, error: Exception) -> InputError:
         return InputError(
-            f"{what} {number} of {self.name} cannot be made ({_said(error)}): "
+            f"{noun} {number} of {self.name} cannot be made ({_said(error)}): "
             "check that its examples can be read and are tensors of one size"
         )
 
@@ -112,6 +112,6 @@ class Stream:
 
 
 def _said(error: Exception) -> str:
-    """Return the line of an error that says what happened; a worker's comes with its traceback."""
+    """Return the informative line of an error; a worker's comes with its traceback."""
     lines = str(error).strip().splitlines() or [""]
     return lines[-1] if lines[0].startswith("Caught") else in_one_line(error)

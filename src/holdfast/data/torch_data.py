@@ -31,7 +31,7 @@ Collate = Callable[[list[Any]], Any]
 
 logger = logging.getLogger(__name__)
 
-_PROBE = 8  # examples that are fetched to see what a dataset is like
+_PROBE = 8  # examples fetched as a sample of a dataset
 _SAMPLE = 64  # examples whose labels are compared with the listed ones before those are used
 _CHUNK = 256  # examples read at once for their labels
 
@@ -108,7 +108,7 @@ class FromDataset:
                 f"{rows[0]} to {rows[-1]} raises IndexError ({error}): correct its __len__ or the "
                 "indices"
             ) from error
-        except Exception as error:  # whatever somebody's dataset raises
+        except Exception as error:  # a user's dataset may raise anything
             span = f"one of the items {rows[0]} to {rows[-1]}"
             which = span if several else f"item {rows[len(items)]}"
             raise InputError(
@@ -231,7 +231,7 @@ def _probe(source: FromDataset) -> None:
 def _labeled(source: FromDataset) -> FromDataset:
     """Return the source with the labels of all: those listed, if a sample of items confirms them.
 
-    Whatever the sample says, every example is compared with its label when it is fetched.
+    Besides the sample, every example is compared with its label when it is fetched.
     """
     count = len(source.dataset)
     listed = listed_labels(source.dataset, source.fields)

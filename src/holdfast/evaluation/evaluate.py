@@ -23,7 +23,7 @@ from holdfast.evaluation.record.provenance import Provenance, provenance_of
 from holdfast.evaluation.run.cascade import Cascade, Example, Stage
 from holdfast.evaluation.run.prepare import look_at, prepare
 from holdfast.evaluation.run.progress import Progress
-from holdfast.evaluation.run.setting import Setting
+from holdfast.evaluation.run.setup import EvaluationSetup
 from holdfast.evaluation.run.time_estimate import forecast, whole
 from holdfast.evaluation.run.watch import UNWATCHED
 from holdfast.evaluation.suites import Suite, get_suite
@@ -68,9 +68,9 @@ def evaluate(
     stopped, or returns its claim; several processes (torchrun) share the work if all of them make
     the call and share `out`.
 
-    Raises InputError, ConfigError or Unsupported for what cannot be evaluated, InputError for a
-    folder that holds another claim and StorageError for one in which another process works, before
-    anything is written. Interrupted, a KeyboardInterrupt, comes of SIGTERM and SIGHUP, too.
+    Raises InputError, ConfigError or Unsupported for arguments that cannot be evaluated, InputError
+    for a folder that holds another claim and StorageError for one in which another process works,
+    before anything is written. Interrupted, a KeyboardInterrupt, comes of SIGTERM and SIGHUP, too.
     """
     model, search = wrap(model), None if search is None else wrap(search)
     check_target(threat.goal, model.labels)
@@ -79,7 +79,7 @@ def evaluate(
     threats, out = radii(threat, eps), user_path(out, "out")
     group = join(resolve_device(device))
     with interruptible(), deterministic(), torch.random.fork_rng():
-        setting = prepare(
+        setup = prepare(
             model,
             data,
             threat=threat,
@@ -92,16 +92,16 @@ def evaluate(
             precision=precision,
             exhaustive=exhaustive,
         )
-        setting = replace(setting, given=_given(model, search))
-        warn_of_short_steps(setting.suite, threat.space)
-        with frozen(setting.judge), frozen(setting.search):
-            findings = look_at(setting)
+        setup = replace(setup, given=_given(model, search))
+        warn_of_short_steps(setup.suite, threat.space)
+        with frozen(setup.judge), frozen(setup.search):
+            findings = look_at(setup)
             if provenance is not None:
-                findings.append(provenance.check(setting.data))
-            setting = setting.identified()
-            check_writable(setting, provenance)
+                findings.append(provenance.check(setup.data))
+            setup = setup.identified()
+            check_writable(setup, provenance)
             run = Run(
-                setting=setting,
+                setup=setup,
                 threats=threats,
                 findings=findings,
                 out=out,
@@ -137,7 +137,7 @@ def radii(threat: ThreatModel, eps: Sequence[Number]) -> list[ThreatModel]:
 class Run:
     """An evaluation that is ready to start."""
 
-    setting: Setting
+    setup: EvaluationSetup
     threats: Sequence[ThreatModel]  # smallest radius first
     findings: Sequence[Finding]
     out: Path
@@ -146,17 +146,17 @@ class Run:
 
     def finished(self) -> Claim | None:
         """Return the claim in the folder, None if there is none; InputError for another one."""
-        return finished_claim(self.out, self.setting, self.threats, self.provenance)
+        return finished_claim(self.out, self.setup, self.threats, self.provenance)
 
     def claim(self, *, quiet: bool) -> Claim:
-        """Run what the ledger does not hold yet, then write the claim."""
+        """Run the stages that the ledger does not hold yet, then write the claim."""
         group = self.group
-        each, expected = forecast(self.setting), None
+        each, expected = forecast(self.setup), None
         if each is not None:
-            expected = round(whole(self.setting, each) * len(self.threats) / group.size, 1)
+            expected = round(whole(self.setup, each) * len(self.threats) / group.size, 1)
         ledger, chunks = Ledger(self.out / "ledger"), self._chunks(group)
         with Progress(
-            self.setting,
+            self.setup,
             self.threats,
             [len(chunk) for chunk in chunks],
             each,
@@ -174,7 +174,7 @@ class Run:
 
     def _chunks(self, group: Group) -> list[Tensor]:
         """Return this process's share of the chunks."""
-        return self.setting.chunks()[group.rank :: group.size]
+        return self.setup.chunks()[group.rank :: group.size]
 
     def _outcomes(
         self, ledger: Ledger, chunks: Sequence[Tensor], progress: Progress | None = None
@@ -183,12 +183,12 @@ class Run:
         known: list[list[Example]] = [[] for _ in chunks]
         outcomes = []
         for radius, threat in enumerate(self.threats):
-            cascade = Cascade(self.setting.within(threat), ledger, progress or UNWATCHED)
+            cascade = Cascade(self.setup.within(threat), ledger, progress or UNWATCHED)
             stages: list[Stage] = []
             for i, chunk in enumerate(chunks):
                 if progress is not None:
                     progress.starts(radius, i)
-                known[i], done = cascade.run(chunk, known[i] if self.setting.carries else ())
+                known[i], done = cascade.run(chunk, known[i] if self.setup.carries else ())
                 stages += done
             outcomes.append(Outcome(threat, [e for chunk in known for e in chunk], stages))
         return outcomes
@@ -199,10 +199,10 @@ class Run:
             "forecast_seconds": expected,
             "training": came_from.plain() if came_from else None,
         }
-        own = outcomes[list(self.threats).index(self.setting.threat)]
-        files = proofs(self.setting, own.examples) | (came_from.files() if came_from else {})
-        stated = document(self.setting, outcomes, self.findings, **facts)
-        stated["data"]["part"] = self.setting.data.part
+        own = outcomes[list(self.threats).index(self.setup.threat)]
+        files = proofs(self.setup, own.examples) | (came_from.files() if came_from else {})
+        stated = document(self.setup, outcomes, self.findings, **facts)
+        stated["data"]["part"] = self.setup.data.part
         if came_from and came_from.network:
             stated["model"]["name"] = came_from.network
         return write_claim(self.out, stated, files)

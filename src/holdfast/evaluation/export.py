@@ -17,7 +17,7 @@ from holdfast.data import Examples
 from holdfast.errors import InputError
 from holdfast.evaluation.recheck.evidence import read_evidence
 from holdfast.evaluation.recheck.verify import bind, check_subject
-from holdfast.evaluation.run.setting import Padded, Setting
+from holdfast.evaluation.run.setup import EvaluationSetup, Padded
 from holdfast.locking import locked
 from holdfast.models import frozen
 from holdfast.progress import counting
@@ -28,7 +28,7 @@ from holdfast.storage import user_path, write_atomic
 
 @dataclass(frozen=True)
 class Exported:
-    """How many images were written, and how many still fool the model after rounding."""
+    """Counts of the images written, and of those that still fool the model after rounding."""
 
     written: int
     holding: int
@@ -68,14 +68,14 @@ def export_png(
     evidence = read_evidence(claim)
     written = holding = 0
     with locked(out, "an export"), deterministic(), torch.random.fork_rng():
-        setting = bind(claim, model, data, device)
+        setup = bind(claim, model, data, device)
         order = [k for k, i in enumerate(claim.per_example["id"]) if i in evidence]
         count = counting("writing PNG files", len(order), "images", quiet=quiet)
-        with frozen(setting.judge), count as step:
-            for batch in setting.batches(setting.positions[torch.tensor(order, dtype=torch.int64)]):
+        with frozen(setup.judge), count as step:
+            for batch in setup.batches(setup.positions[torch.tensor(order, dtype=torch.int64)]):
                 x_adv = torch.stack([evidence[i] for i in batch.ids.tolist()])
                 levels = round_toward(x_adv, batch.x.cpu())
-                inside, holds = _look(setting, batch, levels)
+                inside, holds = _look(setup, batch, levels)
                 for i in inside[: batch.real].nonzero().flatten().tolist():
                     tail = "-holds" if holds[i] else ""
                     name = f"{int(batch.ids[i]):06d}-label-{int(batch.y[i])}{tail}.png"
@@ -102,9 +102,9 @@ def png(levels: Tensor) -> bytes:
     return buffer.getvalue()
 
 
-def _look(setting: Setting, batch: Padded, levels: Tensor) -> tuple[Tensor, Tensor]:
+def _look(setup: EvaluationSetup, batch: Padded, levels: Tensor) -> tuple[Tensor, Tensor]:
     """Return (B,) bool twice: which rounded images are in the set, which of them fool the model."""
-    x_adv = (levels.to(setting.dtype) / LEVELS).to(setting.device)
-    inside = setting.threat.space.around(batch.x).contains(x_adv)
-    score = setting.objective(batch).verdict(x_adv)
+    x_adv = (levels.to(setup.dtype) / LEVELS).to(setup.device)
+    inside = setup.threat.space.around(batch.x).contains(x_adv)
+    score = setup.objective(batch).verdict(x_adv)
     return inside.cpu(), (inside & (score.harm > score.tie)).cpu()

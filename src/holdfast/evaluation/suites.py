@@ -1,4 +1,4 @@
-"""Named, versioned sets of attacks: a budget is what its name says, or it has another name."""
+"""Named, versioned sets of attacks: another budget takes another name."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Member:
 
     @classmethod
     def slip(cls, value: Any) -> str | None:
-        """Return what to write instead of an attack without a name."""
+        """Return the fix for an attack without a name."""
         return "write Member(name='a', attack=...)" if isinstance(value, Attack) else None
 
 
@@ -59,12 +59,12 @@ class Suite:
 
     @classmethod
     def slip(cls, value: Any) -> str | None:
-        """Return what to write instead of attacks alone, which lack a name."""
+        """Return the fix for attacks alone, which lack a name."""
         alone = isinstance(value, Attack | list | tuple)
         return "write Suite(name='own', members=(Member(name='a', attack=...),))" if alone else None
 
     def parts(self, num_classes: int) -> tuple[Member, ...]:
-        """Return the members with composed attacks taken apart, so that each drops what it breaks.
+        """Return the members with composed attacks taken apart, each dropping its breaks.
 
         Runs towards the r-th likeliest wrong class make sense for r below `num_classes` only.
         Raises ConfigError for a suite without members, or with two of one name.
@@ -138,7 +138,7 @@ SCORE_1 = Suite(
     ),
 )
 """For a target that gives scores and no gradient: a random search, one over blocks of signs that
-also moves what answers in steps, as trees do, and an estimated gradient; in Linf and L2."""
+also serves models that answer in steps, as trees do, and an estimated gradient; in Linf and L2."""
 
 DECISION_1 = Suite(
     name="decision-1",

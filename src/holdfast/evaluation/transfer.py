@@ -1,4 +1,4 @@
-"""Which networks' adversarial examples break which others: the transfer matrix."""
+"""The transfer matrix: success of adversarial examples of one network on another."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from holdfast.units import BatchSize, Seed
 
 @dataclass(frozen=True, repr=False)
 class TransferMatrix:
-    """What x_adv made on each source did to each judge, per example.
+    """Outcomes per example of x_adv made on each source and judged by each network.
 
     sources: (S,) names; judges: (T,) names. right: (T, N) bool, whom a judge gets right unchanged,
     beyond a tie.
@@ -81,7 +81,7 @@ def transfer_matrix(
     batch_size: BatchSize = 128,
     quiet: bool = False,
 ) -> TransferMatrix:
-    """Return what x_adv that `attack` makes on each source does to each judge.
+    """Return the success on each judge of x_adv that `attack` makes on each source.
 
     threat: its set and its goal count. While x_adv is made, no network but its source is there.
     x: (N, ...) and y: (N,). judges: by default the sources; where a source is its own judge, that

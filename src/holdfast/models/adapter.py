@@ -64,7 +64,7 @@ class Model(nn.Module):
         return as_logits(ask(self.module, x.clone() if given is x else given), len(x))
 
     def normalised(self, x: Tensor) -> Tensor:
-        """Return what the network itself is given for x (N, ...)."""
+        """Return the input of the network itself for x (N, ...)."""
         if self.mean is not None and self.std is not None:
             x = (x - per_channel(self.mean, x)) / per_channel(self.std, x)
         weights = next(self.module.parameters(), x)
@@ -88,12 +88,12 @@ class Model(nn.Module):
 
     @property
     def rejects(self) -> bool:
-        """Say whether the last logit is a score to reject an input by, and no class."""
+        """True if the last logit is a score to reject an input by, and no class."""
         return isinstance(self.module, Model) and self.module.rejects
 
     @property
     def title(self) -> str:
-        """Return what claims call the network."""
+        """Return the name of the network in claims."""
         inner = self.module
         while isinstance(inner, Logarithm | ByName):
             inner = inner.module
@@ -103,7 +103,7 @@ class Model(nn.Module):
 
     @property
     def network(self) -> nn.Module:
-        """Return the user's own network, without what `wrap` put around it."""
+        """Return the user's own network, without the wrapping of `wrap`."""
         inner = self.module
         while isinstance(inner, Logarithm | KerasNetwork | ByName):
             inner = inner.module
@@ -147,11 +147,11 @@ def wrap(
     that has an argument `pixel_values` gets its inputs by that name. A wrapped model is returned as
     it is.
 
-    What is no `torch.nn.Module` is asked as a black box, without a gradient: a function of arrays,
-    a scikit-learn classifier, an ONNX file or session, a Keras model, a URL, or one of the targets
-    of `holdfast.models`. outputs: what it returns, "logits", "probabilities" (their logarithms are
-    the logits) or "labels"; a scikit-learn classifier says so itself. num_classes: K, where only
-    labels come back. Raises InputError for anything else.
+    Anything but a `torch.nn.Module` is asked as a black box, without a gradient: a function of
+    arrays, a scikit-learn classifier, an ONNX file or session, a Keras model, a URL, or one of the
+    targets of `holdfast.models`. outputs: kind of its outputs, "logits", "probabilities" (their
+    logarithms are the logits) or "labels"; a scikit-learn classifier says so itself. num_classes:
+    K, where only labels come back. Raises InputError for anything else.
     """
     if isinstance(model, Model):
         said = outputs is not None or num_classes is not None
@@ -230,12 +230,12 @@ def _is_recurrent(module: nn.Module) -> bool:
 
 
 def answer(network: Callable[[Tensor], Any], x: Tensor) -> Any:
-    """Return what a network answers to x (N, ...), which stays as it is: one may write on it."""
+    """Return the output of a network for a copy of x (N, ...), which it may overwrite."""
     return network(x) if isinstance(network, Model) else ask(network, x.clone())
 
 
 def as_logits(output: Any, n: int) -> Tensor:
-    """Return what a network gave for n examples as logits (n, K) in float32 or float64."""
+    """Return the outputs of a network for n examples as logits (n, K) in float32 or float64."""
     logits: Tensor = output if _are_logits(output, n) else _converted(_unwrap(output), n)
     return logits if logits.requires_grad else logits.clone()  # a network may use it again
 
@@ -249,7 +249,7 @@ def _are_logits(output: Any, n: int) -> bool:
 def _converted(logits: Tensor, n: int) -> Tensor:
     """Return logits of fewer bits as float32, and a single one of each example as the pair (0, z).
 
-    Raises InputError for what is no scores, or not of n examples.
+    Raises InputError for outputs that are no scores, or not of n examples.
     """
     if not logits.is_floating_point():
         raise InputError(

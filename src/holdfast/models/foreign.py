@@ -26,7 +26,7 @@ from holdfast.storage import user_path
 from holdfast.units import Seed
 
 _NESTS = ("state_dict", "model_state_dict", "model", "net")  # where trainers put the weights
-_PREFIXES = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before each name
+_PREFIXES = ("module.", "_orig_mod.")  # prefixes of DataParallel and torch.compile
 
 
 @checked
@@ -69,7 +69,7 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
 def load_state(module: nn.Module, state: Mapping[Any, Any], source: str) -> None:
     """Load `state` into `module`; InputError names the first key that is missing or does not fit.
 
-    source: what the state came from, for the message.
+    source: of the state, for the message.
     """
     problem = _mismatch(module.state_dict(), state)
     if problem:
@@ -107,7 +107,7 @@ def _find(path: str) -> Any:
         raise InputError(
             f"cannot import {package!r} ({first_line(error)}): run in its folder or install it"
         ) from error
-    except (Exception, SystemExit) as error:  # whatever somebody's module raises
+    except (Exception, SystemExit) as error:  # a user's module may raise anything
         raise InputError(f"cannot import {package!r}: {_raised(error)}") from error
     raise InputError(f"{package} has no {name!r}: check the function's name")
 
@@ -119,18 +119,18 @@ def _call(function: Callable[..., Any], path: str) -> Any:
         raise InputError(
             f"{path} must be callable without arguments ({error}): write a function that fills them"
         ) from error
-    except ValueError:  # a function of C's, which does not say what it takes
+    except ValueError:  # a function of C's without a signature
         pass
     try:
         return function()
     except HoldfastError:
         raise
-    except (Exception, SystemExit) as error:  # whatever somebody's function raises
+    except (Exception, SystemExit) as error:  # a user's function may raise anything
         raise InputError(f"{path} did not build a network: {_raised(error)}") from error
 
 
 def _raised(error: BaseException) -> str:
-    """Return what somebody's code raised and where, in one line."""
+    """Return the error of a user's code and its place, in one line."""
     if isinstance(error, SyntaxError):
         place = (error.filename, error.lineno)
     else:
@@ -157,7 +157,7 @@ def _read_safetensors(path: Path) -> Any:
 def _read_torch(path: Path) -> Any:
     _refuse_packed(path)
     try:
-        with warnings.catch_warnings():  # about old pickle protocols; what matters is an error here
+        with warnings.catch_warnings():  # about old pickle protocols; errors are raised here
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -176,7 +176,7 @@ def _refuse_packed(path: Path) -> None:
         with ZipFile(path) as archive:
             size = sum(part.file_size for part in archive.infolist())
     except (BadZipFile, OSError):
-        return  # another format, or damaged: what reads it says so
+        return  # another format, or damaged: its reader says so
     if size > path.stat().st_size:
         raise InputError(
             f"weights {path} unpack to {size:,} bytes, and torch.save packs nothing: save them anew"
@@ -184,7 +184,7 @@ def _refuse_packed(path: Path) -> None:
 
 
 def _state_within(content: Any, path: Path) -> dict[str, Tensor]:
-    """Return the state dict in what a checkpoint file holds."""
+    """Return the state dict in the contents of a checkpoint file."""
     if isinstance(content, Mapping):
         nested = next(
             (content[key] for key in _NESTS if isinstance(content.get(key), Mapping)), None

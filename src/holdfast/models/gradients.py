@@ -37,7 +37,7 @@ class InputGradient:
 
 
 def is_checkpointed(value: Tensor) -> bool:
-    """Return True if reentrant checkpointing lies between a number and what it is made of.
+    """Return True if reentrant checkpointing lies between a number and its inputs.
 
     Such a step computes its part of the graph in the backward pass, by a backward pass of its own,
     and refuses one that is for inputs alone (`torch.utils.checkpoint`, `use_reentrant=True`).

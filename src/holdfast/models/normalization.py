@@ -28,7 +28,7 @@ def per_channel(statistic: Tensor, x: Tensor) -> Tensor:
 
 
 def statistics(normalize: tuple[Channel, Channel] | None) -> tuple[Tensor | None, Tensor | None]:
-    """Return mean and std as tensors; InputError for what is no pair of such."""
+    """Return mean and std as tensors; InputError for anything else."""
     if normalize is None:
         return None, None
     try:

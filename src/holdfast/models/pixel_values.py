@@ -18,7 +18,7 @@ class ByName(nn.Module):
         self.module = module
 
     def forward(self, x: Tensor) -> Any:
-        """Return what the network returns for x."""
+        """Return the network's output for x."""
         return self.module(**{NAME: x})
 
 

@@ -1,4 +1,4 @@
-"""What the attacker sees, and what came of an attack on one example."""
+"""Knowledge of the attacker, and the outcome of an attack on one example."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Knowledge(StrEnum):
-    """What the attacker sees of the model; each grants what the ones after it grant, and more."""
+    """The attacker's view of the model; each grants more than the ones after it."""
 
     GRADIENT = "gradient"  # white box: everything, derivatives included
     SCORE = "score"  # the logits of any input
@@ -14,7 +14,7 @@ class Knowledge(StrEnum):
     TRANSFER = "transfer"  # nothing of this model; other models only
 
     def grants(self, needed: Knowledge) -> bool:
-        """Say whether an attacker of this knowledge may run an attack that needs `needed`."""
+        """Return True if an attacker of this knowledge may run an attack that needs `needed`."""
         return _RANKS[self] <= _RANKS[needed]
 
 
@@ -22,7 +22,7 @@ _RANKS = {knowledge: rank for rank, knowledge in enumerate(Knowledge)}
 
 
 class Status(StrEnum):
-    """What became of one example in an evaluation."""
+    """The outcome of one example in an evaluation."""
 
     CLEAN_WRONG = "clean-wrong"  # misclassified before any change
     BROKEN = "broken"  # a counterexample was found and re-verified

@@ -16,7 +16,7 @@ from holdfast.units import Count, Number
 
 @dataclass(frozen=True)
 class ThreatModel:
-    """What the attacker may change, wants, sees and may spend; eps is written here alone."""
+    """The attacker's set, goal, knowledge and budget; eps is written here alone."""
 
     space: Space
     goal: Goal = field(default_factory=Untargeted, kw_only=True)
@@ -26,7 +26,7 @@ class ThreatModel:
 
     @classmethod
     def slip(cls, value: Any) -> str | None:
-        """Return what to write instead of what is often passed for a threat model."""
+        """Return the fix for a common mistake: another object passed for a threat model."""
         if isinstance(value, Space):
             return f"that is the set alone: write ThreatModel({type(value).__name__}(...))"
         plain = isinstance(value, dict) and "space" in value

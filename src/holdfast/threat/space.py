@@ -28,7 +28,7 @@ class Space:
 
     @classmethod
     def slip(cls, value: Any) -> str | None:
-        """Return what to write instead of what is often passed for a set: its eps."""
+        """Return the fix for a common mistake: an eps passed for a set."""
         number_alone = isinstance(value, int | float) and not isinstance(value, bool)
         return f"write Linf(eps={value!r})" if number_alone else None
 
@@ -90,7 +90,7 @@ def warn_if_tiny(space: Space) -> None:
 def check_ranges(bounds: Bounds, space: Space, data: Bounds | None = None) -> None:
     """Raise InputError unless the model's inputs (`bounds`), the set and the data have one range.
 
-    What needs restating is the model or the set where these differ, else the data.
+    The error names model or set where these differ, else the data.
     """
     model, mine = tuple(bounds), tuple(space.range)
     if model != mine:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.training.ema import Average as Average
+from holdfast.training.ema import EMA as EMA
 from holdfast.training.methods import MTLIBP as MTLIBP
 from holdfast.training.methods import NFGSM as NFGSM
 from holdfast.training.methods import TRADES as TRADES

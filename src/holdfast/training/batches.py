@@ -1,4 +1,4 @@
-"""Where a run's batches come from, epoch after epoch."""
+"""The batches of a run, epoch by epoch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Feed(Protocol):
 
     @property
     def seekable(self) -> bool:
-        """Say whether an epoch can be entered in the middle."""
+        """True if an epoch can be entered in the middle."""
         ...
 
     @property

@@ -15,7 +15,7 @@ from holdfast.rng import own_randomness
 
 
 def rehearse(model: Model, x: Tensor, seed: int) -> None:
-    """Run the network once on x (B, ...) as a step will; InputError for whatever it raises.
+    """Run the network once on x (B, ...) as a step will; InputError for anything it raises.
 
     x: the smallest batch of the run. Modes, buffers and random states are as they were afterwards.
     """
@@ -26,7 +26,7 @@ def rehearse(model: Model, x: Tensor, seed: int) -> None:
             model(x)
     except HoldfastError:
         raise
-    except Exception as error:  # whatever somebody's network raises
+    except Exception as error:  # a user's network may raise anything
         size, fix = f"a batch of {len(x)} examples", "make its forward work in train mode"
         if len(x) == 1:
             size, fix = "a batch of 1 example", "give more of them, or larger batches"

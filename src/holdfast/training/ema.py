@@ -9,7 +9,7 @@ from holdfast.arguments import checked
 from holdfast.copying import copied
 
 
-class Average:
+class EMA:
     """A second network whose parameters follow another's slowly (Izmailov, 2018; Gowal, 2020).
 
     Parameters are averaged with decay min(decay, (1 + t) / (10 + t)) at update t, so the random

@@ -1,4 +1,4 @@
-"""What goes wrong in adversarial training, noticed at the end of an epoch."""
+"""Detection of the failures of adversarial training, at the end of each epoch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SETTLED = 500  # steps before which one class for everything may be nothing but 
 
 
 class Event(StrEnum):
-    """What metrics.jsonl says in `event`."""
+    """The values of `event` in metrics.jsonl."""
 
     OVERFITTING = "catastrophic-overfitting"
     CONSTANT = "constant-predictor"
@@ -32,7 +32,7 @@ constant epoch may be a slow start."""
 
 
 def collapsed(robust: float, best: float | None, n: int) -> bool:
-    """Say whether robust validation accuracy fell off from the best so far (fractions of 1).
+    """Return True if robust validation accuracy fell off from the best so far (fractions of 1).
 
     n: validation examples. A fall within three standard errors of two such accuracies is chance.
     """
@@ -44,7 +44,7 @@ def collapsed(robust: float, best: float | None, n: int) -> bool:
 
 
 def constant(totals: Tensor, label_entropy: float) -> bool:
-    """Say whether the network predicted one class alone and learned nothing.
+    """Return True if the network predicted one class alone and learned nothing.
 
     One class alone may be a phase, so the loss must be that of guessing, too.
 
@@ -66,7 +66,7 @@ def label_entropy(counts: Tensor, smoothing: float) -> float:
 
 
 def stops(history: Sequence[Record], epochs: int) -> bool:
-    """Say whether the last record's event ends a run of `epochs`; some events may pass."""
+    """Return True if the last record's event ends a run of `epochs`; some events may pass."""
     event = history[-1]["event"]
     if event is None or len(history) >= epochs:
         return event is not None
@@ -75,7 +75,7 @@ def stops(history: Sequence[Record], epochs: int) -> bool:
 
 
 def explain(event: str, record: Record, best: Record | None) -> str:
-    """Return what happened, what was done about it, and what helps."""
+    """Return the event in words, with its consequence and the fix."""
     epoch = record["epoch"]
     good = best is not None and best["event"] != Event.CONSTANT
     kept = f"; the weights of epoch {best['epoch']} are the model" if best and good else ""

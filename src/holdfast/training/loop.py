@@ -34,8 +34,8 @@ Export = Callable[[str, nn.Module, Record], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
-    """What a run does; the state says how far it is.
+class TrainJob:
+    """The work of a run; its progress is in the state.
 
     held_out: validation examples. environment goes into checkpoints.
     """
@@ -50,7 +50,7 @@ class Job:
     progress: Progress
 
 
-def fit(state: TrainState, job: Job) -> None:
+def fit(state: TrainState, job: TrainJob) -> None:
     """Train until the plan or an event ends it; the state is changed in place.
 
     Raises Interrupted, after a checkpoint, when a signal asks for the end; HoldfastError if the
@@ -65,7 +65,7 @@ def fit(state: TrainState, job: Job) -> None:
         raise HoldfastError(watch.explain(watch.Event.DIVERGED, state.history[-1], None))
 
 
-def _run_epoch(state: TrainState, job: Job, interruption: Interruption) -> None:
+def _run_epoch(state: TrainState, job: TrainJob, interruption: Interruption) -> None:
     minutes = job.step.plan.checkpoint_minutes if job.feed.seekable else None
     clock = saved = time.monotonic()
     for batch in job.feed.batches(state.seed, state.epoch, state.position):
@@ -82,7 +82,7 @@ def _run_epoch(state: TrainState, job: Job, interruption: Interruption) -> None:
             raise interruption.error()
 
 
-def _end_epoch(state: TrainState, job: Job, interruption: Interruption) -> None:
+def _end_epoch(state: TrainState, job: TrainJob, interruption: Interruption) -> None:
     """Validate, record, export and save: after this, a kill loses nothing of the epoch."""
     model = _validated(state)
     job.progress.validates()
@@ -111,7 +111,7 @@ def _end_epoch(state: TrainState, job: Job, interruption: Interruption) -> None:
 
 
 def _scores(
-    model: nn.Module, state: TrainState, job: Job, interruption: Interruption
+    model: nn.Module, state: TrainState, job: TrainJob, interruption: Interruption
 ) -> dict[str, float]:
     """Return the validation's figures; a signal ends it at once, with a checkpoint before it.
 
@@ -155,7 +155,7 @@ def _record(
     }
 
 
-def _event(state: TrainState, job: Job, record: Record, best: Record | None) -> str | None:
+def _event(state: TrainState, job: TrainJob, record: Record, best: Record | None) -> str | None:
     step = job.step
     if record["train_loss"] is None:
         return watch.Event.DIVERGED
@@ -193,11 +193,11 @@ def _ending(state: TrainState, epochs: int) -> str | None:
     return "completed" if state.epoch >= epochs else None
 
 
-def _checkpoint(state: TrainState, job: Job) -> None:
+def _checkpoint(state: TrainState, job: TrainJob) -> None:
     if job.step.group.first:
         checkpoints.save(state, job.folder / "checkpoints", job.environment)
 
 
-def _write_metrics(state: TrainState, job: Job) -> None:
+def _write_metrics(state: TrainState, job: TrainJob) -> None:
     if job.step.group.first:
         write_metrics(job.folder, state.history)

@@ -28,7 +28,7 @@ SCHEMA = "holdfast-model-1"
 
 
 def model_card(model: Model, network: Mapping[str, Any] | None, **facts: Any) -> dict[str, Any]:
-    """Return what rebuilds a model apart from its weights.
+    """Return the card of a model: everything but its weights.
 
     network: its specification as plain data, None if the user built it. facts: input_shape,
     num_classes, classes.

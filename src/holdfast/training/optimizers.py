@@ -30,7 +30,7 @@ class Optimizer:
 
     @classmethod
     def slip(cls, value: Any) -> str | None:
-        """Return what to write instead of an optimizer of PyTorch's, which has its parameters."""
+        """Return the fix for an optimizer of PyTorch's, which has its parameters."""
         lr = getattr(value, "defaults", {}).get("lr", 0.1)
         names = {"sgd": f"SGD(lr={lr})", "adam": f"Adam(lr={lr})", "adamw": f"AdamW(lr={lr})"}
         return foreign(value, names)

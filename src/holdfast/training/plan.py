@@ -1,4 +1,4 @@
-"""How a run goes: length, batches, optimizer, schedule, averages, checkpoints."""
+"""The plan of a run: length, batches, optimizer, schedule, averages, checkpoints."""
 
 from __future__ import annotations
 
@@ -37,6 +37,6 @@ class TrainPlan:
 
     @classmethod
     def slip(cls, value: Any) -> str | None:
-        """Return what to write instead of fields alone."""
+        """Return the fix for fields alone."""
         plain = isinstance(value, dict) and "type" in value
         return None if plain else "write TrainPlan(epochs=30)"

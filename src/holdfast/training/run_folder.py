@@ -29,12 +29,12 @@ CONTENTS = "contents.safetensors"
 """A hash of every example that the run sees, which an evaluation compares with its own."""
 
 SETTINGS = ("network", "model", "data", "threat", "method", "plan", "seed")
-"""What must be the same when a run goes on."""
+"""Facts that must be the same when a run is resumed."""
 
 SPLITS, METRICS = "splits.json", "metrics.jsonl"
 
 EXACT = ("torch", "device", "processes")
-"""What of the environment must be the same for bit-equal results; threads are restored."""
+"""Facts of the environment that bit-equal results need; threads are restored."""
 
 
 def open_run(
@@ -134,7 +134,7 @@ def read_vouched(out: Path, run: Mapping[str, Any], name: str) -> bytes:
 
 
 def read_splits(out: Path, run: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the ids of every part, nothing for what is no such file; StorageError as above."""
+    """Return the ids of every part, nothing for any other file; StorageError as above."""
     try:
         ids = parse_json(read_vouched(out, run, SPLITS))
     except ValueError:
@@ -148,7 +148,7 @@ def write_metrics(out: Path, history: Sequence[Record]) -> None:
 
 
 def metrics_facts(history: Sequence[Record]) -> dict[str, str]:
-    """Return what a model's card says of metrics.jsonl: its sha256 now, and an epoch before."""
+    """Return the sha256s of metrics.jsonl on a model's card: now, and an epoch before."""
     lines = _lines(history)
     return {"sha256": _sha256(lines), "before": _sha256(lines[:-1])}
 
@@ -166,7 +166,7 @@ def read_metrics(out: Path) -> bytes:
     known = card_of(card.parent)["metrics"].values() if card.exists() else [_sha256([])]
     if _sha256(lines) not in known:
         raise StorageError(
-            f"{path} is truncated or altered: it is not what the run wrote; delete it, and a "
+            f"{path} is truncated or altered: it is not as the run wrote it; delete it, and a "
             "resume writes it anew from the checkpoint"
         )
     return b"".join(lines)

@@ -1,4 +1,4 @@
-"""How the learning rate moves over a run: pure functions of progress, so a resume needs no state.
+"""Learning rate schedules: pure functions of progress, so a resume needs no state.
 
 `schedule.at(progress)` returns a fraction of the optimizer's learning rate; progress runs from 0 at
 the first step to 1 after the last. The rate itself is written once, in the optimizer.
@@ -32,7 +32,7 @@ class Schedule:
 
     @classmethod
     def slip(cls, value: Any) -> str | None:
-        """Return what to write instead of a scheduler of PyTorch's, or of a function."""
+        """Return the fix for a scheduler of PyTorch's, or for a function."""
         return foreign(value, _TORCH)
 
     def at(self, progress: float) -> float:

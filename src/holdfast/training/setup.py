@@ -34,7 +34,7 @@ from holdfast.threat import Targeted, ThreatModel
 from holdfast.threat.space import check_ranges
 from holdfast.training.batches import Feed, feed
 from holdfast.training.dry_run import rehearse
-from holdfast.training.ema import Average
+from holdfast.training.ema import EMA
 from holdfast.training.methods import Method
 from holdfast.training.methods.base import check_set
 from holdfast.training.model_files import model_card
@@ -49,11 +49,11 @@ PROBE = 32  # validation examples that a user's network is looked at with before
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setup:
+class TrainingSetup:
     """Everything that a run is made of.
 
-    spec: the network as plain data, None for a user's own. test: the part that the run must not
-    see, where the data brought one; its ids are kept, nothing else.
+    spec: the network as plain data, None for a user's user_module. test: the part that the run must
+    not see, where the data brought one; its ids are kept, nothing else.
     """
 
     model: Model
@@ -70,7 +70,7 @@ class Setup:
 
     @cached_property
     def card(self) -> dict[str, Any]:
-        """Return what rebuilds the model apart from its weights."""
+        """Return the card of the model: everything but its weights."""
         classes = self.held_out.classes
         return model_card(
             self.model,
@@ -82,7 +82,7 @@ class Setup:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """Return, as plain data, what must be the same when the run goes on."""
+        """Return, as plain data, the facts that must be the same when the run is resumed."""
         card = {key: self.card[key] for key in self.card if key not in {"schema", "network"}}
         return {
             "network": self.spec,
@@ -122,7 +122,7 @@ class Setup:
 
     @property
     def step(self) -> Step:
-        """Return what every step of the run has in common."""
+        """Return the common part of every step of the run."""
         return Step(
             method=self.method,
             threat=self.threat,
@@ -157,7 +157,7 @@ class Setup:
             seed=self.seed,
             modules={NETWORK: model},
             optimizers={NETWORK: plan.optimizer.build(model)},
-            averages={} if plan.ema is None else {NETWORK: Average(model, plan.ema)},
+            averages={} if plan.ema is None else {NETWORK: EMA(model, plan.ema)},
             totals=torch.zeros(
                 PREDICTED + self.num_classes, dtype=torch.float64, device=self.device
             ),
@@ -174,8 +174,8 @@ def prepare(
     seed: int,
     normalize: tuple[Channel, Channel] | None,
     device: str | torch.device | None,
-) -> Setup:
-    """Return the run, or raise InputError or ConfigError for what cannot be trained."""
+) -> TrainingSetup:
+    """Return the run, or raise InputError or ConfigError where it cannot be trained."""
     import_without_triton()
     examples, held_out = (data.train, data.validation) if isinstance(data, Splits) else data
     if isinstance(network, Model):
@@ -188,18 +188,18 @@ def prepare(
                 "of torch.inference_mode()"
             )
         model = wrap(module, normalize, threat.space.range)
-    own, home = isinstance(network, nn.Module), runtime.resolve_device(device)
-    setup = Setup(
+    user_module, resolved = isinstance(network, nn.Module), runtime.resolve_device(device)
+    setup = TrainingSetup(
         model=model,
-        spec=None if own else describe(build("network", network)),
+        spec=None if user_module else describe(build("network", network)),
         examples=examples,
         held_out=held_out,
         threat=threat,
         method=method,
         plan=plan,
         seed=seed,
-        device=home,
-        group=join(home),
+        device=resolved,
+        group=join(resolved),
         test=data.test if isinstance(data, Splits) else None,
     )
     check_ranges(model.range, threat.space, held_out.range)
@@ -207,36 +207,36 @@ def prepare(
     _check_labels(setup)
     _check_goal(setup)
     warn_of_short_steps(method, threat.space)
-    if own:
-        _look_at(model, held_out)
-    _try_out(setup)
-    if own:
+    if user_module:
+        _check_outputs(model, held_out)
+    _dry_run(setup)
+    if user_module:
         x = held_out.batch(torch.arange(setup.feed.least) % len(held_out)).x
         rehearse(model, x.to(_device(model)), seed)
     return setup
 
 
-def _check_parts(setup: Setup) -> None:
+def _check_parts(setup: TrainingSetup) -> None:
     train, held_out = setup.examples, setup.held_out
     if not isinstance(train, Examples):
         return
-    for what in ("shape", "range", "num_classes"):
-        if getattr(train, what) != getattr(held_out, what):
+    for name in ("shape", "range", "num_classes"):
+        if getattr(train, name) != getattr(held_out, name):
             raise InputError(
-                f"training and validation examples differ in {what}: "
-                f"{getattr(train, what)} and {getattr(held_out, what)}"
+                f"training and validation examples differ in {name}: "
+                f"{getattr(train, name)} and {getattr(held_out, name)}"
             )
     if not (len(train) and len(held_out)):
         raise InputError(f"there are {len(train)} training and {len(held_out)} validation examples")
 
 
-def _check_labels(setup: Setup) -> None:
+def _check_labels(setup: TrainingSetup) -> None:
     for part in (setup.examples, setup.held_out):
         if isinstance(part, Examples):
             check_labels(part.y, setup.num_classes)
 
 
-def _check_goal(setup: Setup) -> None:
+def _check_goal(setup: TrainingSetup) -> None:
     """Refuse a targeted goal without a class, or with one that the network does not have."""
     goal = setup.threat.goal
     if not isinstance(goal, Targeted):
@@ -246,11 +246,11 @@ def _check_goal(setup: Setup) -> None:
     if not 0 <= goal.to < setup.num_classes:
         raise InputError(
             f"the target class must be in 0..{setup.num_classes - 1}, got {goal.to}: "
-            "use one of the network's own classes"
+            "use one of the network's user_module classes"
         )
 
 
-def _try_out(setup: Setup) -> None:
+def _dry_run(setup: TrainingSetup) -> None:
     """Perturb one example, so that a method that does not fit says so before anything is written.
 
     Raises Unsupported where it or its attack and the threat model do not fit.
@@ -262,7 +262,7 @@ def _try_out(setup: Setup) -> None:
         setup.method.perturb(setup.model, batch, setup.threat, Rng(setup.seed, batch.ids))
 
 
-def _look_at(model: Model, held_out: Examples) -> None:
+def _check_outputs(model: Model, held_out: Examples) -> None:
     """Refuse a user's network that returns probabilities or numbers that are not finite."""
     device = _device(model)
     probe = held_out.batch(torch.arange(min(PROBE, len(held_out)))).to(device)

@@ -28,7 +28,7 @@ from holdfast.storage import (
     write_card,
     write_json,
 )
-from holdfast.training.ema import Average
+from holdfast.training.ema import EMA
 from holdfast.training.safetensors_io import (
     assign,
     read_tensors,
@@ -54,7 +54,7 @@ class TrainState:
     seed: int
     modules: dict[str, nn.Module]
     optimizers: dict[str, torch.optim.Optimizer]
-    averages: dict[str, Average]
+    averages: dict[str, EMA]
     totals: Tensor  # (T,) float64
     step: int = 0
     epoch: int = 0
@@ -175,7 +175,7 @@ def _flatten(state: TrainState) -> Iterator[tuple[str, Tensor]]:
 
 
 def _optimizer_card(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-    """Return what of an optimizer is not a tensor."""
+    """Return the state of an optimizer without its tensors."""
     stored = optimizer.state_dict()
     scalars = {
         str(index): {key: value for key, value in values.items() if not isinstance(value, Tensor)}
@@ -239,7 +239,7 @@ def _newest(folder: Path) -> str | None:
 
 
 def _prune(folder: Path, name: str) -> None:
-    """Remove what a kill left behind and all but the newest checkpoints."""
+    """Remove leftovers of a kill and all but the newest checkpoints."""
     for leftover in folder.glob(f"{TEMPORARY}*"):
         shutil.rmtree(leftover, ignore_errors=True)
         leftover.unlink(missing_ok=True)

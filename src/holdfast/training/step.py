@@ -16,7 +16,8 @@ from holdfast.training.optimizers import set_lr
 from holdfast.training.plan import TrainPlan
 from holdfast.training.state import TrainState
 
-# What TrainState.totals sums over an epoch; predictions per class follow from PREDICTED on.
+# Entries of TrainState.totals, summed over an epoch; predictions per class follow from PREDICTED
+# on.
 SEEN, LOSS, FOUND_RIGHT, CLEAN_SEEN, CLEAN_RIGHT, LATE_SEEN, LATE_LOSS, STOP = range(8)
 PREDICTED = 8  # counted in the second half of the epoch, like LATE_*
 
@@ -25,7 +26,7 @@ NETWORK = "network"  # the name of the one network that this loop trains
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What every step of a run has in common.
+    """The common part of every step of a run.
 
     steps_per_epoch, num_classes: counts. group: the processes that share each batch.
     """
@@ -68,7 +69,7 @@ class Step:
         return self.plan.optimizer.lr * self.plan.schedule.at(self._progress(step))
 
     def threat_at(self, step: int) -> ThreatModel:
-        """Return what the learner withstands at a step: less than the threat while eps grows."""
+        """Return the training threat of a step: less than the threat while eps grows."""
         progress = self._progress(step)
         if progress >= self.plan.ramp:
             return self.threat
@@ -107,7 +108,7 @@ class Step:
 
 
 class Recorder:
-    """Calls a network and keeps what it returned, so that counting costs no extra pass."""
+    """Calls a network and keeps its logits, so that counting costs no extra pass."""
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network
@@ -120,7 +121,7 @@ class Recorder:
 
 
 def _shared(model: nn.Module) -> list[Tensor]:
-    """Return what the processes average: gradients, and float buffers (batch norm statistics).
+    """Return the tensors to average over processes: gradients, and float buffers (batch norm).
 
     A parameter without gradient has none in any process, since all run the same network.
     """

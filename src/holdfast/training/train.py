@@ -27,14 +27,14 @@ from holdfast.printable import printable
 from holdfast.storage import user_path
 from holdfast.threat import ThreatModel
 from holdfast.training import state as checkpoints
-from holdfast.training.loop import Export, Job, fit
+from holdfast.training.loop import Export, TrainJob, fit
 from holdfast.training.methods import Madry, Method
 from holdfast.training.model_files import card_of, read_model, write_model
 from holdfast.training.origins import note_origin
 from holdfast.training.plan import TrainPlan
 from holdfast.training.progress import Progress
 from holdfast.training.run_folder import metrics_facts, open_run, read_run, write_run
-from holdfast.training.setup import NetworkLike, Setup, prepare
+from holdfast.training.setup import NetworkLike, TrainingSetup, prepare
 from holdfast.training.state import Record, TrainState
 from holdfast.training.validation import Validate
 from holdfast.units import Count, Seed
@@ -62,7 +62,7 @@ class Snapshot:
 
 @dataclass(frozen=True, repr=False)
 class TrainResult:
-    """What training gave: `model` holds the best epoch's weights, in eval mode.
+    """The result of training: `model` holds the best epoch's weights, in eval mode.
 
     finished: "completed", or the event that ended the run early.
     """
@@ -138,16 +138,16 @@ def train(
         threads = open_run(out, setup.settings, setup.environment, resume=resume)
         stack.enter_context(runtime.threads(threads))
         stack.enter_context(runtime.deterministic())
-        stack.enter_context(_farewell(progress, command or _again(out)))
+        stack.enter_context(_print_resume_command(progress, command or _resume_command(out)))
         state = setup.state()
         setup.group.wait()  # until every process has looked at the folder
         if threads is None:
-            _begin(state, setup, out, command)
+            _write_initial_state(state, setup, out, command)
         setup.group.wait()
         if threads is not None:
             _continue(state, out, progress)
         progress.say(_opening(setup))
-        job = Job(
+        job = TrainJob(
             feed=setup.feed,
             step=setup.step,
             validate=validate or setup.validator,
@@ -183,8 +183,10 @@ def load_run(path: str | Path, which: str = "best", network: nn.Module | None = 
     return model
 
 
-def _begin(state: TrainState, setup: Setup, out: Path, command: str | None) -> None:
-    """Write what the run is and its state before the first step."""
+def _write_initial_state(
+    state: TrainState, setup: TrainingSetup, out: Path, command: str | None
+) -> None:
+    """Write the description of the run and its state before the first step."""
     if setup.group.first:
         write_run(
             out,
@@ -204,7 +206,7 @@ def _continue(state: TrainState, out: Path, progress: Progress) -> None:
         progress.say(f"{out}: resumed after epoch {state.epoch}, step {state.step}")
 
 
-def _opening(setup: Setup) -> str:
+def _opening(setup: TrainingSetup) -> str:
     examples, plan = int(setup.feed.label_counts.sum()), setup.plan
     name = setup.spec["type"] if setup.spec else setup.model.title
     return (
@@ -213,7 +215,7 @@ def _opening(setup: Setup) -> str:
     )
 
 
-def _exporter(state: TrainState, setup: Setup, out: Path) -> Export:
+def _exporter(state: TrainState, setup: TrainingSetup, out: Path) -> Export:
     def export(name: str, model: nn.Module, record: Record) -> None:
         assert isinstance(model, Model), "the loop trains wrapped networks"
         facts = {key: record[key] for key in ("epoch", "clean", "robust", "event")}
@@ -224,8 +226,8 @@ def _exporter(state: TrainState, setup: Setup, out: Path) -> Export:
     return export
 
 
-def _result(state: TrainState, setup: Setup, out: Path) -> TrainResult:
-    """Put the best weights into the trained network and gather what was kept."""
+def _result(state: TrainState, setup: TrainingSetup, out: Path) -> TrainResult:
+    """Put the best weights into the trained network and return the result."""
     read_model(out / "best", setup.model)
     note_origin(setup.model, out, "best")
     architecture = setup.model.module if setup.spec is None else None
@@ -262,8 +264,8 @@ def _chance(best: Snapshot, held_out: Examples) -> str:
 
 
 @contextmanager
-def _farewell(progress: Progress, command: str) -> Iterator[None]:
-    """Print how to go on, at whatever moment a signal ends the run."""
+def _print_resume_command(progress: Progress, command: str) -> Iterator[None]:
+    """Print the command that resumes the run when a signal ends it."""
     try:
         yield
     except KeyboardInterrupt:
@@ -271,5 +273,5 @@ def _farewell(progress: Progress, command: str) -> Iterator[None]:
         raise
 
 
-def _again(out: Path) -> str:
+def _resume_command(out: Path) -> str:
     return f"the same call of train(out={str(out)!r}, resume=True)"

@@ -27,9 +27,9 @@ class Validator:
     """Accuracy on every example of a split, clean and under a short PGD on the margin.
 
     The same starts are drawn in every epoch, so that epochs compare. An example counts as robust if
-    it is right, was never broken or tied, and the attack had a gradient to follow. Whatever the
-    threat model grants others, this attacker sees everything, as in training. This is an
-    optimistic number for choosing a checkpoint; what is reported comes from `evaluate`.
+    it is right, was never broken or tied, and the attack had a gradient to follow. Whatever
+    knowledge the threat model grants, this attacker sees everything, as in training. This is an
+    optimistic number for choosing a checkpoint; reported numbers come from `evaluate`.
     """
 
     examples: Examples
@@ -54,7 +54,7 @@ class Validator:
         """Return (2,): how many of a batch are right, and how many of those under attack."""
         x, y = batch.x, batch.y
         threat = white_box(self.threat)
-        # What is right does not depend on what an attacker wants.
+        # Clean accuracy does not depend on the attacker's goal.
         clean = Objective(replace(threat, goal=Untargeted()), model, x, y).verdict(x)
         right = clean.harm < -clean.tie
         attacked = threat.goal.applies(y)

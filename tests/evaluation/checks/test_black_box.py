@@ -47,7 +47,7 @@ def test_score_attacks_make_the_claim_that_they_make_of_the_network(run, tmp_pat
     assert model["name"] == "function ask"
     assert model["target"] == {"outputs": "logits", "settings": "function ask", "sealed": False}
     assert "BLACK BOX: Function ask gives scores and no gradient" in str(black)
-    assert "not what it computes" in str(black)
+    assert "not its function" in str(black)
     assert "score" in str(black).split("within Linf")[1][:30]
     assert "target" not in white.document["model"]
 

@@ -117,7 +117,7 @@ def test_a_log_has_a_line_a_stage(run, capsys):
 
 
 def test_radii_chunks_and_what_was_found_before_are_said(run, capsys, monkeypatch):
-    monkeypatch.setattr("holdfast.evaluation.run.setting.CHUNK", 1)
+    monkeypatch.setattr("holdfast.evaluation.run.setup.CHUNK", 1)
     run(quiet=False, eps=[0.2])
     lines = capsys.readouterr().err.splitlines()[1:]
     assert len(lines) == 2 * 2 * len(STAGES)

@@ -80,7 +80,7 @@ def test_mistakes_are_named(tmp_path):
     (tmp_path / "no.onnx").write_bytes(b"nothing")
     two = saved(tmp_path, "two.onnx", softmax=True, extra=True)
     cases = [
-        (lambda: wrap(saved(tmp_path)), "say what ONNX net.onnx returns"),
+        (lambda: wrap(saved(tmp_path)), "state what ONNX net.onnx returns"),
         (lambda: wrap("absent.onnx", outputs="logits"), "no ONNX model at"),
         (lambda: wrap(tmp_path / "no.onnx", outputs="logits"), "cannot read"),
         (lambda: wrap(two, outputs="logits"), "has the outputs p, z"),
@@ -120,7 +120,7 @@ def test_on_the_command_line(tmp_path, monkeypatch, capsys):
     words = ["evaluate", "--model", "net.onnx", "--data", "data.npz", "--threat", "linf:0.2"]
     words += ["--suite", "score", "--set", "threat.knowledge=score", "--set", "threat.queries=30"]
     assert run([*words, "--out", "claim", "--quiet"]) == 2
-    assert "say what ONNX net.onnx returns" in capsys.readouterr().err
+    assert "state what ONNX net.onnx returns" in capsys.readouterr().err
     words += ["--set", "outputs=logits", "--out", "claim", "--quiet"]
     assert run(words) == 0, capsys.readouterr().err
     assert "BLACK BOX" in capsys.readouterr().out

@@ -265,7 +265,7 @@ def test_what_a_target_is_said_to_return_is_held_against_it():
 
 def test_what_is_no_model_and_what_nobody_said_is_one_clear_error():
     cases = [
-        (lambda: wrap(logits), "say what function logits returns"),
+        (lambda: wrap(logits), "state what function logits returns"),
         (lambda: wrap(logits, outputs="logit"), "did you mean 'logits'"),
         (lambda: wrap(3), "got int"),
         (lambda: wrap("resnet18"), "got str"),
@@ -354,7 +354,7 @@ def test_inspection_says_what_a_target_gives():
     ids = {f.id: f for f in inspect(wrap(logits, outputs="logits"), X, Y)}
     assert set(ids) == {"finite-outputs", "logits", "repeatable", "black-box", "batch-independent"}
     assert ids["black-box"].status == "warn"
-    assert "not what it computes" in ids["black-box"].message
+    assert "not its function" in ids["black-box"].message
     assert all(f.status == "pass" for name, f in ids.items() if name != "black-box")
     said = {f.id: f for f in inspect(wrap(probabilities, outputs="probabilities"), X, Y)}
     assert said["logits"].status == "pass"

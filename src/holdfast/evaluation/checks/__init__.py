@@ -15,7 +15,7 @@ from holdfast.models import Finding
 
 
 def diagnose(members: Sequence[Member], bars: Sequence[Bar], marginal: int) -> list[Finding]:
-    """Return what the waterfall says about whether the attacks could work and verdicts are clear.
+    """Return the findings of the waterfall: could the attacks work, and are the verdicts clear?
 
     members: those that the model could answer. marginal: examples that end as ties.
     """

@@ -10,12 +10,12 @@ from holdfast.evaluation.suites import Member
 from holdfast.models import Finding, Verdict
 from holdfast.threat import Knowledge
 
-TOO_MANY = 0.002  # share of what the gradient attacks left that an honest model may lose
-CHANCE = 0.025  # probability below which that share does not explain what was broken
+TOO_MANY = 0.002  # share of the survivors of gradient attacks that an honest model may lose
+CHANCE = 0.025  # probability below which that share does not explain the breaks
 
 
 def black_box_stronger(members: Sequence[Member], bars: Sequence[Bar]) -> Finding | None:
-    """Compare what score- and decision-based members broke with what gradient attacks left them.
+    """Compare breaks of score- and decision-based members with survivors of gradient attacks.
 
     Athalye et al., 2018, arXiv:1802.00420, sec. 3.1. None where the suite has no such pair.
     """

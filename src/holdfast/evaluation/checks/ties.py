@@ -22,5 +22,5 @@ def ties(bars: Sequence[Bar], marginal: int) -> Finding:
         f"{marginal:,} under attack): two logits differ by no more than their rounding, which "
         "counts as neither right nor robust",
         "return logits in float32, without a large constant, before they are rounded or clipped; "
-        "where votes tie, as a forest's, outputs='labels' judges by what is predicted",
+        "where votes tie, as a forest's, outputs='labels' judges by the predicted label",
     )

@@ -1,4 +1,4 @@
-"""Re-check what a claim says beside its counterexamples: suite, subset, sums, curve, checks."""
+"""Re-check of a claim apart from its counterexamples: suite, subset, sums, curve, checks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from holdfast.evaluation.record.claim_document import (
     per_class,
     shown_within,
 )
-from holdfast.evaluation.run.setting import Setting
+from holdfast.evaluation.run.setup import EvaluationSetup
 from holdfast.evaluation.run.waterfall import Bar
 from holdfast.models import Finding
 from holdfast.threat import Space, Status
@@ -26,47 +26,49 @@ from holdfast.threat import Space, Status
 _SEVERITY = ("pass", "warn", "fail")
 
 
-def check_figures(claim: Claim, setting: Setting, findings: Sequence[Finding]) -> list[Finding]:
+def check_figures(
+    claim: Claim, setup: EvaluationSetup, findings: Sequence[Finding]
+) -> list[Finding]:
     """Return the findings with those that follow from the waterfall.
 
     Raises VerificationError unless everything that follows from the rest follows from it.
     """
     document, table = claim.document, claim.per_example
-    for what, holds in _statements(claim, setting):
+    for statement, holds in _statements(claim, setup):
         if not _quietly(holds):
-            raise VerificationError(f"the claim is not consistent: {what} cannot be so")
+            raise VerificationError(f"the claim is not consistent: {statement} cannot be so")
     bars = [Bar(**bar) for bar in document["waterfall"]]
-    members, tied = setting.answered(), table["status"].count(Status.MARGINAL)
-    doubts = settings(members, setting.threat.space)
-    guess = above_chance(table["label"], bars[0].broken, setting.num_classes)
+    members, tied = setup.answered(), table["status"].count(Status.MARGINAL)
+    doubts = settings(members, setup.threat.space)
+    guess = above_chance(table["label"], bars[0].broken, setup.num_classes)
     found = [*findings, guess, *doubts, *diagnose(members, bars, tied)]
     _check_checks(claim, found)
     return found
 
 
-def _statements(claim: Claim, setting: Setting) -> list[tuple[str, Callable[[], bool]]]:
-    """Return what must follow from the rest of a claim, by name, each with its test."""
+def _statements(claim: Claim, setup: EvaluationSetup) -> list[tuple[str, Callable[[], bool]]]:
+    """Return the statements that must follow from the rest of a claim, each with its test."""
     document, table = claim.document, claim.per_example
     pairs = list(zip(table["label"], table["status"], strict=True))
     return [
-        ("its sentence", lambda: document["threat_sentence"] == setting.threat.sentence()),
+        ("its sentence", lambda: document["threat_sentence"] == setup.threat.sentence()),
         ("its statuses", lambda: set(table["status"]) <= {status.value for status in Status}),
-        ("the model's facts", lambda: about_model(setting).items() <= document["model"].items()),
-        ("its search model", lambda: document.get("search") == setting.about_twin),
-        ("the choice of examples", lambda: about_data(setting).items() <= document["data"].items()),
-        ("its examples", lambda: table["id"] == tuple(_ids(setting))),
+        ("the model's facts", lambda: about_model(setup).items() <= document["model"].items()),
+        ("its search model", lambda: document.get("search") == setup.about_twin),
+        ("the choice of examples", lambda: about_data(setup).items() <= document["data"].items()),
+        ("its examples", lambda: table["id"] == tuple(_ids(setup))),
         (
             "the members of its suite",
-            lambda: about_suite(setting).items() <= document["suite"].items(),
+            lambda: about_suite(setup).items() <= document["suite"].items(),
         ),
         (
             "accuracy per class",
-            lambda: document["per_class"] == per_class(pairs, setting.data.classes),
+            lambda: document["per_class"] == per_class(pairs, setup.data.classes),
         ),
         ("who broke its points", lambda: names_fit(claim)),
-        ("its waterfall", lambda: stages_fit(claim, setting)),
-        ("its curve", lambda: _curve_fits(claim, setting)),
-        ("the cost of its curve", lambda: curve_cost_fits(claim, setting)),
+        ("its waterfall", lambda: stages_fit(claim, setup)),
+        ("its curve", lambda: _curve_fits(claim, setup)),
+        ("the cost of its curve", lambda: curve_cost_fits(claim, setup)),
         (
             "its checks, which repeat",
             lambda: len({c["id"] for c in claim.checks}) == len(claim.checks),
@@ -82,17 +84,17 @@ def _quietly(holds: Callable[[], bool]) -> bool:
         return False
 
 
-def _ids(setting: Setting) -> list[int]:
-    ids: list[int] = setting.data.ids[setting.positions].tolist()
+def _ids(setup: EvaluationSetup) -> list[int]:
+    ids: list[int] = setup.data.ids[setup.positions].tolist()
     return ids
 
 
-def _curve_fits(claim: Claim, setting: Setting) -> bool:
-    """A curve passes through the claim's own number, ascends in eps and does not rise.
+def _curve_fits(claim: Claim, setup: EvaluationSetup) -> bool:
+    """Test that a curve passes through the claim's own number, ascends in eps and does not rise.
 
     It may rise where each radius had an attacker with a query budget of its own.
-    Nowhere is it above what the sizes of the counterexamples prove. That is all that the claim's
-    folder can say of other radii: what broke there by other inputs is not in it.
+    Nowhere is it above the bound that the sizes of the counterexamples prove. The folder of the
+    claim holds no other evidence for other radii: inputs that broke examples there are not in it.
     """
     document, curve = claim.document, claim.document["curve"]
     if not curve:
@@ -100,17 +102,17 @@ def _curve_fits(claim: Claim, setting: Setting) -> bool:
     table = _Sizes(claim)
     radius = [point["radius"] for point in curve]
     kept = [point["robust"]["k"] for point in curve if "k" in point["robust"]]
-    own = [p["robust"] for p in curve if p["radius"] == setting.threat.space.radius]
+    own = [p["robust"] for p in curve if p["radius"] == setup.threat.space.radius]
     return (
         radius == sorted(set(radius))
-        and (kept == sorted(kept, reverse=True) or not setting.carries)
+        and (kept == sorted(kept, reverse=True) or not setup.carries)
         and own == [document["robust_accuracy"]]
-        and all(_proven(table, point, setting) for point in curve)
+        and all(_proven(table, point, setup) for point in curve)
     )
 
 
 class _Sizes:
-    """What a claim's table says of every radius: read once, however many a curve has."""
+    """The bounds that a claim's table gives at every radius, read once for the whole curve."""
 
     def __init__(self, claim: Claim) -> None:
         statuses = claim.per_example["status"]
@@ -127,9 +129,9 @@ class _Sizes:
         )
 
 
-def _proven(table: _Sizes, point: Mapping[str, Any], setting: Setting) -> bool:
-    """Say whether a point of the curve keeps no example that is known to break at its radius."""
-    space = setting.threat.with_eps(point["eps"]).space
+def _proven(table: _Sizes, point: Mapping[str, Any], setup: EvaluationSetup) -> bool:
+    """Return True if a point of the curve keeps no example that is known to break at its radius."""
+    space = setup.threat.with_eps(point["eps"]).space
     if space.radius != point["radius"]:
         return False
     if "k" not in point["robust"]:
@@ -139,7 +141,7 @@ def _proven(table: _Sizes, point: Mapping[str, Any], setting: Setting) -> bool:
 
 
 def _check_checks(claim: Claim, found: Sequence[Finding]) -> None:
-    """Refuse a claim whose checks are rosier than what the model shows now."""
+    """Refuse a claim whose checks are rosier than those of the model now."""
     stored = {check["id"]: check["status"] for check in claim.checks}
     for finding in found:
         said = stored.get(finding.id)

@@ -21,7 +21,7 @@ def most_hidden(n: int, again: int, broken: int = 0) -> int:
     """
     if not 0 <= broken <= again <= n:
         raise AssertionError(f"{broken} broken of {again} of {n}")
-    low, high = broken, n - (again - broken)  # what was seen; what is left if the rest all breaks
+    low, high = broken, n - (again - broken)  # seen; left if all the rest breaks
     while low < high:  # the probability falls as H grows
         middle = (low + high + 1) // 2
         if at_most(broken, n, middle, again) >= UNLIKELY - ROUNDING:

@@ -1,4 +1,4 @@
-"""Attack again some of the points that a claim calls unbroken: what counterexamples cannot show.
+"""Replay of the attacks on some of the points that a claim calls unbroken.
 
 Of the statuses only `unbroken` can hide a counterexample: every other one counts as not robust. The
 points are drawn from the operating system's entropy, since whoever made the claim knows everything
@@ -28,7 +28,7 @@ from holdfast.errors import VerificationError
 from holdfast.evaluation.recheck.hidden import most_hidden
 from holdfast.evaluation.recheck.stages import concerned
 from holdfast.evaluation.run.cascade import Cascade, Example
-from holdfast.evaluation.run.setting import Setting
+from holdfast.evaluation.run.setup import EvaluationSetup
 from holdfast.evaluation.run.time_estimate import forecast
 from holdfast.progress import counting
 from holdfast.rng import Rng
@@ -36,10 +36,10 @@ from holdfast.runtime import environment, threads
 from holdfast.threat import Status
 
 SECONDS = 60.0  # of attacks, where no number of points is asked for
-LEAST = 5  # points, whatever they take up to LONGEST
+LEAST = 5  # points, even if they take up to LONGEST
 LONGEST = 1800.0  # seconds, before the verifier is asked
 ROUNDING = 0.01  # share of the survivors that a search on other hardware may break
-CHANCE = 0.025  # probability below which that share does not explain what broke
+CHANCE = 0.025  # probability below which that share does not explain the breaks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class Replay:
 
     again: points that were attacked, drawn at random. of: points that the claim calls unbroken and
     that its goal concerns. broken: those that broke, on other hardware or in other batches than the
-    claim's. seed: what drew them.
+    claim's. seed: of their draw.
     """
 
     again: int
@@ -57,7 +57,7 @@ class Replay:
     broken: int = 0
 
     def and_of(self, again: int, broken: int) -> Replay:
-        """Return what came of these and so many more."""
+        """Return the outcome of these and so many more."""
         return replace(self, again=self.again + again, broken=self.broken + broken)
 
     @property
@@ -81,7 +81,7 @@ class Replay:
 
 def replay_some(
     claim: Claim,
-    setting: Setting,
+    setup: EvaluationSetup,
     count: int | None = None,
     seed: int | None = None,
     *,
@@ -94,19 +94,19 @@ def replay_some(
 
     Raises VerificationError if a point breaks now. Where the hardware, the versions or the shape of
     the batches are not the claim's, a few may. Also where no number is asked for and five points
-    would take too long: the suite is whatever the claim says.
+    would take too long: the suite is the claim's choice.
     """
     seed = secrets.randbits(63) if seed is None else seed
     statuses = claim.per_example["status"]
     kept = [
         k
-        for k, (status, here) in enumerate(zip(statuses, concerned(claim, setting), strict=True))
+        for k, (status, here) in enumerate(zip(statuses, concerned(claim, setup), strict=True))
         if here and status == Status.UNBROKEN
     ]
     if not kept:
         return None
-    drawn = setting.positions[torch.tensor(kept)]
-    drawn = drawn[Rng(seed, setting.data.ids[drawn]).fold("replay").uniform().argsort(stable=True)]
+    drawn = setup.positions[torch.tensor(kept)]
+    drawn = drawn[Rng(seed, setup.data.ids[drawn]).fold("replay").uniform().argsort(stable=True)]
     limit = math.inf if count is not None else LONGEST
     found, stuck = Replay(again=0, of=len(drawn), seed=seed), Counter[str]()
     try:
@@ -117,8 +117,8 @@ def replay_some(
             ) as step,
             at_most(limit),
         ):
-            shaped = setting if count is not None else _affordable(setting, len(drawn))
-            alike = shaped.batch_size == setting.batch_size and _is_like(claim, setting)
+            shaped = setup if count is not None else _affordable(setup, len(drawn))
+            alike = shaped.batch_size == setup.batch_size and _is_like(claim, setup)
             for part in _parts(drawn, shaped.batch_size, count):
                 examples = _attack(shaped, part)
                 lost = [e for e in examples if e.status is not Status.UNBROKEN]
@@ -137,9 +137,9 @@ def replay_some(
 
 
 def _parts(drawn: Tensor, size: int, count: int | None) -> Iterator[Tensor]:
-    """Yield what is attacked next: so many, or batches for as long as the time allows.
+    """Yield the next points to attack: so many, or batches for as long as the time allows.
 
-    The end depends on the clock alone, not on what was found, so the bound on what is hidden holds.
+    The end depends on the clock alone, not on the outcomes, so the bound on hidden breaks holds.
     """
     if count is not None:
         if count:
@@ -155,18 +155,18 @@ def _parts(drawn: Tensor, size: int, count: int | None) -> Iterator[Tensor]:
         done += len(part)
 
 
-def _affordable(setting: Setting, survivors: int) -> Setting:
-    """Return the setting with batches so small that one of them takes no longer than allowed.
+def _affordable(setup: EvaluationSetup, survivors: int) -> EvaluationSetup:
+    """Return the setup with batches so small that one of them takes no longer than allowed.
 
-    That changes the last digits of what a network returns, and so what a search finds: only where
+    That changes the last digits of the logits, and so the outcome of a search: only where
     a batch of the claim's own shape takes too long. Raises VerificationError where the smallest
-    takes hours: what a claim says that its suite does may be more than anybody can repeat.
+    takes hours: the suite of a claim may be more than anybody can repeat.
     """
-    expected = _expected(setting)
+    expected = _expected(setup)
     if expected <= SECONDS:
-        return setting
-    fewer = max(int(setting.batch_size * SECONDS / expected), LEAST)
-    smaller = replace(setting, batch_size=min(fewer, setting.batch_size))
+        return setup
+    fewer = max(int(setup.batch_size * SECONDS / expected), LEAST)
+    smaller = replace(setup, batch_size=min(fewer, setup.batch_size))
     batches = -(-min(LEAST, survivors) // smaller.batch_size)
     needed = batches * _expected(smaller)
     if needed > LONGEST:
@@ -174,19 +174,19 @@ def _affordable(setting: Setting, survivors: int) -> Setting:
     return smaller
 
 
-def _expected(setting: Setting) -> float:
+def _expected(setup: EvaluationSetup) -> float:
     """Return the seconds of one batch; infinite where the first few passes take too long."""
     try:
         with at_most(LONGEST / 10):
-            return sum((forecast(setting) or {}).values())
+            return sum((forecast(setup) or {}).values())
     except OutOfTime:
         return math.inf
 
 
-def _attack(setting: Setting, positions: Tensor) -> list[Example]:
+def _attack(setup: EvaluationSetup, positions: Tensor) -> list[Example]:
     """Run the whole suite on the examples at `positions`."""
     with TemporaryDirectory() as folder:
-        cascade = Cascade(replace(setting, exhaustive=False), Ledger(Path(folder)))
+        cascade = Cascade(replace(setup, exhaustive=False), Ledger(Path(folder)))
         return cascade.run(positions)[0]
 
 
@@ -194,15 +194,15 @@ def _too_long(seconds: float) -> VerificationError:
     needed = f"more than {seconds / 60:,.0f} minutes" if seconds < math.inf else "too long"
     return VerificationError(
         f"attacking {LEAST} survivors again, as the claim says that its suite did, takes {needed}: "
-        "replay as many as you can wait for, or 0 to take on trust what the attacks did not find"
+        "replay as many as you can wait for, or 0 to take the unbroken points on trust"
     )
 
 
-def _is_like(claim: Claim, setting: Setting) -> bool:
+def _is_like(claim: Claim, setup: EvaluationSetup) -> bool:
     """Return True if floating-point results are those of the claim, to the last digit."""
     document = claim.document
     known: Mapping[str, object] = document["environment"]
-    same_device = str(document["device"]).partition(":")[0] == setting.device.type
+    same_device = str(document["device"]).partition(":")[0] == setup.device.type
     return same_device and dict(known) == environment()
 
 

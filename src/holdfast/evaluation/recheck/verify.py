@@ -1,6 +1,6 @@
 """Re-check a claim: the files, the model, the data, the clean accuracy, every counterexample.
 
-What this proves is "robust accuracy is at most so much". That the attacks found nothing on the
+This proves "robust accuracy is at most so much". That the attacks found nothing on the
 rest cannot be proven; replaying them on some of the rest shows that they ran. A curve's points at
 other radii are proven as far as the sizes of the counterexamples do so, and no further.
 """
@@ -36,7 +36,7 @@ from holdfast.evaluation.recheck.trust import check_part, check_training, taken_
 from holdfast.evaluation.recheck.verification import Verification
 from holdfast.evaluation.record.provenance import provenance_of
 from holdfast.evaluation.run.prepare import look_at, prepare
-from holdfast.evaluation.run.setting import Setting
+from holdfast.evaluation.run.setup import EvaluationSetup
 from holdfast.evaluation.run.stage import clean_scores
 from holdfast.evaluation.suites import Suite
 from holdfast.models import Finding, Verdict, frozen, wrap
@@ -83,43 +83,41 @@ def verify(
     signature = signer_of(claim, key)
     check_subject(claim, model, examples)
     with deterministic(), torch.random.fork_rng():
-        setting = bind(claim, model, examples, device, search)
-        if replay and setting.about_twin and not setting.twin:
+        setup = bind(claim, model, examples, device, search)
+        if replay and setup.about_twin and not setup.twin:
             said = "the attacks searched with another model"
             raise InputError(
                 f"{said}: pass search= to replay them",
                 console=f"{said}: say --search MODEL to replay them",
             )
-        with frozen(setting.judge), frozen(setting.search):
-            findings = look_at(setting)
+        with frozen(setup.judge), frozen(setup.search):
+            findings = look_at(setup)
             _refuse_random(findings)
-            _check_probes(claim, setting)
-            check_part(claim, setting)
-            findings += check_training(claim, setting, provenance)
-            findings = check_figures(claim, setting, findings)
-            _check_clean(claim, setting, quiet)
-            shown = check_evidence(claim, setting, quiet=quiet)
-            check_gallery(claim, setting)
-            wanted = replay != 0 if replay is not None else _can_replay(setting)
-            again = (
-                replay_some(claim, setting, replay, replay_seed, quiet=quiet) if wanted else None
-            )
+            _check_probes(claim, setup)
+            check_part(claim, setup)
+            findings += check_training(claim, setup, provenance)
+            findings = check_figures(claim, setup, findings)
+            _check_clean(claim, setup, quiet)
+            shown = check_evidence(claim, setup, quiet=quiet)
+            check_gallery(claim, setup)
+            wanted = replay != 0 if replay is not None else _can_replay(setup)
+            again = replay_some(claim, setup, replay, replay_seed, quiet=quiet) if wanted else None
     return Verification(
         claim,
         len(claim.per_example),
         shown,
         again,
-        searched=setting.about_twin is None or setting.twin is not None,
+        searched=setup.about_twin is None or setup.twin is not None,
         signature=signature,
         key_checked=key is not None,
-        trusted=taken_on_trust(claim, setting, findings, provenance),
+        trusted=taken_on_trust(claim, setup, findings, provenance),
     )
 
 
-def _can_replay(setting: Setting) -> bool:
+def _can_replay(setup: EvaluationSetup) -> bool:
     """Return True unless that costs somebody's queries, or the search model is not at hand."""
-    asked = [setting.judge, setting.twin or setting.judge]
-    at_hand = setting.about_twin is None or setting.twin is not None
+    asked = [setup.judge, setup.twin or setup.judge]
+    at_hand = setup.about_twin is None or setup.twin is not None
     return at_hand and all(model.box is None for model in asked)
 
 
@@ -138,8 +136,8 @@ def bind(
     data: Examples,
     device: str | torch.device | None = None,
     search: nn.Module | None = None,
-) -> Setting:
-    """Return the setting that the claim says it was made in, on the model and data at hand."""
+) -> EvaluationSetup:
+    """Return the setup that the claim says it was made in, on the model and data at hand."""
     document = claim.document
     _refuse_huge(document["batch_size"], data)
     if search is not None:
@@ -149,7 +147,7 @@ def bind(
         threat: ThreatModel = build("threat", document["threat"])
         suite = _suite(document)
         n = None if document["data"]["ids"] == "all" else len(claim.per_example)
-        setting = prepare(
+        setup = prepare(
             model,
             data,
             threat=threat,
@@ -169,11 +167,11 @@ def bind(
     _same(document["threat_digest"], threat.digest, "the threat model", "an altered claim")
     identity = {
         "model": document["model"]["digest"],
-        "data": setting.data.fingerprint,
+        "data": setup.data.fingerprint,
         "threat": threat.digest,
     }
     # In which mode the model at hand came says nothing about the claim.
-    return replace(setting, identity=identity, in_training=frozenset())
+    return replace(setup, identity=identity, in_training=frozenset())
 
 
 def _refuse_huge(batch_size: int, data: Examples) -> None:
@@ -206,16 +204,16 @@ def _parts(attack: Attack) -> int:
     return count
 
 
-def _same(stored: str, found: str, what: str, other: str) -> None:
+def _same(stored: str, found: str, subject: str, other: str) -> None:
     if stored != found:
         raise VerificationError(
-            f"{what} is not the claim's: digest {found[:12]}..., the claim says {stored[:12]}...; "
+            f"{subject} is not the claim's: digest {found[:12]}..., claimed {stored[:12]}...; "
             f"this is {other}"
         )
 
 
 def _refuse_random(findings: Sequence[Finding]) -> None:
-    """A counterexample against one run of a randomised model says nothing about the next run."""
+    """Refuse a model that draws: a counterexample in one run is none in the next."""
     for finding in findings:
         if finding.id == "repeatable" and finding.status is Verdict.FAIL:
             raise VerificationError(
@@ -223,13 +221,13 @@ def _refuse_random(findings: Sequence[Finding]) -> None:
             )
 
 
-def _check_probes(claim: Claim, setting: Setting) -> None:
-    """Compare logits on stored inputs: the digest of a model does not see what `forward` does."""
+def _check_probes(claim: Claim, setup: EvaluationSetup) -> None:
+    """Compare logits on stored inputs: the digest of a model does not cover `forward`."""
     stored = read_tensors(claim.folder / PROBES, ("x", "logits"))
-    ours = setting.probes()
+    ours = setup.probes()
     if stored["x"].dtype != ours.dtype or not torch.equal(stored["x"], ours):
         raise VerificationError("the claim's probes are not the first of its examples")
-    found = setting.logits(stored["x"])
+    found = setup.logits(stored["x"])
     if not near(found, stored["logits"]):
         raise VerificationError(
             "the model's logits on the claim's probes are not the claim's: it computes something "
@@ -237,12 +235,12 @@ def _check_probes(claim: Claim, setting: Setting) -> None:
         )
 
 
-def _check_clean(claim: Claim, setting: Setting, quiet: bool) -> None:
+def _check_clean(claim: Claim, setup: EvaluationSetup, quiet: bool) -> None:
     """Check label and clean prediction of every example, and that ties are told of."""
     rows, tied, moved_over = iter(claim.per_example), 0, 0
     n = len(claim.per_example)
     with counting("re-checking the unchanged inputs", n, "points", quiet=quiet) as step:
-        for batch, score in clean_scores(setting, setting.positions):
+        for batch, score in clean_scores(setup, setup.positions):
             columns = (batch.y, score.harm, score.tie, drift(score))
             checked = zip(*(column.tolist() for column in columns), strict=True)
             for label, harm, tie, moved in list(checked)[: batch.real]:

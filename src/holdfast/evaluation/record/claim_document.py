@@ -19,7 +19,7 @@ from holdfast.components import describe, digest
 from holdfast.credentials import published_command
 from holdfast.evaluation.checks import above_chance, diagnose, settings
 from holdfast.evaluation.run.cascade import Example, Stage
-from holdfast.evaluation.run.setting import Setting
+from holdfast.evaluation.run.setup import EvaluationSetup
 from holdfast.evaluation.run.waterfall import Bar, added, waterfall
 from holdfast.models import Finding
 from holdfast.runtime import environment
@@ -29,7 +29,7 @@ from holdfast.units import number
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the cascade found at one radius, and what it spent there."""
+    """The outcome of the cascade at one radius, and its cost."""
 
     threat: ThreatModel
     examples: Sequence[Example]
@@ -42,27 +42,27 @@ class Outcome:
 
 
 def document(
-    setting: Setting, outcomes: Sequence[Outcome], findings: Sequence[Finding], **facts: Any
+    setup: EvaluationSetup, outcomes: Sequence[Outcome], findings: Sequence[Finding], **facts: Any
 ) -> dict[str, Any]:
     """Return the JSON of a claim without its digests; `facts` are taken over as they are.
 
-    outcomes: one a radius, smallest first. Where what was broken at smaller radii counts at the
+    outcomes: one a radius, smallest first. Where breaks at smaller radii count at the
     claim's own, waterfall and cost cover them; other radii appear in the curve alone.
     """
-    own = _own(setting, outcomes)
-    counted = outcomes[: outcomes.index(own) + 1] if setting.carries else [own]
+    own = _own(setup, outcomes)
+    counted = outcomes[: outcomes.index(own) + 1] if setup.carries else [own]
     spent = [stage for o in counted for stage in o.stages]
-    bars = waterfall(own.examples, spent, exhaustive=setting.exhaustive)
+    bars = waterfall(own.examples, spent, exhaustive=setup.exhaustive)
     counts = own.counts()
-    members = setting.answered()
-    doubts = settings(members, setting.threat.space)
-    guess = above_chance([e.label for e in own.examples], bars[0].broken, setting.num_classes)
+    members = setup.answered()
+    doubts = settings(members, setup.threat.space)
+    guess = above_chance([e.label for e in own.examples], bars[0].broken, setup.num_classes)
     diagnosed = diagnose(members, bars, counts[Status.MARGINAL])
     return {
-        **subject(setting),
+        **subject(setup),
         "counts": counts,
         **headline(counts),
-        "per_class": per_class([(e.label, e.status) for e in own.examples], setting.data.classes),
+        "per_class": per_class([(e.label, e.status) for e in own.examples], setup.data.classes),
         "waterfall": [vars(bar) for bar in bars],
         "curve": _curve(outcomes, own) if len(outcomes) > 1 else [],
         "checks": [plain(check) for check in (*findings, guess, *doubts, *diagnosed)],
@@ -71,59 +71,59 @@ def document(
     }
 
 
-def subject(setting: Setting) -> dict[str, Any]:
-    """Return what a claim says of everything but what was found."""
+def subject(setup: EvaluationSetup) -> dict[str, Any]:
+    """Return the part of a claim that does not depend on the outcome."""
     return {
-        **_circumstances(setting),
-        "threat": describe(setting.threat),
-        "threat_digest": setting.threat.digest,
-        "threat_sentence": setting.threat.sentence(),
-        "suite": {**about_suite(setting), "exhaustive": setting.exhaustive},
-        "model": {"name": setting.judge.title[:NAME], **about_model(setting)},
-        "data": {"name": setting.data.name, **about_data(setting)},
-        **({"search": setting.about_twin} if setting.about_twin else {}),
-        "given": {**setting.given, **({"data": setting.data.given} if setting.data.given else {})},
+        **_circumstances(setup),
+        "threat": describe(setup.threat),
+        "threat_digest": setup.threat.digest,
+        "threat_sentence": setup.threat.sentence(),
+        "suite": {**about_suite(setup), "exhaustive": setup.exhaustive},
+        "model": {"name": setup.judge.title[:NAME], **about_model(setup)},
+        "data": {"name": setup.data.name, **about_data(setup)},
+        **({"search": setup.about_twin} if setup.about_twin else {}),
+        "given": {**setup.given, **({"data": setup.data.given} if setup.data.given else {})},
     }
 
 
-def about_suite(setting: Setting) -> dict[str, Any]:
-    """Return what a claim says of the suite that ran."""
+def about_suite(setup: EvaluationSetup) -> dict[str, Any]:
+    """Return the claim's description of the suite that ran."""
     members = [
         {"name": m.name, "attack": describe(m.attack), "digest": digest(m.attack)}
-        for m in (*setting.members, *setting.finishers())
+        for m in (*setup.members, *setup.finishers())
     ]
-    suite = setting.suite
+    suite = setup.suite
     return {
         "name": suite.name,
         "digest": digest(suite),
-        "definition": describe(suite),  # what the digest is of; the members are made of it
+        "definition": describe(suite),  # the digest covers it; the members are made of it
         "members": members,
     }
 
 
-def about_model(setting: Setting) -> dict[str, Any]:
-    """Return what a claim says of the model that can be checked."""
+def about_model(setup: EvaluationSetup) -> dict[str, Any]:
+    """Return the claim's facts about the model, all of which can be checked."""
     facts = {
-        "digest": setting.identity["model"],
-        "parameters": sum(p.numel() for p in setting.judge.module.parameters()),
-        "range": describe(setting.judge.range),
-        "num_classes": setting.num_classes,
+        "digest": setup.identity["model"],
+        "parameters": sum(p.numel() for p in setup.judge.module.parameters()),
+        "range": describe(setup.judge.range),
+        "num_classes": setup.num_classes,
     }
-    box = setting.judge.box
+    box = setup.judge.box
     if box is None:
         return facts
     target = {"outputs": box.target.outputs, "settings": box.target.settings()[:PROSE]}
     return {**facts, "target": {**target, "sealed": box.target.sealed}}
 
 
-def about_data(setting: Setting) -> dict[str, Any]:
-    """Return what a claim says of the examples that can be checked."""
-    data, whole = setting.data, len(setting.positions) == len(setting.data)
+def about_data(setup: EvaluationSetup) -> dict[str, Any]:
+    """Return the claim's facts about the examples, all of which can be checked."""
+    data, whole = setup.data, len(setup.positions) == len(setup.data)
     return {
-        "fingerprint": setting.identity["data"],
-        "n": len(setting.positions),
+        "fingerprint": setup.identity["data"],
+        "n": len(setup.positions),
         "available": len(data),
-        "ids": "all" if whole else data.ids[setting.positions].tolist(),
+        "ids": "all" if whole else data.ids[setup.positions].tolist(),
         "classes": list(data.classes) if data.classes else None,
     }
 
@@ -152,17 +152,17 @@ def cost(bars: Sequence[Bar] | Sequence[Stage]) -> dict[str, Any]:
 
 
 def plain(check: Finding) -> dict[str, str]:
-    """Return a check in JSON form; what somebody's network raised may be any number of words."""
+    """Return a check in JSON form; the error of a user's network may be of any length."""
     texts = {"message": check.message[:PROSE], "remedy": check.remedy[:PROSE]}
     return {"id": check.id, "status": check.status.value, **texts}
 
 
-def _own(setting: Setting, outcomes: Sequence[Outcome]) -> Outcome:
-    return next(outcome for outcome in outcomes if outcome.threat == setting.threat)
+def _own(setup: EvaluationSetup, outcomes: Sequence[Outcome]) -> Outcome:
+    return next(outcome for outcome in outcomes if outcome.threat == setup.threat)
 
 
 def shown_within(status: str, size: float | None, space: Space) -> bool:
-    """Say whether an example's counterexample or tie, of this size, lies within `space`.
+    """Return True if an example's counterexample or tie, of this size, lies within `space`.
 
     But for rounding, as the audit of a point has it.
     """
@@ -173,7 +173,7 @@ def shown_within(status: str, size: float | None, space: Space) -> bool:
 def _curve(outcomes: Sequence[Outcome], own: Outcome) -> list[dict[str, Any]]:
     """Return the points of the curve; each cascade started from the one before, so none rises.
 
-    What the search at the claim's own radius found within a smaller one counts there, too.
+    Counterexamples of the claim's own radius within a smaller one count there, too.
     """
     return [
         {
@@ -187,7 +187,7 @@ def _curve(outcomes: Sequence[Outcome], own: Outcome) -> list[dict[str, Any]]:
 
 
 def _counts_at(outcome: Outcome, own: Outcome) -> dict[str, int]:
-    """Return the number of examples of every status, with what is known from the own radius."""
+    """Return the number of examples of every status, with those known from the own radius."""
     space, found = outcome.threat.space, Counter[Status]()
     for here, known in zip(outcome.examples, own.examples, strict=True):
         better = here.status in (Status.UNBROKEN, Status.FAILED)
@@ -196,17 +196,17 @@ def _counts_at(outcome: Outcome, own: Outcome) -> dict[str, int]:
     return {status.value: found[status] for status in Status}
 
 
-def _circumstances(setting: Setting) -> dict[str, Any]:
+def _circumstances(setup: EvaluationSetup) -> dict[str, Any]:
     facts = environment()
     return {
         "holdfast": facts["holdfast"],
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": _as_text(published_command(sys.argv)),
-        "seed": setting.seed,
-        "batch_size": setting.batch_size,
+        "seed": setup.seed,
+        "batch_size": setup.batch_size,
         "threads": torch.get_num_threads(),
-        "precision": setting.precision,
-        "device": str(setting.device),
+        "precision": setup.precision,
+        "device": str(setup.device),
         "environment": facts,
     }
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from holdfast.claims import Row, Table
 from holdfast.claims.contents import GALLERY, PROBES, TABLE
 from holdfast.evaluation.run.cascade import Example
-from holdfast.evaluation.run.setting import Setting
+from holdfast.evaluation.run.setup import EvaluationSetup
 from holdfast.rng import Rng
 from holdfast.threat import Status
 
@@ -19,14 +19,14 @@ PAIRS = 24  # in the gallery
 SHARD = 64 * 2**20  # bytes of counterexamples a file, about
 
 
-def proofs(setting: Setting, examples: Sequence[Example]) -> dict[str, bytes]:
+def proofs(setup: EvaluationSetup, examples: Sequence[Example]) -> dict[str, bytes]:
     """Return the files of a claim by name."""
     files = {TABLE: Table(_row(example) for example in examples).to_csv()}
     files |= _evidence([e for e in examples if e.x_adv is not None])
     if broken := [e for e in examples if e.status is Status.BROKEN]:
-        files[GALLERY] = save(_gallery(setting, broken))
-    x = setting.probes()
-    files[PROBES] = save({"x": x, "logits": setting.logits(x)})
+        files[GALLERY] = save(_gallery(setup, broken))
+    x = setup.probes()
+    files[PROBES] = save({"x": x, "logits": setup.logits(x)})
     return files
 
 
@@ -63,19 +63,19 @@ def _evidence(shown: Sequence[Example]) -> dict[str, bytes]:
     }
 
 
-def _gallery(setting: Setting, broken: Sequence[Example]) -> dict[str, Tensor]:
+def _gallery(setup: EvaluationSetup, broken: Sequence[Example]) -> dict[str, Tensor]:
     by_id = {e.id: e for e in broken}
-    shown = [by_id[i] for i in in_gallery(setting.seed, [e.id for e in broken])]
-    place = {i: k for k, i in enumerate(setting.data.ids.tolist())}
-    clean = setting.data.batch(torch.tensor([place[e.id] for e in shown]))
+    shown = [by_id[i] for i in in_gallery(setup.seed, [e.id for e in broken])]
+    place = {i: k for k, i in enumerate(setup.data.ids.tolist())}
+    clean = setup.data.batch(torch.tensor([place[e.id] for e in shown]))
     x_adv = _stack(shown)
     return {
         "ids": clean.ids,
         "y": clean.y,
-        "x": clean.x.to(setting.dtype),
+        "x": clean.x.to(setup.dtype),
         "x_adv": x_adv,
-        "logits": setting.logits(clean.x),
-        "logits_adv": setting.logits(x_adv),
+        "logits": setup.logits(clean.x),
+        "logits_adv": setup.logits(x_adv),
     }
 
 

@@ -19,7 +19,7 @@ from holdfast.claims.text import compact_bytes
 from holdfast.errors import HoldfastError, InputError, VerificationError
 from holdfast.evaluation.record.claim_document import about_data, about_model, about_suite, subject
 from holdfast.evaluation.record.provenance import Provenance
-from holdfast.evaluation.run.setting import Setting
+from holdfast.evaluation.run.setup import EvaluationSetup
 from holdfast.storage import read_file, read_json
 from holdfast.threat import ThreatModel
 
@@ -27,24 +27,24 @@ _ABSENT = object()
 
 
 def finished_claim(
-    out: Path, setting: Setting, threats: Sequence[ThreatModel], provenance: Provenance | None
+    out: Path, setup: EvaluationSetup, threats: Sequence[ThreatModel], provenance: Provenance | None
 ) -> Claim | None:
-    """Return the claim in `out` if it is what was asked for, None if there is no whole one.
+    """Return the claim in `out` if it answers the request, None if there is no whole one.
 
     Raises InputError for a claim on anything else, or made in another way: a finished claim is
     never replaced. All that may differ are names, paths and the time.
     """
     if not (out / DOCUMENT).is_file():
         return None
-    asked = json.loads(compact_bytes(_asked(setting, threats, provenance)))
+    asked = json.loads(compact_bytes(_asked(setup, threats, provenance)))
     try:
         stored = _stored(out, read_json(out / DOCUMENT), asked)
     except (HoldfastError, SafetensorError, KeyError, TypeError, AttributeError, ValueError):
         return None
     if other := [
-        _difference(what, stored[what], asked[what])
-        for what in asked
-        if stored[what] != asked[what]
+        _difference(name, stored[name], asked[name])
+        for name in asked
+        if stored[name] != asked[name]
     ]:
         raise InputError(
             f"{out} holds a claim with another {' and another '.join(other)}: "
@@ -56,37 +56,37 @@ def finished_claim(
         return None
 
 
-def check_writable(setting: Setting, provenance: Provenance | None) -> None:
-    """Raise InputError, before the work, for what no claim can hold in the end."""
-    parts = {**subject(setting), "training": None if provenance is None else provenance.plain()}
+def check_writable(setup: EvaluationSetup, provenance: Provenance | None) -> None:
+    """Raise InputError, before the work, for text that no claim can hold."""
+    parts = {**subject(setup), "training": None if provenance is None else provenance.plain()}
     try:
         check_parts(json.loads(compact_bytes(parts)))
     except VerificationError as error:
         raise InputError(f"a claim cannot hold this: {error}") from None
     except UnicodeEncodeError as error:
-        what = error.object[max(error.start - 20, 0) : error.end + 20]
-        raise InputError(f"a claim is UTF-8, and {what!r} is not: rename it") from None
+        text = error.object[max(error.start - 20, 0) : error.end + 20]
+        raise InputError(f"a claim is UTF-8, and {text!r} is not: rename it") from None
     except (TypeError, ValueError) as error:
-        raise InputError(f"what was asked for cannot be written into a claim: {error}") from None
+        raise InputError(f"the request cannot be written into a claim: {error}") from None
 
 
 def _asked(
-    setting: Setting, threats: Sequence[ThreatModel], provenance: Provenance | None
+    setup: EvaluationSetup, threats: Sequence[ThreatModel], provenance: Provenance | None
 ) -> dict[str, Any]:
     """Return all that the numbers of a claim depend on, as plain data."""
-    identity = setting.identity
+    identity = setup.identity
     return {
-        "model": about_model(setting),
+        "model": about_model(setup),
         "forward pass": identity["logits"],
-        "data": {**about_data(setting), "part": setting.data.part},
-        "threat model": setting.threat.digest,
-        "suite": about_suite(setting),
+        "data": {**about_data(setup), "part": setup.data.part},
+        "threat model": setup.threat.digest,
+        "suite": about_suite(setup),
         "eps": [str(threat.space.eps) for threat in threats] if len(threats) > 1 else [],
-        "exhaustive": setting.exhaustive,
-        "seed": setting.seed,
-        "batch_size": setting.batch_size,
-        "precision": setting.precision,
-        "search model": setting.about_twin,
+        "exhaustive": setup.exhaustive,
+        "seed": setup.seed,
+        "batch_size": setup.batch_size,
+        "precision": setup.precision,
+        "search model": setup.about_twin,
         "device": identity["device"],
         "threads": identity["threads"],
         "torch": identity["torch"],
@@ -96,7 +96,7 @@ def _asked(
 
 
 def _stored(out: Path, there: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
-    """Return what the document of a claim says of the same things."""
+    """Return the same facts from the document of a claim."""
     plain = ("seed", "batch_size", "precision", "threads", "holdfast")
     return {
         **{key: there[key] for key in plain},
@@ -136,9 +136,9 @@ def _stored_run(there: dict[str, Any]) -> dict[str, Any] | None:
     return {**facts, "sha256": there["files"].get(training["metrics"])}
 
 
-def _difference(what: str, stored: Any, asked: Any) -> str:
-    """Return the name of what differs, with both values where they are short."""
+def _difference(name: str, stored: Any, asked: Any) -> str:
+    """Return the name of the field that differs, with both values where they are short."""
     short = all(isinstance(value, int | float | str) for value in (stored, asked))
     if not short or max(len(str(stored)), len(str(asked))) > 20:
-        return what
-    return f"{what} ({stored}, now {asked})"
+        return name
+    return f"{name} ({stored}, now {asked})"

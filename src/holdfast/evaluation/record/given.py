@@ -22,7 +22,7 @@ def note_given(model: Model, **words: Any) -> None:
 
 
 def given_by(model: Model) -> dict[str, Any]:
-    """Return the words that give a model, and what has to be said of one that lives in Python."""
+    """Return the words that give a model, and a remark about one that exists in Python alone."""
     origin = origin_of(model)
     if origin is not None and (origin.run / "run.json").exists():
         network = read_run(origin.run)["network"]

@@ -1,4 +1,4 @@
-"""Where a model came from: the training run that a claim quotes."""
+"""Provenance of a model: the training run that a claim quotes."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Provenance:
         return {METRICS: self.metrics}
 
     def check(self, data: Examples) -> Finding:
-        """Find out whether `data` are, or hold, what the run trained on or validated with.
+        """Compare `data` with the examples that the run trained on or validated with.
 
         By fingerprint, by name and part, by the ids of one named set, and by the contents of each
         example, which do not change with ids or names. A few may be alike in honest sets.
@@ -87,9 +87,9 @@ class Provenance:
         return passed(TRAINING_DATA, "these are not known to be examples of the model's own run")
 
 
-def _seen_before(what: str) -> Finding:
+def _seen_before(verb: str) -> Finding:
     return failed(
-        TRAINING_DATA, f"{what} these", "evaluate on a test part, which training has not seen"
+        TRAINING_DATA, f"{verb} these", "evaluate on a test part, which training has not seen"
     )
 
 
@@ -110,7 +110,7 @@ def _holds(data: Examples, part: str, known: Mapping[str, Any]) -> bool:
 
 
 def _seen(run: Path, settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return what the run says that it has seen, part by part.
+    """Return the run's record of the examples it has seen, part by part.
 
     `ids` is empty and `contents` None where the record does not fit run.json, which states how
     many there were, or never was: a stream has no ids, and older runs have no contents.

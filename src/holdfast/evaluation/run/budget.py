@@ -7,42 +7,42 @@ from dataclasses import dataclass
 
 from holdfast.attacks.core.shares import REFERENCE, split
 from holdfast.errors import InputError
-from holdfast.evaluation.run.setting import Setting
+from holdfast.evaluation.run.setup import EvaluationSetup
 from holdfast.evaluation.suites import Member
 from holdfast.objective import offered
 from holdfast.threat import Knowledge
 
 
-def granted(setting: Setting) -> dict[str, int]:
+def granted(setup: EvaluationSetup) -> dict[str, int]:
     """Return the queries per example of every member that asks the judge, by name; {} if unlimited.
 
     They do not depend on the radii of a curve: a claim must not get better by asking for more.
     """
-    total = setting.threat.queries
+    total = setup.threat.queries
     if total is None:
         return {}
-    finishers = {member.attack: member for member in setting.finishers()}
+    finishers = {member.attack: member for member in setup.finishers()}
     requests = []
-    for member, parts in setting.suite.taken_apart(setting.num_classes):
+    for member, parts in setup.suite.taken_apart(setup.num_classes):
         again = [finishers[part.attack] for part in parts if part.attack in finishers]
         for part in (*parts, *again):
-            if not _asks_judge(setting, part):
+            if not _asks_judge(setup, part):
                 continue
             most = part.attack.passes()[0] + REFERENCE
             requests.append(Request(part.name, member.name, member.weight, most))
     return shares(total, requests) if requests else {}
 
 
-def _asks_judge(setting: Setting, member: Member) -> bool:
-    """Return True if a search's passes are queries of the judge, in whatever precision.
+def _asks_judge(setup: EvaluationSetup, member: Member) -> bool:
+    """Return True if a search's passes are queries of the judge, in any precision.
 
     Where the claim has a search model, also one that is not at hand, gradients are that one's.
     """
-    if setting.about_twin is None:
-        return setting.can_run(member)
+    if setup.about_twin is None:
+        return setup.can_run(member)
     needed = member.attack.demands().knowledge
-    own = setting.threat.knowledge is not Knowledge.TRANSFER and needed is not Knowledge.GRADIENT
-    return own and offered(setting.judge).grants(needed)
+    own = setup.threat.knowledge is not Knowledge.TRANSFER and needed is not Knowledge.GRADIENT
+    return own and offered(setup.judge).grants(needed)
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ def shares(total: int, requests: Sequence[Request]) -> dict[str, int]:
     """Return the queries per example that every search may spend, by name.
 
     The members of a suite get shares by their weights, and split them equally over their searches.
-    What a search cannot use goes to the others; a remainder to the first.
-    All shares follow from the suite alone, so what an example may spend depends on no other
+    The unused rest of a search goes to the others; a remainder to the first.
+    All shares follow from the suite alone, so the budget of an example depends on no other
     example. Raises InputError where a share is less than one query.
     """
     by_member: dict[str, list[Request]] = {}

@@ -1,4 +1,4 @@
-"""From what a user passes in to a setting, or to one clear error before anything is written."""
+"""Conversion of arguments to a setup, or one clear error before anything is written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from holdfast.data import Batch, Examples
 from holdfast.errors import HoldfastError, InputError, in_one_line
 from holdfast.evaluation.run.admission import check_suite
 from holdfast.evaluation.run.budget import granted
-from holdfast.evaluation.run.setting import Setting
+from holdfast.evaluation.run.setup import EvaluationSetup
 from holdfast.evaluation.suites import Suite
 from holdfast.inputs import check_input
 from holdfast.models import Finding, Model, Verdict, count_classes, inspect, wrap
@@ -46,11 +46,11 @@ def prepare(
     precision: str = "float32",
     exhaustive: bool = False,
     about_twin: dict[str, Any] | None = None,
-) -> Setting:
+) -> EvaluationSetup:
     """Check everything and bind it, on a copy of the model; writes nothing.
 
-    about_twin: what a claim says of a search model that is not at hand; nothing can be attacked.
-    Raises InputError, ConfigError or Unsupported for what cannot be evaluated.
+    about_twin: a claim's facts about a search model that is not at hand; nothing can be attacked.
+    Raises InputError, ConfigError or Unsupported for arguments that cannot be evaluated.
     """
     wrapped = wrap(model)
     data = data.in_columns(wrapped.labels)
@@ -84,7 +84,7 @@ def prepare(
         count_classes(searcher, first.x)
     if twin is not None:
         about_twin = {"name": twin.title[:NAME], "digest": model_digest(twin)}
-    setting = Setting(
+    setup = EvaluationSetup(
         judge=judge,
         search=searcher,
         twin=twin,
@@ -103,34 +103,34 @@ def prepare(
         exhaustive=exhaustive,
         in_training=in_training,
     )
-    return replace(setting, granted=granted(setting))
+    return replace(setup, granted=granted(setup))
 
 
 def _own(model: Model, device: torch.device) -> Model:
     """Return a copy on `device`, which neither a move nor a forward pass changes for the user.
 
-    A network that refuses to be copied is taken as it is where it is there already: who evaluates
-    freezes it, and what is frozen is given back as it was.
+    A network that refuses to be copied is taken as it is where it is there already: the
+    evaluation freezes it and gives it back as it was.
     """
     try:
         return deep_copy(model).to(device).eval()
-    except Exception:  # noqa: BLE001 - of whatever type an attribute raises
+    except Exception:  # noqa: BLE001 - an attribute may raise any type
         here = [tensor.device for tensor in (*model.parameters(), *model.buffers())]
         there = torch.empty(0, device=device).device  # with its number
         return model if all(place == there for place in here) else copied(model).to(device).eval()
 
 
-def look_at(setting: Setting) -> list[Finding]:
+def look_at(setup: EvaluationSetup) -> list[Finding]:
     """Inspect the model's habits on the first examples; refuse one that returns probabilities."""
-    few = min(LOOKED_AT, setting.batch_size)
-    batch = setting.data.batch(setting.positions[:few]).to(setting.device)
+    few = min(LOOKED_AT, setup.batch_size)
+    batch = setup.data.batch(setup.positions[:few]).to(setup.device)
     try:
-        with _as_it_came(setting):
-            searched = [setting.twin] if setting.twin else [] if setting.about_twin else None
-            findings = inspect(setting.judge, batch.x.to(setting.dtype), batch.y, searched)
+        with _as_it_came(setup):
+            searched = [setup.twin] if setup.twin else [] if setup.about_twin else None
+            findings = inspect(setup.judge, batch.x.to(setup.dtype), batch.y, searched)
     except HoldfastError:
         raise
-    except Exception as error:  # whatever somebody's network raises
+    except Exception as error:  # a user's network may raise anything
         raise InputError(f"the model cannot be differentiated: {in_one_line(error)}") from error
     for finding in findings:
         if finding.id == "logits" and finding.status is Verdict.FAIL:
@@ -139,9 +139,9 @@ def look_at(setting: Setting) -> list[Finding]:
 
 
 @contextmanager
-def _as_it_came(setting: Setting) -> Iterator[None]:
+def _as_it_came(setup: EvaluationSetup) -> Iterator[None]:
     """Put the judge into the modes that the user's model is in, which the inspection compares."""
-    parts = [part for name, part in setting.judge.named_modules() if name in setting.in_training]
+    parts = [part for name, part in setup.judge.named_modules() if name in setup.in_training]
     try:
         for part in parts:
             part.training = True
@@ -165,7 +165,7 @@ def subset(data: Examples, n: int | None, seed: int) -> Tensor:
 
 
 def _check_room(data: Examples, suite: Suite, n: int) -> None:
-    """Refuse now what a claim would have no room for at the end."""
+    """Refuse now a name that a claim would have no room for at the end."""
     if n > POINTS:
         raise InputError(f"a claim holds at most {POINTS:,} examples, got {n:,}: pass a smaller n")
     members = [member.name for member in suite.members]

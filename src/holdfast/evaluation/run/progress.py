@@ -11,7 +11,7 @@ from holdfast.attacks.core.shares import REFERENCE
 from holdfast.claims.suites import printed_name
 from holdfast.evaluation.record.claim_document import about_suite
 from holdfast.evaluation.run.remaining import Remaining, Work
-from holdfast.evaluation.run.setting import Setting
+from holdfast.evaluation.run.setup import EvaluationSetup
 from holdfast.evaluation.run.stage import CLEAN
 from holdfast.evaluation.run.time_estimate import whole
 from holdfast.progress import Clock, Display, View, duration, to_go
@@ -27,7 +27,7 @@ class Progress:
 
     def __init__(
         self,
-        setting: Setting,
+        setup: EvaluationSetup,
         threats: Sequence[ThreatModel],
         chunks: Sequence[int],
         forecast: Mapping[str, float] | None,
@@ -36,22 +36,22 @@ class Progress:
         quiet: bool = False,
         clock: Clock = time.monotonic,
     ) -> None:
-        self.setting = setting
+        self.setup = setup
         self.threats = threats
         self.chunks = chunks
         self.remaining = Remaining(
-            works=_works(setting, forecast),
+            works=_works(setup, forecast),
             chunks=chunks,
             radii=len(threats),
-            batch=setting.batch_size,
-            exhaustive=setting.exhaustive,
-            carries=setting.carries,
+            batch=setup.batch_size,
+            exhaustive=setup.exhaustive,
+            carries=setup.carries,
             measured=forecast is not None,
             clock=clock,
         )
         self.display = Display(self._view, quiet=quiet, beats=self.remaining.beat, clock=clock)
         self._began, self._ran = 0.0, True  # the present stage; False: its result lies there
-        self.display.say(_opening(setting, len(threats), forecast, processes))
+        self.display.say(_opening(setup, len(threats), forecast, processes))
 
     def starts(self, radius: int, chunk: int) -> None:
         """Take note that the chunk of this number is next, at the radius of this number."""
@@ -109,13 +109,13 @@ class Progress:
         return View(f"{self._place()}{stage}", done, to_go(left))
 
 
-def _works(setting: Setting, forecast: Mapping[str, float] | None) -> list[Work]:
+def _works(setup: EvaluationSetup, forecast: Mapping[str, float] | None) -> list[Work]:
     """Return the stages; without a forecast their passes stand for their seconds."""
     works = [Work(name=CLEAN, seconds=1.0 if forecast is None else forecast[CLEAN], passes=1)]
-    finishers = setting.finishers()
-    for member in (*setting.members, *finishers):
+    finishers = setup.finishers()
+    for member in (*setup.members, *finishers):
         forward, backward = member.attack.passes()
-        share = setting.granted.get(member.name, forward + REFERENCE)
+        share = setup.granted.get(member.name, forward + REFERENCE)
         seconds = float(forward + backward)
         if forecast is not None:
             seconds = forecast.get(member.name, 0.0)
@@ -132,14 +132,14 @@ def _works(setting: Setting, forecast: Mapping[str, float] | None) -> list[Work]
 
 
 def _opening(
-    setting: Setting, radii: int, forecast: Mapping[str, float] | None, processes: int
+    setup: EvaluationSetup, radii: int, forecast: Mapping[str, float] | None, processes: int
 ) -> str:
     """Return the line before the first stage."""
     if forecast is None:
         expected = "no forecast, the model raised under attack"
     else:
-        seconds = whole(setting, dict(forecast)) * radii / processes
+        seconds = whole(setup, dict(forecast)) * radii / processes
         expected = f"about {duration(seconds)} if nothing breaks"
     shared = f"; {processes} processes share it, the lines are the first one's" * (processes > 1)
-    name, space = printed_name(about_suite(setting)), setting.threat.space
-    return f"{name} on {len(setting.positions):,} points, {space.sentence()}: {expected}{shared}"
+    name, space = printed_name(about_suite(setup)), setup.threat.space
+    return f"{name} on {len(setup.positions):,} points, {space.sentence()}: {expected}{shared}"

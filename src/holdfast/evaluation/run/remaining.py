@@ -15,7 +15,7 @@ class Work:
     """One stage of the suite.
 
     seconds: of a batch of which nothing breaks, as forecast. passes: forward passes of one example.
-    once: what it finds at one radius holds at all. doubtful: it looks at those alone that a
+    once: a result at one radius holds at all. doubtful: it looks at those alone that a
     low-precision search may have misjudged.
     """
 
@@ -32,7 +32,7 @@ class _Seen:
 
     standing: examples that stood before it. entered, broke: of them. batches: that are done.
     share: of the passes of a batch of which nothing breaks, added up. seconds: that passes took.
-    expected: what the forecast says of the same passes.
+    expected: the forecast of the same passes.
     """
 
     standing: int = 0
@@ -59,7 +59,7 @@ class Remaining:
     """The stages of every chunk at every radius: which are done, and what the others need.
 
     works: the stages, the clean pass first. chunks: examples of each. batch: examples of a batch.
-    exhaustive: broken examples enter, too. carries: what broke at a radius does not enter at a
+    exhaustive: broken examples enter, too. carries: examples broken at a radius do not enter at a
     larger one. measured: the forecast is in seconds; else it is no more than a proportion.
     """
 

@@ -10,7 +10,7 @@ from holdfast.attacks import Attack
 from holdfast.attacks.core.base import keeper, scored, walk_of
 from holdfast.components import describe
 from holdfast.errors import HoldfastError
-from holdfast.evaluation.run.setting import Padded, Setting
+from holdfast.evaluation.run.setup import EvaluationSetup, Padded
 from holdfast.evaluation.run.stage import CLEAN, confirm
 from holdfast.evaluation.suites import Member
 from holdfast.objective import Objective
@@ -20,7 +20,7 @@ TIMED = 2  # points of a search that are timed at least, after one that warms up
 ENOUGH = 0.02  # seconds of timing at least, where a search has so many points
 
 
-def forecast(setting: Setting) -> dict[str, float] | None:
+def forecast(setup: EvaluationSetup) -> dict[str, float] | None:
     """Return the seconds that each stage needs for one batch of which nothing breaks.
 
     Times the first points of one attack of each kind, with all that an evaluation does with them,
@@ -28,30 +28,30 @@ def forecast(setting: Setting) -> dict[str, float] | None:
     attack: the cascade confines that to the examples which cause it.
     """
     try:
-        return _estimate(setting)
+        return _estimate(setup)
     except HoldfastError:
         raise
-    except Exception:  # noqa: BLE001 - whatever somebody's network raises
+    except Exception:  # noqa: BLE001 - a user's network may raise anything
         return None
 
 
-def whole(setting: Setting, each: dict[str, float]) -> float:
+def whole(setup: EvaluationSetup, each: dict[str, float]) -> float:
     """Return the seconds of all batches if every example stays unbroken."""
-    return -(-len(setting.positions) // setting.batch_size) * sum(each.values())
+    return -(-len(setup.positions) // setup.batch_size) * sum(each.values())
 
 
-def _estimate(setting: Setting) -> dict[str, float]:
-    batch = setting.pad(setting.positions[: setting.batch_size])
+def _estimate(setup: EvaluationSetup) -> dict[str, float]:
+    batch = setup.pad(setup.positions[: setup.batch_size])
     paces: dict[str, tuple[float, float]] = {}
     found = {CLEAN: 0.0}
-    for member in setting.answered():
+    for member in setup.answered():
         seconds = 0.0
         for attack in _searches(member.attack):
-            kind = _kind(setting, attack)
+            kind = _kind(setup, attack)
             if kind not in paces:
-                paces[kind] = _timed(setting, replace(member, attack=attack), batch)
+                paces[kind] = _timed(setup, replace(member, attack=attack), batch)
             each, end = paces[kind]
-            seconds += _passes_of(setting, member, attack) * each + end
+            seconds += _passes_of(setup, member, attack) * each + end
             found[CLEAN] = end
         found[member.name] = seconds
     return found
@@ -70,35 +70,35 @@ def _searches(attack: Attack) -> Iterator[Attack]:
         yield from _searches(part)
 
 
-def _kind(setting: Setting, attack: Attack) -> str:
-    """Return what is timed once: an attack, whatever its budget, its loss and what wraps it.
+def _kind(setup: EvaluationSetup, attack: Attack) -> str:
+    """Return the search that is timed once for an attack: without budget, loss and wrappers.
 
-    A black box may charge for its answers: of what it is asked, one search stands for all.
+    A black box may charge for its answers: one search stands for all.
     """
-    if setting.judge.box is not None:
+    if setup.judge.box is not None:
         return attack.demands().knowledge.value
     inner = [value for value in vars(attack).values() if isinstance(value, Attack)]
-    return _kind(setting, inner[0]) if inner else str(describe(attack)["type"])
+    return _kind(setup, inner[0]) if inner else str(describe(attack)["type"])
 
 
-def _passes_of(setting: Setting, member: Member, attack: Attack) -> int:
+def _passes_of(setup: EvaluationSetup, member: Member, attack: Attack) -> int:
     passes = sum(attack.passes())
-    share = setting.granted.get(member.name)
+    share = setup.granted.get(member.name)
     return passes if share is None else min(passes, 2 * share)
 
 
-def _timed(setting: Setting, member: Member, batch: Padded) -> tuple[float, float]:
-    """Return what one pass, forward or backward, of a search takes, and what its end does."""
-    threat = replace(setting.threat, queries=None)
-    unlimited = replace(setting.within(threat), granted={})
+def _timed(setup: EvaluationSetup, member: Member, batch: Padded) -> tuple[float, float]:
+    """Return the seconds of one pass, forward or backward, of a search, and those of its end."""
+    threat = replace(setup.threat, queries=None)
+    unlimited = replace(setup.within(threat), granted={})
     objective = unlimited.objective(batch, member)
-    region = setting.threat.space.around(batch.x)
+    region = setup.threat.space.around(batch.x)
     walk = walk_of(member.attack, region)
     kept = keeper(member.attack, objective, region, settle=True)
-    with own_randomness(setting.device, setting.seed, "forecast"):
-        search = member.attack.iterate(objective, walk, setting.rng(batch.ids), None)
+    with own_randomness(setup.device, setup.seed, "forecast"):
+        search = member.attack.iterate(objective, walk, setup.rng(batch.ids), None)
         before, began = 0, time.perf_counter()
-        for k, point in enumerate(scored(search, objective, walk, setting.rng(batch.ids))):
+        for k, point in enumerate(scored(search, objective, walk, setup.rng(batch.ids))):
             kept.see(point)
             kept.done()
             if k == 0:  # the first one warms up

@@ -17,7 +17,7 @@ class Watch(Protocol):
         ...
 
     def ends(self, stage: str, entered: int, broke: int, left: int) -> None:
-        """Take note of what came of those who entered, and how many may still break."""
+        """Take note of the outcomes of the points that entered, and how many may still break."""
         ...
 
 

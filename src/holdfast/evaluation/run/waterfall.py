@@ -12,7 +12,7 @@ from holdfast.threat import Status
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """What one member did to all examples.
+    """The outcomes of one member on all examples.
 
     entered: examples that it looked at. broken: those that no member before it broke. alone: those
     that nobody else broke, known only where every attack ran on every example. marginal, failed: of

@@ -1,4 +1,4 @@
-"""What a check says about a model."""
+"""Findings of checks of a model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from holdfast.errors import InputError
 
 
 class Verdict(StrEnum):
-    """Whether a check is content; a failed one makes robustness figures untrustworthy."""
+    """The outcome of a check; a failed one makes robustness figures untrustworthy."""
 
     PASS = "pass"  # noqa: S105 - not a password
     WARN = "warn"

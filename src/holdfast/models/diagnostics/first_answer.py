@@ -27,7 +27,7 @@ def checked_at_first(model: Model, x: Tensor, *labels: Tensor) -> Iterator[None]
         yield
     except HoldfastError:
         raise
-    except Exception as error:  # whatever somebody's network raises
+    except Exception as error:  # a user's network may raise anything
         if first.asked and not first.answered:
             raise cannot_take(x, error) from error
         raise

@@ -34,7 +34,7 @@ def inspect(
     """Return one finding per check of the model on examples x (N, ...) with labels y (N,).
 
     The checks: finite outputs, logits rather than probabilities, repeatability, NaN and zero
-    gradients, independence of batch mates, eval mode; of a black box what it answers, in place of
+    gradients, independence of batch mates, eval mode; of a black box its answers, in place of
     gradients and modes. Modes, buffers, gradients and random states are left as they were found.
     Where a check would be meaningless after another one failed, it is left out. searched: whose
     gradients are looked at, by default the model's own. Raises InputError for examples that cannot
@@ -96,7 +96,7 @@ def _first_logits(model: Model, x: Tensor) -> Tensor:
         return _logits(model, x)
     except HoldfastError:
         raise
-    except Exception as error:  # whatever somebody's network raises
+    except Exception as error:  # a user's network may raise anything
         raise cannot_take(x, error) from error
 
 
@@ -123,7 +123,7 @@ def _not_finite(bad: float) -> Finding:
 
 def _black_box(box: BlackBox) -> Finding:
     labels = box.target.outputs == "labels"
-    digest = "" if box.target.sealed else "; its digest covers its settings, not what it computes"
+    digest = "" if box.target.sealed else "; its digest covers its settings, not its function"
     return warned(
         "black-box",
         f"{box.target.name} gives {'labels alone' if labels else 'scores and no gradient'}{digest}",
@@ -152,7 +152,7 @@ def _gradients(model: Model, x: Tensor, y: Tensor) -> list[Finding]:
             f"the input gradient of the label's logit is exactly zero for {still:.1%} of the "
             "examples, all of them right: a last sigmoid, tanh or clamp is saturated there, and "
             "gradient attacks see the other classes alone",
-            "return what goes into the step that bounds the logits",
+            "return the input of the step that bounds the logits",
         )
     return [_nan_gradient(broken), zero]
 
@@ -262,11 +262,11 @@ def _batch_independent(model: Model, x: Tensor, logits: Tensor) -> Finding:
 def _eval_mode(model: Model, x: Tensor, logits: Tensor) -> Finding:
     """Compare the mode in which the model came with eval mode, in which it is judged."""
     if not any(module.training for module in model.modules()) or _same_as_it_came(model, x, logits):
-        return passed("eval-mode", "the model computes what it computes in eval mode")
+        return passed("eval-mode", "the model computes the same as in eval mode")
     return warned(
         "eval-mode",
         "the model came in train mode, in which it computes something else; eval mode is judged",
-        "call model.eval(), so that what you measure yourself agrees",
+        "call model.eval(), so that your own measurements agree",
     )
 
 

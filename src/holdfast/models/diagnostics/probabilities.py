@@ -31,7 +31,7 @@ _HANDING_ON = (  # operations that pass values on, as PyTorch calls them in a gr
 
 
 def judge_outputs(model: Model, x: Tensor, logits: Tensor, y: Tensor) -> Finding:
-    """Return the finding on what a model returned for x; of a target that said so, what it said.
+    """Return the finding on a model's outputs for x; for a target, on its stated kind of outputs.
 
     Holds no state of the model: the caller freezes it.
     """
@@ -48,7 +48,7 @@ def are_probabilities(rows: Tensor) -> bool:
 
 
 def _whole(rows: Tensor, slack: float = _SUM_SLACK) -> float | None:
-    """Return what each row (N, K) adds up to if it is a distribution, or one times a factor."""
+    """Return the sum of each row (N, K) if it is a distribution, or one times a factor."""
     if not ((rows >= 0) & rows.isfinite()).all():
         return None
     sums = rows.sum(1)
@@ -69,7 +69,7 @@ def _judged(model: Model, x: Tensor, logits: Tensor, y: Tensor) -> Finding:
         return warned(
             NAME,
             "the model returns log-probabilities; only differences count, so figures are sound",
-            "return what goes into log_softmax and spare its cost",
+            "return the input of log_softmax and spare its cost",
         )
     if _are_inside(rows):
         return _bounded(model, x, logits)
@@ -103,24 +103,24 @@ def _asked_again(model: Model, few: Tensor, logits: Tensor) -> Finding:
         NAME,
         "the outputs stay in 0..1 wherever they were looked at, as those of a sigmoid do, whose "
         "gradients may vanish",
-        "if there is one, return what goes into it; if these are logits, nothing is wrong",
+        "if there is one, return its input; if these are logits, nothing is wrong",
     )
 
 
 def _refused(model: Model, logits: Tensor) -> Finding:
-    """Return the refusal of probabilities (N, K), with a fix that works for what they add up to."""
+    """Return the refusal of probabilities (N, K), with a fix that works for their sum."""
     message, told = "the model returns probabilities", "outputs='probabilities'"
     if model.box is None:
         message += ", whose gradients vanish where a softmax or sigmoid saturates"
     rows, last = _shown(logits), "sigmoid" if _is_pair(logits) else "softmax"
     whole = 1.0 if last == "sigmoid" else _whole(rows, _HALF)
     if whole is None or rows.shape != logits.shape:  # masked columns are no probabilities
-        return failed(NAME, message, "return what goes into the last softmax or sigmoid: logits")
+        return failed(NAME, message, "return the input of the last softmax or sigmoid: logits")
     if abs(whole - 1) > _HALF:
         return failed(
             NAME,
             message,
-            f"return what goes into the last {last}, or divide by {whole:g} and pass "
+            f"return the input of the last {last}, or divide by {whole:g} and pass "
             f"hf.wrap(model, {told})",
         )
     if model.box is not None:
@@ -128,8 +128,8 @@ def _refused(model: Model, logits: Tensor) -> Finding:
     return failed(
         NAME,
         message,
-        f"pass hf.wrap(network, {told}), or, better, return what goes into the last {last}",
-        f"return hf.wrap(network, {told}) from the function of --model, or, better, what goes into "
+        f"pass hf.wrap(network, {told}), or, better, return the input of the last {last}",
+        f"return hf.wrap(network, {told}) from the function of --model, or, better, the input of "
         f"the last {last}",
     )
 
@@ -170,7 +170,7 @@ def _ends_in_squashing(model: Model, x: Tensor) -> bool:
 
 
 def _elsewhere(model: Model, x: Tensor) -> list[Tensor]:
-    """Return what a model says of noise, and of inputs far away: logits grow, probabilities stay.
+    """Return a model's outputs for noise, and for inputs far away: logits grow, probabilities stay.
 
     A target outside of PyTorch is asked about the range alone, in which it promised to answer.
     """

@@ -1,4 +1,4 @@
-"""What a network specification is, and how one becomes a module."""
+"""Network specifications, and the modules built from them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def build_network(
 
 
 def image_shape(network: Network, input_shape: tuple[int, ...], side: int) -> tuple[int, int, int]:
-    """Return (C, H, W), or raise InputError if that is not what comes or H or W is below `side`."""
+    """Return (C, H, W), or raise InputError for another shape, or if H or W is below `side`."""
     if len(input_shape) != 3 or min(input_shape[1:]) < side:
         raise InputError(
             f"{type(network).__name__} needs images (C, H, W) of at least {side}x{side}, "

@@ -1,4 +1,4 @@
-"""What every target is, and how one becomes a module: asked for answers, never differentiated."""
+"""Base class of targets: black boxes asked for answers, never differentiated."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = logging.getLogger("holdfast")
 class Target:
     """The interface of every target: something outside of PyTorch that classifies.
 
-    outputs: what it answers, "logits", "probabilities" or "labels"; stated, never guessed.
+    outputs: kind of its answers, "logits", "probabilities" or "labels"; stated, never guessed.
     num_classes: K, or None where the first answer tells. sealed: whether `settings` stand for all
     that it computes, so that a digest of them does. labels: the labels that its columns stand for,
     in their order; None: column k is label k.
@@ -39,11 +39,11 @@ class Target:
 
     @property
     def name(self) -> str:
-        """Return what claims call it."""
+        """Return its name in claims."""
         raise NotImplementedError
 
     def settings(self) -> str:
-        """Return on one line what identifies it, without anything that is a secret."""
+        """Return its identity on one line, without secrets."""
         return self.name
 
 
@@ -95,7 +95,7 @@ class BlackBox(nn.Module):
                 yield None
         else:
             self._known = scores.shape[1]
-            yield scores.copy()  # of what it may use again
+            yield scores.copy()  # it may reuse its buffer
 
     def _mute(self, error: Exception) -> TargetError:
         return TargetError(
@@ -105,7 +105,7 @@ class BlackBox(nn.Module):
 
     @property
     def title(self) -> str:
-        """Return what claims call it."""
+        """Return its name in claims."""
         return self.target.name
 
     def __deepcopy__(self, memo: dict[int, Any]) -> BlackBox:
@@ -113,7 +113,7 @@ class BlackBox(nn.Module):
         return copy.copy(self)
 
     def extra_repr(self) -> str:
-        """Show what the digest of the model must see."""
+        """Return the text that the digest of the model must cover."""
         return f"{self.target.settings()}, answers {self.target.outputs}"
 
 

@@ -1,4 +1,4 @@
-"""Which target a user's object is."""
+"""Choice of the target for a user's object."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from holdfast.models.targets.onnx import Onnx
 
 
 def target_of(model: Any, outputs: str | None = None, num_classes: int | None = None) -> Target:
-    """Return the target that an object is, by what it can do; InputError for what is none."""
+    """Return the target for an object, by its methods; InputError if there is none."""
     if isinstance(model, Target):
         _nothing_to_say(outputs, num_classes, f"{type(model).__name__}(...)")
         return model
@@ -43,7 +43,7 @@ def _named(name: str, outputs: str | None, num_classes: int | None) -> Target:
 
 def _nothing_to_say(outputs: str | None, num_classes: int | None, where: str) -> None:
     if outputs is not None or num_classes is not None:
-        raise InputError(f"what the model returns is said in {where}: leave it out of wrap")
+        raise InputError(f"the outputs of the model are stated in {where}: leave them out of wrap")
 
 
 def _no_model(model: Any) -> InputError:

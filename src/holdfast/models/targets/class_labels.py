@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from holdfast.errors import InputError
 
 
-def own_labels(classes: Sequence[Any], what: str) -> tuple[int, ...] | None:
+def own_labels(classes: Sequence[Any], name: str) -> tuple[int, ...] | None:
     """Return the labels that the columns stand for, or None where data count the columns.
 
     classes: the classes in the order of the columns. Data have labels of 0, 1, 2, ...: so they can
@@ -26,27 +26,27 @@ def own_labels(classes: Sequence[Any], what: str) -> tuple[int, ...] | None:
     if len(whole) < len(classes) or min(whole.values()) < 0:
         shown = ", ".join(str(c) for c in classes[:6])
         raise InputError(
-            f"the classes of {what} are {shown}, and a label of the data could mean a class or a "
+            f"the classes of {name} are {shown}, and a label of the data could mean a class or a "
             "column: number the classes from 0 and fit again, or give a function that returns the "
             "scores"
         )
     return tuple(whole[k] for k in range(len(classes)))
 
 
-def columns_of(answer: Any, classes: Sequence[Any], what: str) -> NDArray[np.int64]:
-    """Return (N,): the columns of the classes that a target answers with, whatever their order."""
+def columns_of(answer: Any, classes: Sequence[Any], name: str) -> NDArray[np.int64]:
+    """Return (N,): the columns of the classes in a target's answer, in any order."""
     values = np.asarray(answer)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:
         raise InputError(
-            f"{what} must return one label per example, got shape {values.shape}: several labels "
+            f"{name} must return one label per example, got shape {values.shape}: several labels "
             "an example are not attacked"
         )
     column = {label: k for k, label in enumerate(classes)}
     unknown = next((label for label in values.tolist() if label not in column), None)
     if unknown is not None:
-        raise InputError(f"{what} returns the label {unknown!r}, which is none of its classes")
+        raise InputError(f"{name} returns the label {unknown!r}, which is none of its classes")
     return np.array([column[label] for label in values.tolist()], dtype=np.int64)
 
 

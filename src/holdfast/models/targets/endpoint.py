@@ -42,7 +42,7 @@ class Endpoint(Target):
     of the answer. max_bytes: of an answer, a longer one is not read. tries: requests in all where
     one fails; before each repetition it waits `pause` seconds, doubled each time. at_once: examples
     of a request at most. rate: requests a second at most; None: no limit. encode: from an array
-    (n, ...) to what is sent as JSON; decode: from the JSON received to scores (n, K) or labels
+    (n, ...) to the JSON to send; decode: from the JSON received to scores (n, K) or labels
     (n,).
 
     An example that is refused or not answered fails alone. Three in a row without an answer, or
@@ -98,7 +98,7 @@ class Endpoint(Target):
         return f"endpoint {self.shown}"
 
     def _answer(self, x: NDArray[Any]) -> NDArray[Any]:
-        """Return what is answered about a part; an error says whether to go on without it."""
+        """Return the answer about a part; an error says whether to go on without it."""
         try:
             found = np.asarray(self._decode(self._request(json.dumps(self._encode(x)).encode())))
             if len(found) != len(x):
@@ -162,7 +162,7 @@ def _is_refusal(error: Exception) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """Return what went wrong, without anything that quotes the URL or the headers."""
+    """Return the error, without anything that quotes the URL or the headers."""
     if isinstance(error, urllib.error.HTTPError | _Rejected):
         return f"HTTP status {error.code}"
     if isinstance(error, Useless):

@@ -23,7 +23,7 @@ class Estimator(Target):
     outputs: "logits" asks `decision_function`, "probabilities" `predict_proba`, "labels" `predict`;
     None: the first of these that it has. Column k stands for entry k of its `classes_`: where these
     are whole numbers, the data's labels are meant by them, else (strings, say) they count columns.
-    What it learned has no digest that would be both exact and read without running code: its name
+    Its fitted state has no digest that is both exact and read without running code: its name
     and its parameters have, and the logits on a claim's probes are compared.
     """
 
@@ -76,7 +76,7 @@ class Estimator(Target):
 
 
 def _classes(estimator: Any) -> list[Any]:
-    """Return the classes in the order of the columns; InputError for what is no fitted classifier.
+    """Return the classes in the order of the columns; InputError unless it is fitted.
 
     Several outputs have a list of classes each.
     """

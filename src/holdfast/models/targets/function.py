@@ -16,7 +16,7 @@ from holdfast.units import Count
 class Function(Target):
     """Any function of an array (N, ...): scores (N, K), (N, 1) or (N,), or labels (N,).
 
-    It may call whatever it wants. What it computes has no digest: of a claim's model, the name is
+    It may call anything. Its code has no digest: of a claim's model, the name is
     compared and the logits on the claim's probes.
     """
 

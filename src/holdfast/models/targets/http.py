@@ -60,7 +60,7 @@ def exchange(
 
 
 def _read(response: HTTPResponse, late: float, max_bytes: int) -> bytes:
-    """Return the body, piece by piece: what the headers say of its length is not believed."""
+    """Return the body, piece by piece: the length in the headers is not believed."""
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Useless("the reply is compressed, which was not asked for")
     body = bytearray()

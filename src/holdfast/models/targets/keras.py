@@ -28,12 +28,12 @@ class KerasNetwork(nn.Module):
         self.module = module
 
     def forward(self, x: Tensor) -> Any:
-        """Return what the model returns in inference mode; x is shaped as the model wants it."""
+        """Return the model's output in inference mode; x is shaped as the model wants it."""
         return self.module(x, training=False)
 
     @property
     def title(self) -> str:
-        """Return what claims call it."""
+        """Return its name in claims."""
         return _title(self.module)
 
     def holdfast_digest(self) -> str:
@@ -71,7 +71,7 @@ class KerasModel(Target):
 
 
 def is_keras(model: Any) -> bool:
-    """Say whether an object is one of Keras's models or layers, without importing Keras."""
+    """Return True if an object is one of Keras's models or layers, without importing Keras."""
     return any(base.__module__.partition(".")[0] == "keras" for base in type(model).__mro__)
 
 

@@ -1,7 +1,7 @@
 """An ONNX file without the `onnx` package: which other files belong to it, what its columns mean.
 
 Weights may lie in files beside the model's (`external_data` of a tensor): the model is those files
-as much as its own. The reader knows of protobuf's wire format what it needs to find them.
+as much as its own. The reader knows the part of protobuf's wire format that it needs to find them.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ class OnnxFile:
 
 
 def read(path: Path) -> OnnxFile:
-    """Return what the file says, with a digest of it and of all files of weights.
+    """Return the contents of the file, with a digest of it and of all files of weights.
 
     The digest of a model in one file is that of its bytes. Raises InputError for a file of weights
-    that is missing or lies elsewhere than in the model's folder, and for what is no ONNX file.
+    that is missing or lies elsewhere than in the model's folder, and for anything but an ONNX file.
     """
     content = read_file(path)
     locations: set[str] = set()
@@ -92,7 +92,7 @@ def _messages(kind: str, data: memoryview) -> Iterator[tuple[str, list[_Field]]]
 
 
 def _fields(data: memoryview) -> Iterator[_Field]:
-    """Yield the fields of one message; ValueError or IndexError for what is none."""
+    """Yield the fields of one message; ValueError or IndexError for other bytes."""
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)

@@ -1,4 +1,4 @@
-"""From what a target says it answers to logits."""
+"""Conversion of a target's stated outputs to logits."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ LEAST = float(torch.finfo(torch.float32).tiny)  # a smaller probability counts a
 _SUM_SLACK = 1e-3  # how far a row of probabilities may be from 1
 
 
-def checked_outputs(outputs: str | None, what: str = "the target", seen: str = "") -> str:
-    """Return what a target answers; InputError where nobody said.
+def checked_outputs(outputs: str | None, name: str = "the target", seen: str = "") -> str:
+    """Return the kind of a target's outputs; InputError where none is stated.
 
-    seen: what it looks like, for the message.
+    seen: description of its outputs, for the message.
     """
     if outputs is None:
-        say = f"say what {what} returns, it is not guessed{seen and f' ({seen})'}: "
+        say = f"state what {name} returns, it is not guessed{seen and f' ({seen})'}: "
         raise InputError(
             f"{say}hf.wrap(model, outputs='probabilities') after a softmax or sigmoid, "
             "outputs='logits' for other scores, or outputs='labels', num_classes=... for the "
@@ -37,7 +37,7 @@ def checked_outputs(outputs: str | None, what: str = "the target", seen: str = "
 
 
 def scores_of(answer: Any, outputs: str, n: int, num_classes: int | None) -> NDArray[Any]:
-    """Return (n, K) scores of an answer for n examples; InputError where it is not what was said.
+    """Return (n, K) scores of an answer for n examples; InputError unless it is as stated.
 
     num_classes: K where it is known. Rows with NaN stay NaN.
     """

@@ -39,14 +39,14 @@ class StraightThrough(nn.Module):
         self.twin = twin
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return exactly what the step returns, with the twin's gradient."""
+        """Return the exact output of the step, with the twin's gradient."""
         with torch.no_grad():
             value: Tensor = answer(self.step, x)
         slope = x if self.twin is None else answer(self.twin, x)
         if slope.shape != value.shape:
-            what = "the identity" if self.twin is None else "the twin"
+            other = "the identity" if self.twin is None else "the twin"
             raise InputError(
-                f"the step returns shape {tuple(value.shape)} and {what} {tuple(slope.shape)}: "
+                f"the step returns shape {tuple(value.shape)} and {other} {tuple(slope.shape)}: "
                 "give a differentiable twin that returns what the step returns"
             )
         return value + (slope - slope.detach())  # the second term is zero in value
@@ -84,7 +84,7 @@ def imitate(
     batch_size: BatchSize = 64,
     seed: Seed = 0,
 ) -> nn.Module:
-    """Train `twin` to return what `step` returns, on inputs x (N, ...), and return it.
+    """Train `twin` to imitate `step` on inputs x (N, ...), and return it.
 
     A stand-in for a step whose identity is no good approximation: mean squared error, Adam, batches
     that are a function of `seed`. The twin ends in eval mode.
@@ -108,11 +108,11 @@ def imitate(
 
 
 def _check_twin(step: Callable[[Tensor], Tensor], twin: nn.Module, x: Tensor) -> None:
-    """Raise InputError unless the twin takes what the step takes and returns its shape."""
+    """Raise InputError unless the twin takes the step's input and returns its shape."""
     try:
         with torch.no_grad():
             wanted, found = step(x).shape, twin(x).shape
-    except Exception as error:  # whatever somebody's code raises
+    except Exception as error:  # a user's code may raise anything
         raise InputError(
             f"step or twin cannot take x {tuple(x.shape)}: {in_one_line(error)}"
         ) from error

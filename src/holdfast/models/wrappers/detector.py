@@ -14,12 +14,12 @@ from holdfast.models.adapter import Model, answer, wrap
 
 
 class Rejecting(Model):
-    """Rejects x where `detector(x)` exceeds `threshold`; else answers what the classifier does.
+    """Rejects x where `detector(x)` exceeds `threshold`; else answers as the classifier does.
 
     Returns logits (N, K + 1). The last is max_k z_k + scale * (detector(x) - threshold), the
     largest exactly where x is rejected; it has the gradient of the detector, for attacks that must
     evade it (after Carlini and Wagner, 2017, arXiv:1705.07263, sec. 3). detector: a module, from x
-    in the classifier's range to (N,) or (N, 1), larger for what is more suspicious. scale: logits
+    in the classifier's range to (N,) or (N, 1), larger for more suspicious inputs. scale: logits
     for a unit of its score; no verdict depends on it, only how a search weighs the two.
     """
 
@@ -50,7 +50,7 @@ class Rejecting(Model):
         raise InputError("a model that rejects is searched in float32: leave precision out")
 
     def extra_repr(self) -> str:
-        """Show what the digest of the model must see."""
+        """Return the text that the digest of the model must cover."""
         return f"threshold={self.threshold}, scale={self.scale}"
 
 
@@ -80,7 +80,7 @@ def suspicion(detector: nn.Module, x: Tensor) -> Tensor:
     """Return (N,): a detector's scores; InputError where it does not return one for each input."""
     try:
         scores: Any = answer(detector, x)
-    except Exception as error:  # whatever somebody's network raises
+    except Exception as error:  # a user's network may raise anything
         raise InputError(
             f"the detector cannot take x {tuple(x.shape)}: {in_one_line(error)}"
         ) from error

@@ -47,7 +47,7 @@ class MeanProbabilities(nn.Module):
 
 
 class MeanLosses(nn.Module):
-    """Members whose losses are averaged, whatever the loss (Dong et al., 2018, sec. 3.2).
+    """Members whose losses are averaged, for any loss (Dong et al., 2018, sec. 3.2).
 
     It returns the logits of every member, (M, N, K): an objective that searches it climbs the mean
     of their losses, and takes the mean of their logits where it needs one answer.

@@ -46,8 +46,8 @@ class Draws:
 class Transformed(Model):
     """A network that sees its input through random transformations.
 
-    What it takes and returns stays what it was. With `looks` = 0 each pass is one random look,
-    drawn from PyTorch's generator: this is what expectation over transformation searches with. With
+    Its inputs and outputs stay the same. With `looks` = 0 each pass is one random look,
+    drawn from PyTorch's generator: expectation over transformation searches with it. With
     more, a pass returns the mean logits of so many fixed looks, the same for every example: a model
     without chance, which a claim can be about.
     """
@@ -87,5 +87,5 @@ class Transformed(Model):
         return logits
 
     def extra_repr(self) -> str:
-        """Show what the digest of the model must see."""
+        """Return the text that the digest of the model must cover."""
         return f"transforms={self.transforms}, looks={self.looks}, seed={self.seed}"

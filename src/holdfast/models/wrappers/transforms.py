@@ -1,4 +1,4 @@
-"""What may happen to an image on its way from the world into a network: random, differentiable.
+"""Random, differentiable transformations of images between the world and a network.
 
 The distribution of transformations of expectation over transformation (Athalye et al., 2018,
 arXiv:1707.07397, sec. 2.1). Images are (B, C, H, W); every example draws its own.
@@ -23,7 +23,7 @@ class Transform:
     """The interface of every transformation; subclasses are frozen dataclasses."""
 
     kind: ClassVar[str] = "transform"
-    moves: ClassVar[bool] = False  # pixels from place to place, whatever their values
+    moves: ClassVar[bool] = False  # pixels from place to place, of any values
 
     def __call__(self, x: Tensor, at: Rng) -> Tensor:
         """Return x (B, C, H, W) as it may be seen, one draw for each example."""

@@ -11,27 +11,27 @@ from holdfast.losses import Loss, Margin
 
 
 class Aim(NamedTuple):
-    """Where a search is to go from the label, each (B,) int64, with what it may compare with."""
+    """Direction of a search: label, targets, steering class, each (B,) int64, and reference."""
 
     y: Tensor
-    targets: Tensor | None = None  # what the goal asks for
+    targets: Tensor | None = None  # of the goal
     steer: Tensor | None = None  # a class that an untargeted search should try
     reference: Tensor | None = None  # (B, K) logits of the unchanged inputs
 
 
 class Goal:
-    """What counts as harm; subclasses are frozen dataclasses registered as "goal"."""
+    """The definition of harm; subclasses are frozen dataclasses registered as "goal"."""
 
     kind: ClassVar[str] = "goal"
     rejects: ClassVar[bool] = False  # whether the last logit is a score to reject by, not a class
 
     @classmethod
     def slip(cls, value: Any) -> str | None:
-        """Return what to write instead of what is often passed for a goal: a class."""
+        """Return the fix for a common mistake: a class passed for a goal."""
         return "write Targeted(to=3) for class 3" if isinstance(value, int | list | tuple) else None
 
     def harm(self, logits: Tensor, y: Tensor, targets: Tensor | None) -> Tensor:
-        """Return (B,): what the attacker wants, positive where the goal is reached."""
+        """Return (B,): the harm, positive where the goal is reached."""
         wanted, rival = self.compared(logits, y, targets)
         return wanted - rival
 
@@ -60,4 +60,4 @@ class Goal:
         raise NotImplementedError
 
 
-DEFAULT_LOSS: Loss = Margin()  # what an attack climbs when neither it nor its caller says
+DEFAULT_LOSS: Loss = Margin()  # of attacks whose caller names no loss

@@ -18,7 +18,7 @@ from holdfast.threat.goals.base import DEFAULT_LOSS, Aim, Goal
 class Undetected(Goal):
     """Any wrong class that the model does not reject; for a model that may (`models.Rejecting`).
 
-    The last logit is what it rejects by, where it is the largest. What must be exceeded is the
+    The last logit is a score to reject by, where it is the largest. The attacker must exceed the
     label's logit and that one: the larger of the two stands for the label, so every loss and every
     attack serves this goal (Carlini and Wagner, 2017, arXiv:1705.07263, sec. 3).
     """
@@ -43,7 +43,7 @@ class Undetected(Goal):
 
     @staticmethod
     def _merged(loss: Loss, logits: Tensor, y: Tensor) -> Tensor:
-        """Return (B, K): in the label's place what stands for label and rejection."""
+        """Return (B, K): in the label's place the merged logit of label and rejection."""
         classes, reject = logits[:, :-1], logits[:, -1]
         merged = loss.merge(of_class(classes, y), reject, classes)
         return classes.scatter(1, y[:, None], merged[:, None])

@@ -1,4 +1,4 @@
-"""Training methods, one a file: what the attacker raises and what the learner lowers."""
+"""Training methods, one a file: the loss of the attacker and the loss of the learner."""
 
 from __future__ import annotations
 

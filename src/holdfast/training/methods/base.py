@@ -1,4 +1,4 @@
-"""What every training method is: how inputs are perturbed, and what the learner lowers there."""
+"""Base class of training methods: how inputs are perturbed, and the loss of the learner."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Method:
 
     adversarial: whether the method claims robustness. If so, checkpoints are chosen by robust
     validation accuracy and its collapse is watched for; if not, they are chosen by clean accuracy.
-    needs: what the set must be able to do, besides what the method's attack needs. attack: the
+    needs: capabilities of the set, besides those that the method's attack needs. attack: the
     learner's opponent; a method without one fills in `perturb`.
     """
 
@@ -48,7 +48,7 @@ class Method:
 
     @classmethod
     def slip(cls, value: Any) -> str | None:
-        """Return what to write instead of what is often passed for a method: its attack."""
+        """Return the fix for a common mistake: an attack passed for a method."""
         return "write Madry(attack=...)" if isinstance(value, Attack) else None
 
     def perturb(self, model: nn.Module, batch: Batch, threat: ThreatModel, rng: Rng) -> Tensor:
@@ -66,7 +66,7 @@ class Method:
         threat: ThreatModel,
         smoothing: float = 0.0,
     ) -> Tensor:
-        """Return (B,): what the learner lowers, from one call of `model`.
+        """Return (B,): the loss of the learner, from one call of `model`.
 
         found: (B, ...) from `perturb` under the same threat. Its logits are the last B rows of the
         call; a method that needs the unchanged inputs too puts them first. smoothing: of the
@@ -76,7 +76,7 @@ class Method:
 
 
 def check_set(method: Method, threat: ThreatModel, region: Region) -> None:
-    """Raise Unsupported for a set that lacks what the method itself needs of one."""
+    """Raise Unsupported for a set without the capabilities that the method itself needs."""
     if not fits(region, method.needs):
         where = works_in(name_of(type(method)), method.needs, threat.space)
         raise Unsupported(f"{where}: use another set, or a method such as madry or trades")
@@ -85,7 +85,7 @@ def check_set(method: Method, threat: ThreatModel, region: Region) -> None:
 def white_box(threat: ThreatModel) -> ThreatModel:
     """Return the threat model as a learner plays it against itself: same set, same goal, all seen.
 
-    What an attacker may see and spend limits others; a learner always has its own gradients.
+    Knowledge and budgets limit others; a learner always has its own gradients.
     """
     return replace(threat, knowledge=Knowledge.GRADIENT, queries=None)
 

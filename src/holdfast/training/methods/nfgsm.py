@@ -23,7 +23,7 @@ class NFGSM(Method):
     """Train on noise plus one step, clipped to the range alone (de Jorge et al., 2022, N-FGSM).
 
     Inputs may leave the threat's set, up to (noise + step_size) x eps away: that is the method, and
-    what keeps it from overfitting catastrophically. Two forward, one input-only, one full backward.
+    this keeps it from overfitting catastrophically. Two forward, one input-only, one full backward.
     """
 
     needs = (Trait.VECTOR,)

@@ -1,4 +1,4 @@
-"""Standard training, the baseline that shows what robustness costs."""
+"""Standard training, the baseline that shows the cost of robustness."""
 
 from __future__ import annotations
 

@@ -20,21 +20,21 @@ from holdfast.rng import Rng, own_randomness
 from holdfast.runtime import environment
 from holdfast.threat import Knowledge, ThreatModel
 
-PROBES = 8  # inputs whose logits stand for what the model's `forward` computes
+PROBES = 8  # inputs whose logits stand for the model's `forward`
 FINISHER = "-float32"  # ends the name of a member that runs again in full precision
 CHUNK = 1024  # examples of a chunk, unless four batches are more
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
+class EvaluationSetup:
     """One model, one set of examples, one threat model, one suite, one way to run them.
 
-    judge: the model whose verdict counts. search: what attacks differentiate; the judge, or `twin`,
-    or that one in low precision. twin: a second model, that the user gave for the search; None: the
-    judge. about_twin: what the claim says of it, also where it is not at hand. positions: (n,)
-    which examples of `data`, ascending. dtype: of the inputs, float32 unless the judge computes in
-    float64. in_training: the names of the modules that came in train mode; the judge is in eval
-    mode. given: the words by which the models were given, as a claim states them.
+    judge: the model whose verdict counts. search: the model that attacks differentiate; the judge,
+    or `twin`, or that one in low precision. twin: a second model, that the user gave for the
+    search; None: the judge. about_twin: the claim's facts about it, also where it is not at hand.
+    positions: (n,) which examples of `data`, ascending. dtype: of the inputs, float32 unless the
+    judge computes in float64. in_training: the names of the modules that came in train mode; the
+    judge is in eval mode. given: the words by which the models were given, as a claim states them.
     """
 
     judge: Model
@@ -55,15 +55,15 @@ class Setting:
     twin: Model | None = None
     about_twin: dict[str, Any] | None = None
     given: dict[str, Any] = field(default_factory=dict)
-    identity: dict[str, Any] = field(default_factory=dict)  # what a ledger key starts with
+    identity: dict[str, Any] = field(default_factory=dict)  # first part of every ledger key
     granted: dict[str, int] = field(default_factory=dict)  # queries per example, by member
 
-    def within(self, threat: ThreatModel) -> Setting:
-        """Return the same setting under another threat model (another eps)."""
+    def within(self, threat: ThreatModel) -> EvaluationSetup:
+        """Return the same setup under another threat model (another eps)."""
         return replace(self, threat=threat, identity={**self.identity, "threat": threat.digest})
 
-    def exact(self) -> Setting:
-        """Return the same setting with the search in the judge's own precision."""
+    def exact(self) -> EvaluationSetup:
+        """Return the same setup with the search in the judge's own precision."""
         identity = {**self.identity, "precision": "float32"}
         search = self.twin or self.judge
         return replace(self, search=search, precision="float32", identity=identity)
@@ -79,7 +79,7 @@ class Setting:
         )
 
     def can_run(self, member: Member) -> bool:
-        """Say whether the model can answer a member at all: a black box has no gradient.
+        """Return True if the model can answer a member at all: a black box has no gradient.
 
         Of a search model that is not at hand it is taken for granted.
         """
@@ -90,7 +90,7 @@ class Setting:
     def asked(self, member: Member | None) -> Model:
         """Return the model that a member searches: a second one only where it needs to.
 
-        That is for gradients, for what the judge does not give, and where the judge is not asked.
+        That is for gradients, for answers that the judge does not give, and where it is not asked.
         """
         if self.twin is None or member is None or self.threat.knowledge is Knowledge.TRANSFER:
             return self.search
@@ -104,11 +104,11 @@ class Setting:
 
     @property
     def carries(self) -> bool:
-        """Return True if what was found and spent at a smaller radius counts at larger ones.
+        """Return True if results and costs at a smaller radius count at larger ones.
 
         With a query budget each radius has an attacker of its own, who spends the whole of it
         there; only where every search is for the nearest counterexample, and runs once, one
-        attacker tells what every radius would.
+        attacker gives the outcome at every radius.
         """
         once = all(member.attack.demands().nearest for member in self.members)
         return self.threat.queries is None or (once and not self.finishers())
@@ -168,10 +168,10 @@ class Setting:
         """Return the inputs on which a claim stores the model's logits."""
         return self.data.batch(self.positions[:PROBES]).x.to(self.dtype)
 
-    def identified(self) -> Setting:
-        """Return this setting with its identity: digests, seed, shape, threads, device, versions.
+    def identified(self) -> EvaluationSetup:
+        """Return this setup with its identity: digests, seed, shape, threads, device, versions.
 
-        The digest of a model does not see what `forward` does with the weights; logits do.
+        The digest of a model does not cover the code of `forward`; its logits do.
         """
         identity = {
             "model": model_digest(self.judge),
@@ -202,8 +202,8 @@ class Padded:
     real: int
 
 
-def member_key(setting: Setting, member: Member) -> dict[str, Any]:
-    """Return what identifies a member in a ledger key."""
+def member_key(setup: EvaluationSetup, member: Member) -> dict[str, Any]:
+    """Return the identity of a member in a ledger key."""
     key = {"name": member.name, "attack": digest(member.attack)}
-    share = setting.granted.get(member.name)
+    share = setup.granted.get(member.name)
     return key if share is None else {**key, "queries": share}
