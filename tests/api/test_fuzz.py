@@ -182,7 +182,7 @@ def functions() -> dict:
         reporting.write_report: {"claims": [], "out": "out.html", "names": ["a"]},
         reporting.print_terminal: {"claims": [], "names": ["a"]},
         hf.register: {"kind": "attack", "name": "own"},
-        units.number: {"value": "8/255", "what": "eps"},
+        units.number: {"value": "8/255", "name": "eps"},
         threat.radii: {"radius": 0.1, "space": THREAT.space, "x": X},
         threat.check_ball: {"space": THREAT.space, "name": "a", "widest": 1.0, "fix": "b"},
     }  # fmt: skip

@@ -273,7 +273,7 @@ def test_what_is_no_model_and_what_nobody_said_is_one_clear_error():
         (lambda: wrap(LogisticRegression()), "fit it first"),
         (lambda: wrap(fitted(GaussianNB()), outputs="logits"), "has no decision_function"),
         (lambda: wrap(LinearRegression().fit(X, Y)), "must be a classifier"),
-        (lambda: wrap(Function(logits, "logits"), outputs="logits"), r"said in Function"),
+        (lambda: wrap(Function(logits, "logits"), outputs="logits"), r"stated in Function"),
         (lambda: wrap(wrap(logits, outputs="logits"), outputs="logits"), "wrapped already"),
     ]
     for make, message in cases:
