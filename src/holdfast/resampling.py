@@ -22,7 +22,7 @@ def sample(image: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     return total
 
 
-def turned(rows: Tensor, columns: Tensor, radians: Tensor) -> tuple[Tensor, Tensor]:
+def rotate(rows: Tensor, columns: Tensor, radians: Tensor) -> tuple[Tensor, Tensor]:
     """Turn places (B, h, w), counted from the centre, by angles (B,), clockwise as one sees it."""
     cosine, sine = radians.cos()[:, None, None], radians.sin()[:, None, None]
     return cosine * rows - sine * columns, sine * rows + cosine * columns

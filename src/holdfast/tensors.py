@@ -29,6 +29,16 @@ def norm(values: Tensor, order: float) -> Tensor:
     return total.to(values.dtype)
 
 
+def safe_divide(values: Tensor, by: Tensor) -> Tensor:
+    """Return values (B, ...) over `by` (B,), and as they are where that is not above zero."""
+    return values / spread(torch.where(by > 0, by, 1.0), values)
+
+
+def normalize(values: Tensor, order: float) -> Tensor:
+    """Return each example's values over their norm; zeros stay zeros."""
+    return safe_divide(values, norm(values, order))
+
+
 def towards(x: Tensor, moved: Tensor, change: Tensor) -> Tensor:
     """Return `moved`, x + change as rounded, with coordinates that went too far rounded back."""
     longer = flags(torch.gt, (moved - x).abs(), change.abs())

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from holdfast.data import Stream, as_examples, as_training_data, from_tensors
 from holdfast.data.adapt import training_parts
-from holdfast.data.examples import as_float
+from holdfast.data.examples import scale_bytes
 from holdfast.data.images import read_image
 from holdfast.errors import InputError
 
@@ -160,7 +160,7 @@ def test_images_of_pillow_become_what_their_files_become(mode, tmp_path):
     image.save(path)
     kind = "L" if mode in ("1", "L", "I;16") else "RGB"
     found = as_examples(Made(lambda _: {"image": image, "label": 0}), num_classes=2)
-    assert torch.equal(found.batch(torch.tensor([0])).x[0], as_float(read_image(path, kind)))
+    assert torch.equal(found.batch(torch.tensor([0])).x[0], scale_bytes(read_image(path, kind)))
 
 
 def test_a_dictionary_of_parts_trains_on_one_and_chooses_by_another():

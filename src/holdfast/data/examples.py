@@ -107,7 +107,7 @@ class Examples:
 
     def batch(self, positions: Tensor) -> Batch:
         """Return the examples at `positions` (B,) int64, on the CPU."""
-        x = as_float(self.source.fetch(self.rows[positions]), self.range)
+        x = scale_bytes(self.source.fetch(self.rows[positions]), self.range)
         return Batch(x, self.y[positions], self.ids[positions])
 
     def take(self, positions: Tensor) -> Examples:
@@ -235,7 +235,7 @@ def check_bytes(most: int, range: Bounds, name: str) -> None:
         )
 
 
-def as_float(x: Tensor, range: Bounds = UNIT) -> Tensor:
+def scale_bytes(x: Tensor, range: Bounds = UNIT) -> Tensor:
     """Return x as float32, bytes scaled so that 0..255 becomes `range`.
 
     For 0..1 that is division by 255, as everybody's `ToTensor` does it; bytes in 0..255 stay.

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from holdfast.data.examples import Batch, Examples, as_float, check_bytes, from_tensors
+from holdfast.data.examples import Batch, Examples, check_bytes, from_tensors, scale_bytes
 from holdfast.data.fields import BY_NAME, Fields, is_single, pair, together
 from holdfast.errors import HoldfastError, InputError, in_one_line
 from holdfast.inputs import UNIT, check_input
@@ -37,7 +37,7 @@ class Stream:
         for x, y in self._pairs():
             if x.numel():
                 brightest = max(brightest, int(x.max()) if x.dtype is torch.uint8 else 255)
-            x = as_float(x, self.range)
+            x = scale_bytes(x, self.range)
             check_input(x, y, self.range)
             yield Batch(x, y.long(), torch.arange(seen, seen + len(y)))
             seen += len(y)

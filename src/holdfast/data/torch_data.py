@@ -17,10 +17,10 @@ from holdfast.data.declared import class_names, listed_labels
 from holdfast.data.examples import (
     DARK,
     Examples,
-    as_float,
     check_bytes,
     class_count,
     from_tensors,
+    scale_bytes,
 )
 from holdfast.data.fields import BY_NAME, Fields, as_tensor, pair, together
 from holdfast.errors import HoldfastError, InputError, in_one_line
@@ -70,7 +70,7 @@ class FromDataset:
     def fetch_pair(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return x (B, ...) and y (B,) of the examples at `rows`; InputError if they are unfit."""
         x, y = self._collated(rows)
-        check_input(as_float(x, self.range), y, self.range)
+        check_input(scale_bytes(x, self.range), y, self.range)
         if len(y) != len(rows):
             raise InputError(
                 f"the collate function makes {len(y)} examples of {len(rows)} items of "

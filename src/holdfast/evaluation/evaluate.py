@@ -76,7 +76,7 @@ def evaluate(
     check_target(threat.goal, model.labels)
     data = as_examples(test_data, part="test", range=model.range)
     provenance = provenance_of(model)
-    threats, out = radii(threat, eps), user_path(out, "out")
+    threats, out = curve(threat, eps), user_path(out, "out")
     group = join(resolve_device(device))
     with interruptible(), deterministic(), torch.random.fork_rng():
         setup = prepare(
@@ -123,8 +123,8 @@ def _given(model: Model, search: Model | None) -> dict[str, Any]:
     return {name: words for name, words in found.items() if words}
 
 
-def radii(threat: ThreatModel, eps: Sequence[Number]) -> list[ThreatModel]:
-    """Return the threat models of the curve, smallest radius first; the threat's own is among them.
+def curve(threat: ThreatModel, eps: Sequence[Number]) -> list[ThreatModel]:
+    """Return the threat models of a security curve, smallest radius first, the threat's own too.
 
     Raises InputError for an eps that the space refuses.
     """

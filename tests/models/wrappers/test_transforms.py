@@ -12,7 +12,7 @@ from components import load_all
 from holdfast.components import known
 from holdfast.errors import ConfigError, InputError
 from holdfast.models import Rotated, Shifted, Transformed, wrap
-from holdfast.resampling import sample_centred
+from holdfast.resampling import centred, rotate, sample_centred
 from holdfast.rng import Rng
 
 load_all()
@@ -54,10 +54,8 @@ def test_a_quarter_turn_is_exact():
     x = images()[:, :, :, :6]
     turned = Rotated(degrees=90)
     angle = torch.full((4,), torch.pi / 2)
-    from holdfast.resampling import centred
-    from holdfast.resampling import turned as turn
 
-    seen = sample_centred(x, *turn(*centred(x), angle))
+    seen = sample_centred(x, *rotate(*centred(x), angle))
     assert torch.allclose(seen, x.rot90(1, (2, 3)), atol=1e-5) or torch.allclose(
         seen, x.rot90(-1, (2, 3)), atol=1e-5
     )

@@ -60,13 +60,13 @@ class Cosines(Basis):
     def direction(self, x: Tensor, which: Tensor) -> Tensor:
         channels, height, width = as_image(x)
         plane, row, column = which // (height * width), which // width % height, which % width
-        wave = _wave(row, height)[:, :, None] * _wave(column, width)[:, None]
+        wave = dct_waves(row, height)[:, :, None] * dct_waves(column, width)[:, None]
         here = torch.arange(channels, device=x.device) == plane[:, None]
         return torch.where(here[:, :, None, None], wave[:, None], 0.0).to(x.dtype).reshape(x.shape)
 
 
-def _wave(frequency: Tensor, length: int) -> Tensor:
-    """Return (B, length) float64: a cosine of the DCT-II, of unit length."""
+def dct_waves(frequency: Tensor, length: int) -> Tensor:
+    """Return (n, length) float64: the DCT-II's cosine at each frequency (n,), of unit length."""
     place = (torch.arange(length, dtype=torch.float64, device=frequency.device) + 0.5) * pi / length
     wave = (frequency[:, None] * place).cos()
     return wave / wave.square().sum(1, keepdim=True).sqrt()

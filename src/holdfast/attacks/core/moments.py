@@ -28,10 +28,10 @@ class Moments:
         return mean, (self.second / (1 - SECOND**self.count)).sqrt_().add_(1e-8)
 
 
-class Adam:
-    """Running moments of a gradient per coordinate (Kingma and Ba, 2015, algorithm 1).
+class ScaleFreeAdam:
+    """Adam's step in float64 and without its small constant: no scale of the loss is too small.
 
-    Sums run in float64 and without the small constant, so no scale of the loss is too small.
+    Unlike `Moments` it may be told which coordinates were seen, and keeps count of each.
     """
 
     def __init__(self, z: Tensor, decay: tuple[float, float] = (0.9, 0.999)) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.directions import normal
-from holdfast.attacks.decision_based.search import BoundarySearch, Bracket, drawn_in, fill, unit
+from holdfast.attacks.decision_based.search import Bisection, BoundarySearch, drawn_in, fill, unit
 from holdfast.components import register
 from holdfast.rng import Rng
 from holdfast.tensors import choose, either, norm, spread
@@ -43,7 +43,7 @@ class _Walk:
         self.region, self.x = region, region.center()
         self.z = self.far = self.there = self.x
         zeros = torch.zeros_like(region.radius)
-        self.cut = Bracket(zeros, 0.01)
+        self.cut = Bisection(zeros, 0.01)
         self.phase = torch.full_like(zeros, BACK, dtype=torch.int64)
         self.aside = torch.full_like(zeros, attack.aside)
         self.nearer = torch.full_like(zeros, attack.nearer)

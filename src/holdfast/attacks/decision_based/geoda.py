@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.decision_based.search import (
+    Bisection,
     BoundarySearch,
-    Bracket,
     Normal,
     drawn_in,
     fill,
@@ -52,7 +52,7 @@ class _Geometry:
         self.attack, self.region, self.x = attack, region, region.center()
         self.z = self.far = self.x
         zeros = torch.zeros_like(region.radius)
-        self.cut, self.normal = Bracket(zeros, 0.001), Normal(self.x, zeros)
+        self.cut, self.normal = Bisection(zeros, 0.001), Normal(self.x, zeros)
         self.phase = torch.full_like(zeros, BACK, dtype=torch.int64)
         self.goal, self.wanted = zeros, torch.full_like(zeros, attack.probes)
         self.left = attack.queries

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from holdfast.attacks.core.directions import normal
 from holdfast.attacks.decision_based.search import (
+    Bisection,
     BoundarySearch,
-    Bracket,
     Normal,
     drawn_in,
     fill,
@@ -53,7 +53,7 @@ class _Hop:
         self.reach = attack.gamma / size
         self.z = self.far = region.center()
         zeros = torch.zeros_like(region.radius)
-        self.cut = Bracket(zeros, min(max(attack.gamma / size**1.5, 1e-6), 0.01))
+        self.cut = Bisection(zeros, min(max(attack.gamma / size**1.5, 1e-6), 0.01))
         self.normal = Normal(self.z, zeros)
         self.phase = torch.full_like(zeros, BACK, dtype=torch.int64)
         self.round, self.goal, self.fraction, self.tries = zeros, zeros, zeros, zeros

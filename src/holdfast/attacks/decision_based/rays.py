@@ -10,7 +10,7 @@ from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk, ask
 from holdfast.attacks.core.passes import Passes
-from holdfast.attacks.decision_based.search import Bracket
+from holdfast.attacks.decision_based.search import Bisection
 from holdfast.components import register
 from holdfast.objective import Objective
 from holdfast.rng import Rng
@@ -56,7 +56,7 @@ class _Rays:
         signs = torch.ones_like(x) if start is None else torch.where(start < x, -1.0, 1.0)
         self.signs = self.trial = signs.to(x.dtype).flatten(1)
         zeros = torch.zeros_like(region.radius)
-        self.cut = Bracket(zeros, tolerance)
+        self.cut = Bisection(zeros, tolerance)
         self.best = self.widest = torch.full_like(zeros, high - low)  # distance along the signs
         self.found = self.cutting = self.nearer = zeros.bool()
         self.level = self.block = zeros.long()

@@ -8,18 +8,17 @@ remembers, it remembers per example.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import pi
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk, ask
-from holdfast.attacks.core.directions import normal
+from holdfast.attacks.core.directions import dct_waves, normal
 from holdfast.attacks.core.passes import Passes
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import as_image, choose, norm, spread
+from holdfast.tensors import as_image, choose, normalize, spread
 from holdfast.threat import Knowledge, Normed
 from holdfast.tree import positions, take
 
@@ -100,10 +99,7 @@ def noise(region: Normed, at: Rng, k: int) -> Tensor:
 
 def unit(direction: Tensor) -> Tensor:
     """Return each example's direction at Euclidean length 1; zero stays zero."""
-    peak = norm(direction, torch.inf)
-    level = direction / spread(torch.where(peak > 0, peak, 1.0), direction)
-    length = norm(level, 2)
-    return level / spread(torch.where(length > 0, length, 1.0), direction)
+    return normalize(normalize(direction, torch.inf), 2)
 
 
 def fill(z: Tensor, which: Tensor, make: Callable[[Tensor], Tensor]) -> Tensor:
@@ -134,7 +130,7 @@ def last_share(wanted: Tensor, left: int) -> Tensor:
     return torch.where(last, spare, wanted).clamp_min(1)
 
 
-class Bracket:
+class Bisection:
     """Where each example's boundary lies along a path: `high` reaches the goal, `low` does not.
 
     It begins at `high` with steps down that double, from a share `gap` of it, and goes on by halves
@@ -217,12 +213,8 @@ def waves(x: Tensor, at: Rng, share: float) -> Tensor:
     if (rows, columns) == (height, width):
         return normal(x, at)
     spectrum = at.normal((channels, rows, columns)).to(x.dtype)
-    down, across = _cosines(rows, height).to(x), _cosines(columns, width).to(x)
+    down, across = (
+        dct_waves(torch.arange(count), length).to(x)
+        for count, length in ((rows, height), (columns, width))
+    )
     return ((down.T @ spectrum) @ across).reshape(x.shape)
-
-
-def _cosines(count: int, length: int) -> Tensor:
-    """Return (count, length): the lowest waves of the DCT-II, each of unit length."""
-    place = (torch.arange(length, dtype=torch.float64) + 0.5) * pi / length
-    wave = (torch.arange(count, dtype=torch.float64)[:, None] * place).cos()
-    return wave / wave.square().sum(1, keepdim=True).sqrt()

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from holdfast.attacks.core.directions import normal
 from holdfast.attacks.decision_based.search import (
+    Bisection,
     BoundarySearch,
-    Bracket,
     Normal,
     fill,
     last_share,
@@ -53,7 +53,7 @@ class _Descent:
         self.attack, self.region, self.x = attack, region, region.center()
         self.theta = self.base = self.slope = self.probe = torch.zeros_like(self.x)
         zeros = torch.zeros_like(region.radius)
-        self.fine, self.rough = Bracket(zeros, attack.tolerance), Bracket(zeros, EDGE)
+        self.fine, self.rough = Bisection(zeros, attack.tolerance), Bisection(zeros, EDGE)
         self.normal = Normal(self.x, zeros)
         self.phase = torch.full_like(zeros, BACK, dtype=torch.int64)
         self.distance, self.goal = zeros, zeros

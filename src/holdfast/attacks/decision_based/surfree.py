@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.directions import Basis, Cosines
-from holdfast.attacks.decision_based.search import BoundarySearch, Bracket, drawn_in, unit
+from holdfast.attacks.decision_based.search import Bisection, BoundarySearch, drawn_in, unit
 from holdfast.components import register
 from holdfast.rng import Rng
 from holdfast.tensors import choose, either, norm, spread
@@ -46,7 +46,7 @@ class _Turns:
         self.attack, self.region, self.x = attack, region, region.center()
         self.z = self.far = self.across = self.x
         zeros = torch.zeros_like(region.radius)
-        self.cut = Bracket(zeros, 0.01)
+        self.cut = Bisection(zeros, 0.01)
         self.phase = torch.full_like(zeros, BACK, dtype=torch.int64)
         self.first = torch.full_like(zeros, attack.angle * pi / 180)
         self.low, self.high, self.sign = zeros, zeros, zeros

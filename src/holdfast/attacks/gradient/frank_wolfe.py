@@ -14,7 +14,7 @@ from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import norm, spread
+from holdfast.tensors import normalize
 from holdfast.threat import Region, Trait
 from holdfast.units import Count, Decay, OfWay
 
@@ -47,8 +47,7 @@ class FrankWolfe(Attack):
             at = rng.at(k, of=self.steps)
             here, grad = climb(objective, region, z, at)
             yield here
-            peak = norm(grad, torch.inf)
-            grad = grad / spread(torch.where(peak > 0, peak, 1.0), grad)  # 1e-40 would lose digits
+            grad = normalize(grad, torch.inf)  # 1e-40 would lose digits
             mean = self.inertia * mean + (1 - self.inertia) * grad
             farthest = region.project(region.step(region.center(), mean, FAR))
             share = self.step_size * (1 - at.progress)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
-from holdfast.attacks.core.moments import Adam
+from holdfast.attacks.core.moments import ScaleFreeAdam
 from holdfast.attacks.core.passes import Passes
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
@@ -42,7 +42,7 @@ class StAdv(Attack):
     ) -> Walk:
         objective = objective.using(self.loss)
         z = region.center() if start is None else start
-        adam, scale = Adam(z), torch.zeros_like(region.radius)
+        adam, scale = ScaleFreeAdam(z), torch.zeros_like(region.radius)
         length, radius = spread(self.step_size * region.radius, z), region.radius.clamp_min(1e-12)
         for k in range(self.steps):
             here, grad = climb(objective, region, z, rng.at(k, of=self.steps))

@@ -9,14 +9,13 @@ from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Scored, Unscored, Walk, climb
 from holdfast.attacks.core.passes import Passes
-from holdfast.attacks.minimum_norm.steps import leveled
 from holdfast.attacks.minimum_norm.tradeoff import Inside
 from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.spaces.norm_balls import projections
-from holdfast.tensors import spread
+from holdfast.tensors import normalize, spread
 from holdfast.threat import Counting, Trait
 from holdfast.units import Count, OfSearch, Positive, Share
 
@@ -54,7 +53,7 @@ class CWL0(Attack):
                 z = torch.where(chosen.mask, inside.z, x)
                 here, grad = climb(objective, region, z, rng.fold("search", i).at(k))
                 yield here
-                up = leveled(grad)
+                up = normalize(grad, torch.inf)
                 chosen.see(here, up * torch.where(up > 0, high - x, low - x))
                 if bool((chosen.reached | chosen.done).all()):
                     break

@@ -10,13 +10,12 @@ from torch import Tensor
 from holdfast.attacks.core.base import Attack, Scored, Walk, climb
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, polish
-from holdfast.attacks.minimum_norm.steps import leveled
 from holdfast.attacks.minimum_norm.tradeoff import Inside
 from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import norm, spread
+from holdfast.tensors import norm, normalize, spread
 from holdfast.threat import Boxed, Normed, Trait
 from holdfast.units import Count, OfSearch, Positive, Share
 
@@ -62,7 +61,8 @@ class CWLinf(Attack):
                 if bool(bounds.kept.all()):
                     break
                 pull = torch.where(here.loss > 2 * here.edge, 0.0, bounds.c)
-                down = excess.sign() * (here.z - x).sign() - spread(pull, grad) * leveled(grad)
+                up = spread(pull, grad) * normalize(grad, torch.inf)
+                down = excess.sign() * (here.z - x).sign() - up
                 inside.step(down, bounds.kept)
             bounds.move(self.factor)
             z = inside.z

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
 from holdfast.attacks.core.passes import Passes
-from holdfast.attacks.minimum_norm.steps import cosine, unit
+from holdfast.attacks.minimum_norm.steps import cosine, unit_step
 from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
@@ -52,7 +52,7 @@ class DDN(Attack):
             length = length * either(reached, 1 - self.growth, 1 + self.growth, length)
             length = torch.minimum(length, farthest)
             step = (high - low) * cosine(self.step_size, self.last_step_size, at)
-            change = here.z + step * unit(region, grad, at) - x
+            change = here.z + step * unit_step(region, grad, at) - x
             scale = length / region.norms(change).clamp_min(1e-30)
             z = region.project(x + change * spread(scale, x))
         yield Unscored(z)

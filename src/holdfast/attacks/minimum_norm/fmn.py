@@ -9,7 +9,7 @@ from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Scored, Unscored, Walk, climb
 from holdfast.attacks.core.passes import Passes
-from holdfast.attacks.minimum_norm.steps import cosine, unit
+from holdfast.attacks.minimum_norm.steps import cosine, unit_step
 from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
@@ -50,7 +50,7 @@ class FMN(Attack):
             yield here
             around = radius.follow(here, grad, cosine(self.growth, self.last_growth, at))
             length = width * cosine(self.step_size, self.last_step_size, at)
-            z = region.at(around).project(here.z + length * unit(region, grad, at))
+            z = region.at(around).project(here.z + length * unit_step(region, grad, at))
         yield Unscored(z)
 
 

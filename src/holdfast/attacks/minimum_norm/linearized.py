@@ -8,7 +8,7 @@ from torch import Tensor
 from holdfast.attacks.core.points import Scored
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import choose, norm, spread
+from holdfast.tensors import choose, norm, safe_divide, spread
 from holdfast.threat import Normed, Region, Trait
 from holdfast.tree import positions, take
 
@@ -83,7 +83,7 @@ def _distances(region: Normed, gaps: Tensor, grads: Tensor) -> Tensor:
 def _on(region: Normed, z: Tensor, gap: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
     """Return the valid point nearest to z on a plane, and how far it is: very, if it is not on."""
     p, peak = onto(region, z, grad, gap), norm(grad, torch.inf)
-    gained = along(grad / spread(torch.where(peak > 0, peak, 1.0), grad), p - z).abs() * peak
+    gained = along(safe_divide(grad, peak), p - z).abs() * peak
     size = region.norms(p - z)
     return p, torch.where(gained < gap.abs() * (1 - 1e-3), 1e6 + size, size)
 

@@ -10,12 +10,12 @@ from torch import Tensor
 from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
 from holdfast.attacks.core.moments import Moments
 from holdfast.attacks.core.passes import Passes
-from holdfast.attacks.minimum_norm.steps import cosine, leveled
+from holdfast.attacks.minimum_norm.steps import cosine
 from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import choose, flags, spread
+from holdfast.tensors import choose, flags, normalize, spread
 from holdfast.threat import Counting, Trait
 from holdfast.units import Count, NotNegative, OfRange, Positive
 
@@ -53,8 +53,9 @@ class SigmaZero(Attack):
             here, grad = climb(objective, region, z, at)
             yield here
             reached = here.harm > here.edge
-            push = choose(reached, torch.zeros_like(grad), leveled(grad))
-            mean, root = moments.see(leveled(self._count_grad(region, (z - x) / width) - push))
+            push = choose(reached, torch.zeros_like(grad), normalize(grad, torch.inf))
+            down = self._count_grad(region, (z - x) / width) - push
+            mean, root = moments.see(normalize(down, torch.inf))
             pace = self.step_size * cosine(1.0, LAST, at)
             z = region.project(z - width * pace * mean / root)
             move = torch.where(reached, self.adapt * pace, -self.adapt * pace)

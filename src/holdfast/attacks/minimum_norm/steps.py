@@ -18,7 +18,7 @@ def cosine(start: float, end: float, at: Rng) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * at.progress)) / 2
 
 
-def unit(region: Normed, grad: Tensor, at: Rng) -> Tensor:
+def unit_step(region: Normed, grad: Tensor, at: Rng) -> Tensor:
     """Return the gradient over its Euclidean length, or over its own norm where that is less.
 
     In Linf that is the largest coordinate: lengths there grow with the number of coordinates. Where
@@ -38,12 +38,6 @@ def unit(region: Normed, grad: Tensor, at: Rng) -> Tensor:
     else:
         length = torch.minimum(norm(scaled, 2), region.norms(scaled))
     return scaled / spread(length, grad)
-
-
-def leveled(grad: Tensor) -> Tensor:
-    """Return the gradient over its largest coordinate; zero where it is zero."""
-    peak = norm(grad, torch.inf)
-    return grad / spread(torch.where(peak > 0, peak, 1.0), grad)
 
 
 def slope(region: Normed, here: Scored, grad: Tensor) -> Tensor:

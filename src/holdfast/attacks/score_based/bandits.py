@@ -13,7 +13,7 @@ from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import as_image, norm, spread
+from holdfast.tensors import as_image, normalize, spread
 from holdfast.threat import Dense, Knowledge, Trait
 from holdfast.units import Count, OfRadius, Positive
 
@@ -47,10 +47,10 @@ class Bandits(Attack):
             yield look(objective, region, z, rng.at(0))
         for k in range(1, (self.queries + 1) // 2):
             at = rng.at(k)
-            noise = self.exploration * _unit(at.normal(tuple(prior.shape[1:])).to(z.dtype))
+            noise = self.exploration * normalize(at.normal(tuple(prior.shape[1:])).to(z.dtype), 2)
             sides = []
             for side in (noise, -noise):
-                probe = self.sigma * _unit(tiling.full(_unit(prior) + side))
+                probe = self.sigma * normalize(tiling.full(normalize(prior, 2) + side), 2)
                 here = look(objective, region, region.project(z + probe), at)
                 yield here
                 sides.append(here.loss)
@@ -80,9 +80,3 @@ class _Tiling:
     def full(self, coarse: Tensor) -> Tensor:
         """Return (B, ...): each coordinate with the value of its tile."""
         return coarse[:, :, self.row][..., self.column].reshape(self.z.shape)
-
-
-def _unit(values: Tensor) -> Tensor:
-    """Divide each example's values by their length; zeros stay zeros."""
-    length = norm(values, 2)
-    return values / spread(torch.where(length > 0, length, 1.0), values)

@@ -66,7 +66,7 @@ def rise(
     return (ahead.loss - behind.loss).nan_to_num(0.0, 0.0, 0.0)
 
 
-def slope(
+def estimate_gradient(
     objective: Objective, region: Region, z: Tensor, at: Rng, *, draw: Draw, pairs: int, size: float
 ) -> Generator[Scored, None, Tensor]:
     """Yield 2 x pairs probes around z; return the gradient that they suggest, (B, ...).

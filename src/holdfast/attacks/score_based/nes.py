@@ -11,7 +11,7 @@ from torch import Tensor
 from holdfast.attacks.core.base import Attack, Walk, look
 from holdfast.attacks.core.directions import normal
 from holdfast.attacks.core.passes import Passes
-from holdfast.attacks.score_based.estimators import slope, steps_within
+from holdfast.attacks.score_based.estimators import estimate_gradient, steps_within
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
@@ -48,7 +48,7 @@ class NES(Attack):
         for k, pairs in enumerate(steps_within(self.queries, self.samples // 2), 1):
             at = rng.at(k)
             if pairs:
-                grad = yield from slope(
+                grad = yield from estimate_gradient(
                     objective, region, z, at, draw=normal, pairs=pairs, size=self.sigma
                 )
                 running = self.momentum * running + (1 - self.momentum) * grad

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk, look
 from holdfast.attacks.core.directions import signs
-from holdfast.attacks.core.moments import Adam
+from holdfast.attacks.core.moments import ScaleFreeAdam
 from holdfast.attacks.core.passes import Passes
-from holdfast.attacks.score_based.estimators import cube, slope, steps_within
+from holdfast.attacks.score_based.estimators import cube, estimate_gradient, steps_within
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
@@ -40,12 +40,12 @@ class SPSA(Attack):
         objective = objective.using(self.loss)
         z = region.center() if start is None else start
         yield look(objective, region, z, rng.at(0))
-        adam, side = Adam(z), cube(region)
+        adam, side = ScaleFreeAdam(z), cube(region)
         move = torch.zeros_like(z)
         for k, pairs in enumerate(steps_within(self.queries, self.samples // 2), 1):
             at = rng.at(k)
             if pairs:
-                grad = yield from slope(
+                grad = yield from estimate_gradient(
                     objective, region, z, at, draw=signs, pairs=pairs, size=self.sigma
                 )
                 move = adam.direction(grad)

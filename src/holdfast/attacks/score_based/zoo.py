@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Scored, Walk, look
-from holdfast.attacks.core.moments import Adam
+from holdfast.attacks.core.moments import ScaleFreeAdam
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.score_based.estimators import cube, rise, steps_within
 from holdfast.components import register
@@ -43,7 +43,7 @@ class ZOO(Attack):
         objective = objective.using(self.loss)
         z = region.center() if start is None else start
         yield look(objective, region, z, rng.at(0))
-        adam, side = Adam(z), cube(region)
+        adam, side = ScaleFreeAdam(z), cube(region)
         order, move = _order(z, rng), torch.zeros_like(z)
         most = min(self.coordinates, prod(z.shape[1:]))
         for k, pairs in enumerate(steps_within(self.queries, most), 1):

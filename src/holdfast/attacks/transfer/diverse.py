@@ -16,7 +16,7 @@ from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import choose, norm, spread
+from holdfast.tensors import choose, norm, normalize, safe_divide, spread
 from holdfast.threat import Normed, Trait
 from holdfast.units import Count, NotNegative, OfRadius, Positive
 
@@ -107,7 +107,7 @@ class Diverse(Attack):
             here = self.momentum.ahead(region, z, running, self.step_size)
             grad = mean_gradient(objective, region, here, at, self.views)
             seen = torch.maximum(seen, grad.abs())
-            follow = _unit(region, smoothed(grad + correction, self.views))
+            follow = over_dual_norm(region, smoothed(grad + correction, self.views))
             running = self.momentum.decay * running + follow
             if self.variance is not None and k + 1 < self.steps:
                 near = self.variance.correction(objective, region, z, at, self.views)
@@ -155,14 +155,10 @@ class TransferPreset(Preset):
         )
 
 
-def _unit(region: Normed, grad: Tensor) -> Tensor:
+def over_dual_norm(region: Normed, grad: Tensor) -> Tensor:
     """Divide each example's gradient by its dual norm; a zero gradient stays zero."""
-    grad = _over(grad, norm(grad, torch.inf))  # sums of 1e-40 would lose their digits
-    return _over(grad, region.dual_norm(grad))
-
-
-def _over(grad: Tensor, length: Tensor) -> Tensor:
-    return grad / spread(torch.where(length > 0, length, 1.0), grad)
+    grad = normalize(grad, torch.inf)  # sums of 1e-40 would lose their digits
+    return safe_divide(grad, region.dual_norm(grad))
 
 
 def _or_anywhere(running: Tensor, at: Rng) -> Tensor:

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
 from holdfast.attacks.core.passes import Passes
+from holdfast.attacks.transfer.diverse import over_dual_norm
 from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import norm, spread
 from holdfast.threat import Normed, Trait
 from holdfast.units import Count, NotNegative, OfRadius
 
@@ -38,15 +38,9 @@ class MIFGSM(Attack):
         for k in range(self.steps):
             here, grad = climb(objective, region, z, rng.at(k, of=self.steps))
             yield here
-            grad = _unit(grad, norm(grad, torch.inf))  # sums of 1e-40 would lose their digits
-            momentum = self.decay * momentum + _unit(grad, region.dual_norm(grad))
+            momentum = self.decay * momentum + over_dual_norm(region, grad)
             z = region.project(region.step(here.z, momentum, self.step_size))
         yield Unscored(z)
 
     def travel(self) -> float | None:
         return self.steps * self.step_size
-
-
-def _unit(grad: Tensor, length: Tensor) -> Tensor:
-    """Divide each example's gradient by its length; a zero gradient stays zero."""
-    return grad / spread(torch.where(length > 0, length, 1.0), grad)

@@ -36,7 +36,7 @@ class Ascent(Universal):
             own = delta[fitting.group(batch.y)].requires_grad_(True)
             with torch.enable_grad():
                 x_adv = (batch.x + own).clamp(*fitting.threat.space.range)
-                grad = slope(fitting, batch, own, x_adv, loss=self.loss, cap=self.cap)
+                grad = summed_gradient(fitting, batch, own, x_adv, loss=self.loss, cap=self.cap)
             return free.project(free.step(delta, grad, falling(self.step_size, epoch, self.epochs)))
 
         return best_of_epochs(fitting, free.center(), self.epochs, advance)
@@ -47,7 +47,7 @@ def falling(step_size: float, epoch: int, epochs: int) -> float:
     return step_size * (1 - 0.9 * epoch / max(epochs - 1, 1))
 
 
-def slope(
+def summed_gradient(
     fitting: Fitting, batch: Batch, own: Tensor, x_adv: Tensor, *, loss: Loss, cap: float
 ) -> Tensor:
     """Return (groups, ...): the gradient of the summed loss below `cap`, at each group's change.

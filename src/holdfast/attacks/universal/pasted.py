@@ -40,7 +40,7 @@ class Pasted(Attack):
         for k in range(self.places + 1):
             z, at = region.center(), rng.at(k)
             if k > 0:
-                seen, covers = turned(content, self.transforms, region.range, at)
+                seen, covers = transformed(content, self.transforms, region.range, at)
                 z = region.pasted(seen, at.fold("place"), covers)
             if objective.grants(Knowledge.SCORE):
                 yield look(objective, region, z, at)
@@ -52,7 +52,7 @@ class Pasted(Attack):
         return rng.fold("pasted")
 
 
-def turned(
+def transformed(
     content: Tensor, transforms: tuple[Transform, ...], range: tuple[float, float], at: Rng
 ) -> tuple[Tensor, Tensor]:
     """Return content (B, C, h, w) as it may be seen, and (B, 1, h, w) how much of it covers."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from holdfast.attacks.universal.ascent import falling, slope
+from holdfast.attacks.universal.ascent import falling, summed_gradient
 from holdfast.attacks.universal.fitting import Fitting, Universal, best_of_epochs
-from holdfast.attacks.universal.pasted import turned
+from holdfast.attacks.universal.pasted import transformed
 from holdfast.components import register
 from holdfast.data import Batch
 from holdfast.errors import InputError
@@ -62,7 +62,7 @@ class UniversalPatch(Universal):
         at = Rng(fitting.seed, batch.ids).fold("epoch", epoch)
         own = content[fitting.group(batch.y)].requires_grad_(True)
         with torch.enable_grad():
-            seen, covers = turned(own, self.transforms, region.range, at)
+            seen, covers = transformed(own, self.transforms, region.range, at)
             z = region.pasted(seen, at.fold("place"), covers)
             x_adv = region.lift(z, at)
-            return slope(fitting, batch, own, x_adv, loss=self.loss, cap=self.cap)
+            return summed_gradient(fitting, batch, own, x_adv, loss=self.loss, cap=self.cap)

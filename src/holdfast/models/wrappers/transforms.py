@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from holdfast.components import register
-from holdfast.resampling import centred, sample_centred, turned
+from holdfast.resampling import centred, rotate, sample_centred
 from holdfast.rng import Rng
 from holdfast.units import NotNegative, UpToOne, Within
 
@@ -41,7 +41,7 @@ class Rotated(Transform):
 
     def __call__(self, x: Tensor, at: Rng) -> Tensor:
         angle = at.uniform((), -self.degrees, self.degrees).to(x.dtype) * (pi / 180)
-        return sample_centred(x, *turned(*centred(x), angle))
+        return sample_centred(x, *rotate(*centred(x), angle))
 
 
 @register("transform")

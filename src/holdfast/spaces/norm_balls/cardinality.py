@@ -12,7 +12,7 @@ from holdfast.errors import InputError
 from holdfast.rng import Rng
 from holdfast.spaces.norm_balls import projections
 from holdfast.spaces.norm_balls.ball import Ball
-from holdfast.tensors import flags, norm, spread
+from holdfast.tensors import flags, norm, safe_divide, spread
 from holdfast.threat import Space, Trait, check_ball
 
 LENGTH = 20.0  # mean change of a step of 1, in widths of the range
@@ -61,7 +61,7 @@ class Places(Ball):
         (PGD_0; Croce and Hein, 2019, arXiv:1909.05040, sec. 3.2).
         """
         mean = norm(grad, 1) / prod(grad.shape[1:])
-        unit = grad / spread(torch.where(mean > 0, mean, 1.0), grad)
+        unit = safe_divide(grad, mean)
         length = torch.as_tensor(fraction * (self.range[1] - self.range[0]), dtype=z.dtype)
         return z + unit * spread(LENGTH * length.to(z.device).expand(len(z)), z)
 
@@ -100,7 +100,7 @@ class Places(Ball):
         flat = normal.flatten(1)
         room = self._room(z, flat)
         gains = self._sums(flat.abs() * room)
-        share = self.numbers(projections.fill(gains, gains, gap)).flatten(1)
+        share = self.numbers(projections.fractional_knapsack(gains, gains, gap)).flatten(1)
         return self._moved(z, share * room * flat.sign())
 
     def paint(self, at: Rng) -> Tensor:

@@ -143,7 +143,7 @@ class L1Region(Ball):
         """Move the coordinates of largest |normal| as far as the range goes, the last in part."""
         flat = normal.flatten(1)
         room = self._room(z, flat)
-        share = projections.fill(flat.abs(), flat.abs() * room, gap)
+        share = projections.fractional_knapsack(flat.abs(), flat.abs() * room, gap)
         return self._moved(z, share * room * flat.sign())
 
     def propose_start(self, at: Rng) -> Tensor:

@@ -58,7 +58,7 @@ def level(knots: Tensor, slopes: Tensor, goal: Tensor) -> Tensor:
     return t
 
 
-def fill(order: Tensor, gains: Tensor, goal: Tensor) -> Tensor:
+def fractional_knapsack(order: Tensor, gains: Tensor, goal: Tensor) -> Tensor:
     """Return (B, d): the share of each gain that is taken, largest `order` first, up to `goal`.
 
     All are taken whole but the last, of which as much as is needed; those with no gain, not at all.

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from holdfast.components import register
 from holdfast.errors import InputError
 from holdfast.inputs import check_images
-from holdfast.resampling import centred, sample_centred, turned
+from holdfast.resampling import centred, rotate, sample_centred
 from holdfast.rng import Rng
 from holdfast.spaces.spatial.latent_audit import closer, same
 from holdfast.tensors import as_float, spread
@@ -81,7 +81,7 @@ class MovedRegion:
     def lift(self, z: Tensor, at: Rng) -> Tensor:
         angle, down, right = (z * self.limits).unbind(1)
         rows, columns = centred(self.x)
-        places = turned(rows - spread(down, rows), columns - spread(right, rows), -angle)
+        places = rotate(rows - spread(down, rows), columns - spread(right, rows), -angle)
         return sample_centred(self.x, *places).clamp(*self.space.range)
 
     def realize(self, z: Tensor, at: Rng) -> Tensor:
