@@ -82,6 +82,18 @@ BFLOAT16 = Precision(name="bfloat16", dtype=torch.bfloat16)
 _PRECISIONS = {precision.name: precision for precision in (FLOAT32, BFLOAT16)}
 
 
+def device_of(model: nn.Module) -> torch.device:
+    """Return where a model's weights lie; a model without any is on the CPU."""
+    devices = [tensor.device for tensor in (*model.parameters(), *model.buffers())]
+    return devices[0] if devices else torch.device("cpu")
+
+
+def dtype_of(model: nn.Module) -> torch.dtype:
+    """Return float64 for a model that computes in it, else float32: a search needs no less."""
+    kinds = (p.dtype for p in model.parameters() if p.is_floating_point())
+    return torch.float64 if next(kinds, torch.float32) is torch.float64 else torch.float32
+
+
 def precision(name: str) -> Precision:
     """Return the precision called `name`: "float32" or "bfloat16"."""
     if name not in _PRECISIONS:

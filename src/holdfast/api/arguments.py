@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from holdfast import data as data_room
 from holdfast.arguments import checked
@@ -14,6 +14,7 @@ from holdfast.data import Splits
 from holdfast.errors import InputError
 from holdfast.inputs import check_labels, to_tensor
 from holdfast.models import Model, wrap
+from holdfast.runtime import device_of
 
 
 @checked
@@ -36,18 +37,6 @@ def search_model(search: Any, model: Model) -> Model:
             "move both to one device"
         )
     return wrapped
-
-
-def device_of(model: nn.Module) -> torch.device:
-    """Return where a model's weights lie; a model without any is on the CPU."""
-    devices = [tensor.device for tensor in (*model.parameters(), *model.buffers())]
-    return devices[0] if devices else torch.device("cpu")
-
-
-def dtype_of(model: nn.Module) -> torch.dtype:
-    """Return float64 for a model that computes in it, else float32: a search needs no less."""
-    kinds = (p.dtype for p in model.parameters() if p.is_floating_point())
-    return torch.float64 if next(kinds, torch.float32) is torch.float64 else torch.float32
 
 
 def as_tensor(value: Any, name: str, device: torch.device) -> Tensor:

@@ -12,8 +12,6 @@ from torch import Tensor
 
 from holdfast.api.arguments import (
     as_tensor,
-    device_of,
-    dtype_of,
     per_example,
     search_model,
 )
@@ -28,7 +26,7 @@ from holdfast.models import Model, check_logits, wrap
 from holdfast.models.diagnostics.first_answer import checked_at_first
 from holdfast.objective import Objective
 from holdfast.rng import Rng, fresh_seed
-from holdfast.runtime import deterministic
+from holdfast.runtime import deterministic, device_of, dtype_of
 from holdfast.threat import Targeted, ThreatModel
 from holdfast.threat.goals.targeted import check_target
 from holdfast.threat.space import check_ranges

@@ -19,10 +19,11 @@ from holdfast.claims.contents import DOCUMENT
 from holdfast.components import describe
 from holdfast.data import Batch, Examples
 from holdfast.errors import InputError
+from holdfast.evaluation.run.prepare import subset
 from holdfast.inputs import as_columns
 from holdfast.models import Model, frozen
 from holdfast.progress import counting
-from holdfast.rng import Rng, fresh_seed
+from holdfast.rng import fresh_seed
 from holdfast.runtime import resolve_device
 from holdfast.storage import write_atomic
 from holdfast.threat import ThreatModel
@@ -83,7 +84,7 @@ def attack_all(
     device = resolve_device(settings.device)
     model = model.to(device)
     seed = fresh_seed() if settings.seed is None else settings.seed
-    positions = _positions(examples, settings.n, seed)
+    positions = subset(examples, settings.n, seed)
     done: list[tuple[Batch, Tensor, Result]] = []
     parts, passes = positions.split(settings.batch_size), settings.attack.passes()[0]
     with counting("attack", len(parts), "batches", passes=passes, quiet=quiet) as step:
@@ -104,15 +105,6 @@ def attack_all(
             done.append((batch, right, found))
             step(1)
     return _joined(done, seed)
-
-
-def _positions(examples: Examples, n: int | None, seed: int) -> Tensor:
-    if n is None:
-        return torch.arange(len(examples))
-    if not 1 <= n <= len(examples):
-        raise InputError(f"n must be in 1..{len(examples)} (the examples at hand), got {n}")
-    order = Rng(seed, examples.ids).fold("subset").uniform().argsort(stable=True)
-    return order[:n].sort().values
 
 
 def _joined(done: list[tuple[Batch, Tensor, Result]], seed: int) -> Found:

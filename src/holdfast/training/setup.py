@@ -30,7 +30,8 @@ from holdfast.models import (
 )
 from holdfast.models.normalization import Channel
 from holdfast.rng import Rng, own_randomness
-from holdfast.threat import Targeted, ThreatModel
+from holdfast.threat import ThreatModel
+from holdfast.threat.goals.targeted import check_class
 from holdfast.threat.space import check_ranges
 from holdfast.training.batches import Feed, feed
 from holdfast.training.dry_run import rehearse
@@ -205,7 +206,7 @@ def prepare(
     check_ranges(model.range, threat.space, held_out.range)
     _check_parts(setup)
     _check_labels(setup)
-    _check_goal(setup)
+    check_class(setup.threat.goal, setup.num_classes, "training")
     warn_of_short_steps(method, threat.space)
     if user_module:
         _check_outputs(model, held_out)
@@ -234,20 +235,6 @@ def _check_labels(setup: TrainingSetup) -> None:
     for part in (setup.examples, setup.held_out):
         if isinstance(part, Examples):
             check_labels(part.y, setup.num_classes)
-
-
-def _check_goal(setup: TrainingSetup) -> None:
-    """Refuse a targeted goal without a class, or with one that the network does not have."""
-    goal = setup.threat.goal
-    if not isinstance(goal, Targeted):
-        return
-    if goal.to is None:
-        raise InputError("training needs one target class: Targeted(to=3)")
-    if not 0 <= goal.to < setup.num_classes:
-        raise InputError(
-            f"the target class must be in 0..{setup.num_classes - 1}, got {goal.to}: "
-            "use one of the network's user_module classes"
-        )
 
 
 def _dry_run(setup: TrainingSetup) -> None:

@@ -23,9 +23,10 @@ from holdfast.inputs import check_input
 from holdfast.models import Finding, Model, Verdict, count_classes, inspect, wrap
 from holdfast.objective import Objective
 from holdfast.rng import Rng
+from holdfast.runtime import dtype_of, resolve_device
 from holdfast.runtime import precision as precision_of
-from holdfast.runtime import resolve_device
-from holdfast.threat import Targeted, ThreatModel
+from holdfast.threat import ThreatModel
+from holdfast.threat.goals.targeted import check_class
 from holdfast.threat.space import check_ranges
 
 LOOKED_AT = 128  # examples, at most, on which the model's habits are inspected
@@ -58,7 +59,7 @@ def prepare(
     where, chosen = resolve_device(device), precision_of(precision)
     in_training = frozenset(name for name, part in wrapped.named_modules() if part.training)
     judge = _own(wrapped, where)
-    dtype = _dtype(judge)
+    dtype = dtype_of(judge)
     positions = subset(data, n, seed)
     size = _batch_size(data, len(positions), batch_size)
     _check_room(data, suite, len(positions))
@@ -68,7 +69,7 @@ def prepare(
     for part in positions.split(AT_ONCE):
         batch = data.batch(part)
         check_input(batch.x, batch.y, judge.range, num_classes)
-    _check_goal(threat, num_classes)
+    check_class(threat.goal, num_classes, "an evaluation")
     members = suite.parts(num_classes)
     twin = None if search is None else _twin(search, judge, first.x, num_classes)
     exact = twin or judge
@@ -186,25 +187,6 @@ def _batch_size(data: Examples, n: int, wanted: int | None) -> int:
         return wanted
     numbers = data.batch(torch.zeros(1, dtype=torch.int64)).x.numel()
     return 128 if numbers <= 16_384 else 32
-
-
-def _dtype(model: nn.Module) -> torch.dtype:
-    """Return float64 for a model that computes in it, else float32."""
-    kinds = (p.dtype for p in model.parameters() if p.is_floating_point())
-    return torch.float64 if next(kinds, torch.float32) is torch.float64 else torch.float32
-
-
-def _check_goal(threat: ThreatModel, num_classes: int) -> None:
-    """Refuse a targeted goal without a class, or with one that the model does not have."""
-    if not isinstance(threat.goal, Targeted):
-        return
-    if threat.goal.to is None:
-        raise InputError("an evaluation needs one target class: Targeted(to=3)")
-    if not 0 <= threat.goal.to < num_classes:
-        raise InputError(
-            f"the target class must be in 0..{num_classes - 1}, got {threat.goal.to}: "
-            "use one of the model's own classes"
-        )
 
 
 def _twin(search: nn.Module, judge: Model, x: Tensor, num_classes: int) -> Model:

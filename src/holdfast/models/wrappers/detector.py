@@ -11,6 +11,7 @@ from holdfast.arguments import checked
 from holdfast.errors import InputError, in_one_line
 from holdfast.inputs import check_pair, check_values
 from holdfast.models.adapter import Model, answer, wrap
+from holdfast.units import Inside
 
 
 class Rejecting(Model):
@@ -56,14 +57,12 @@ class Rejecting(Model):
 
 @checked
 def reject_at(
-    classifier: nn.Module, detector: nn.Module, x: Tensor, share: float = 0.05
+    classifier: nn.Module, detector: nn.Module, x: Tensor, share: Inside = 0.05
 ) -> Rejecting:
     """Return a model that rejects `share` of the inputs x (N, ...), which should be clean.
 
     Use a held-out set. The scale makes the detector's spread over x that of the winning logits.
     """
-    if not 0 < share < 1:
-        raise InputError(f"share must be between 0 and 1, got {share}")
     model = wrap(classifier)
     check_pair(x, torch.zeros(x.shape[:1]))
     check_values(x, model.range)

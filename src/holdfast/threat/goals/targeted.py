@@ -58,3 +58,19 @@ def check_target(goal: Goal, labels: Sequence[int] | None) -> None:
             f"a target class counts the model's columns, and its classes are {labels}: give "
             "attack(..., targets=labels), or a classifier that was fitted on labels 0, 1, 2, ..."
         )
+
+
+def check_class(goal: Goal, num_classes: int, what: str) -> None:
+    """Raise InputError for a targeted goal without a class, or with one that no column stands for.
+
+    what: names in the message what needs one class for all examples.
+    """
+    if not isinstance(goal, Targeted):
+        return
+    if goal.to is None:
+        raise InputError(f"{what} needs one target class: Targeted(to=3)")
+    if not 0 <= goal.to < num_classes:
+        raise InputError(
+            f"the target class must be in 0..{num_classes - 1}, got {goal.to}: "
+            "use one of the network's own classes"
+        )
