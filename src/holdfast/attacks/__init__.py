@@ -12,6 +12,7 @@ from holdfast.attacks.core.base import worst as worst
 from holdfast.attacks.core.directions import Basis as Basis
 from holdfast.attacks.core.directions import Cosines as Cosines
 from holdfast.attacks.core.directions import Pixels as Pixels
+from holdfast.attacks.core.passes import Passes as Passes
 from holdfast.attacks.core.result import Result as Result
 from holdfast.attacks.core.result import keep_nearest as keep_nearest
 from holdfast.attacks.core.result import keep_worst as keep_worst
