@@ -71,7 +71,7 @@ def budget(document: Mapping[str, Any]) -> str:
     """Return the mean passes and queries per point, as words."""
     n, cost = document["data"]["n"], document["cost"]
     parts = [
-        f"{_rate(cost[key] / n)} {name}"
+        f"{rate(cost[key] / n)} {name}"
         for key, name in (
             ("forward", "forward passes"),
             ("backward", "backward passes"),
@@ -111,7 +111,8 @@ def _finding(document: Mapping[str, Any]) -> str:
     )
 
 
-def _rate(value: float) -> str:
+def rate(value: float) -> str:
+    """Return a mean count: whole from 10 on, one decimal below."""
     return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from holdfast.claims import Claim, read_signature
 from holdfast.claims.suites import printed_name
-from holdfast.claims.wording import FEW
-from holdfast.reporting.spelling import count, duration, rate, spell
+from holdfast.claims.wording import FEW, rate
+from holdfast.reporting.spelling import count, duration, spell
 
 Facts = tuple[tuple[str, str], ...]
 

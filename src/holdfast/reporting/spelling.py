@@ -17,11 +17,6 @@ def count(value: float) -> str:
     return f"{value:,.0f}"
 
 
-def rate(value: float) -> str:
-    """Return a mean count: whole from 10 on, one decimal below."""
-    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
-
-
 def duration(seconds: float) -> str:
     """Return a time in the two largest units that matter: 12 ms, 3.4 s, 5 min 2 s, 2 h 5 min."""
     if seconds < 1:
