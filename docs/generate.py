@@ -119,6 +119,13 @@ def results() -> str:
     return "\n\n".join(f"## {name.as_posix()}\n\n{result(name.as_posix())}" for name in names)
 
 
+def file(name: str) -> str:
+    """Return a file of the repository as a fenced block with its name."""
+    language = {".py": "python", ".toml": "toml"}[Path(name).suffix]
+    text = (DOCS.parent / name).read_text("utf-8").strip()
+    return f'```{language} title="{name}"\n{text}\n```'
+
+
 def command_help(verb: str) -> str:
     """Return what `holdfast VERB --help` prints, as a fenced block."""
     words = [] if verb == "holdfast" else [verb]

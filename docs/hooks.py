@@ -1,8 +1,8 @@
 """What mkdocs runs while it builds these pages: tables from the registry, equations as MathML.
 
 A page asks with an HTML comment: `attacks`, `ours`, `capabilities`, `suites`, `results`,
-`components: loss`, `fields: attack/pgd`, `help: train`, `result: training/kills` or
-`translations: foolbox`.
+`components: loss`, `fields: attack/pgd`, `file: examples/recheck.py`, `help: train`,
+`result: training/kills` or `translations: foolbox`.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ import generate
 import measured
 import translations
 
-_TABLES = "attacks|ours|capabilities|suites|results?|components|fields|help|translations"
-_ASK = re.compile(rf"<!-- ({_TABLES})(?:: ([\w/-]+))? -->")
+_TABLES = "attacks|ours|capabilities|suites|results?|components|fields|file|help|translations"
+_ASK = re.compile(rf"<!-- ({_TABLES})(?:: ([\w/.-]+))? -->")
 _MATH = re.compile(r'<(div|span) class="arithmatex">\\[\[(](.*?)\\[\])]</\1>', re.DOTALL)
 
 _TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
@@ -52,6 +52,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         "results": generate.results,
         "components": lambda kind: generate.components(kind, source),
         "fields": lambda component: generate.fields(*component.split("/")),
+        "file": generate.file,
         "help": generate.command_help,
         "result": generate.result,
         "translations": lambda library: translations.table(library, source),

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+
+from holdfast import components
+from holdfast.plugins import load_plugins
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -37,6 +41,22 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no {folder}: set HOLDFAST_SHARED to the published networks and data sets")
     return folder
+
+
+@pytest.fixture
+def own_components(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget after the test what it registers."""
+    kept = {kind: dict(shelf) for kind, shelf in components._components.items()}
+    monkeypatch.setattr(components, "_components", kept)
+    monkeypatch.setattr(components, "_labels", dict(components._labels))
+
+
+@pytest.fixture
+def plugins_anew() -> Iterator[None]:
+    """Plug-ins are looked for once in a process: let this test look, and those after it."""
+    load_plugins.cache_clear()
+    yield
+    load_plugins.cache_clear()
 
 
 def pytest_configure() -> None:

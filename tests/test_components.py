@@ -116,15 +116,15 @@ class Rich:
 
 
 def test_types_of_fields():
-    register("test-rich", name="rich")(Rich)
+    register("rich")(Rich)
     value = Rich(flag=True, names=("a", "b"), extra={"k": [1, "x"]})
-    assert build("test-rich", json.loads(json.dumps(describe(value)))) == value
-    built = build("test-rich", {"type": "rich", "share": 1, "pair": [3, 4], "colour": "red"})
+    assert build("rich", json.loads(json.dumps(describe(value)))) == value
+    built = build("rich", {"type": "rich", "share": 1, "pair": [3, 4], "colour": "red"})
     assert built == Rich(share=1.0, pair=(3, 4.0))
     assert isinstance(built.share, float)
     for bad in ({"flag": 1}, {"flag": "yes"}, {"share": "a"}, {"pair": [1]}, {"colour": "blue"}):
         with pytest.raises(ConfigError, match=f"rich.{next(iter(bad))}"):
-            build("test-rich", {"type": "rich", **bad})
+            build("rich", {"type": "rich", **bad})
 
 
 def test_what_is_not_plain_is_refused():

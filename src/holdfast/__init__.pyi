@@ -10,6 +10,7 @@ from holdfast import models as models
 from holdfast import objective as objective
 from holdfast import reporting as reporting
 from holdfast import spaces as spaces
+from holdfast import testing as testing
 from holdfast import threat as threat
 from holdfast import training as training
 from holdfast import units as units

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from holdfast.arguments import guard
 from holdfast.errors import ConfigError, did_you_mean
 from holdfast.fitting import shown
+from holdfast.plugins import load_plugins
 from holdfast.translation import alike, hint
 
 T = TypeVar("T")
@@ -30,17 +31,24 @@ _labels: dict[Any, tuple[str, str]] = {}
 
 
 def register(kind: str, name: str | None = None) -> Callable[[T], T]:
-    """Register a class or function under `kind`, as `name` or as its own name in snake case.
+    """Register a component class under `kind`, as `name` or as its own name in snake case.
 
-    The fields of a dataclass are checked from then on whenever one is made.
+    A suite, which is no class, is registered under the name that it has.
+
+    The fields of a dataclass are checked from then on whenever one is made. Raises
+    ConfigError for what is no component of that kind and for a name that another one has; a class
+    that is written again, as in a notebook, takes the place of the first.
     """
 
     def add(component: T) -> T:
-        label = name or snake(getattr(component, "__name__", ""))
+        _check_component(kind, component)
+        label = _label_of(component, name)
         shelf = _components.setdefault(kind, {})
-        if label in shelf and shelf[label] is not component:
-            raise AssertionError(f"two {kind}s are called {label!r}")
-        if isinstance(component, type) and dataclasses.is_dataclass(component):
+        if label in shelf and not _is_again(component, shelf[label]):
+            raise ConfigError(
+                f"the {kind} {label!r} is {_address(shelf[label])}: give yours another name"
+            )
+        if isinstance(component, type):
             guard(component)
         shelf[label] = component
         _labels[component] = (kind, label)
@@ -49,8 +57,52 @@ def register(kind: str, name: str | None = None) -> Callable[[T], T]:
     return add
 
 
+def _label_of(component: Any, name: str | None) -> str:
+    if isinstance(component, type):
+        return name or snake(component.__name__)
+    own = str(component.name)
+    if name not in (None, own):
+        raise ConfigError(f"it is called {own!r}: leave the name {name!r} out")
+    return own
+
+
+def _check_component(kind: str, component: Any) -> None:
+    """Raise ConfigError for what is no frozen dataclass, or is of another kind."""
+    cls = component if isinstance(component, type) else type(component)
+    own = getattr(cls, "kind", None)
+    if own is None:
+        raise ConfigError(f"{cls.__name__} is no {kind}: it must inherit from {_base(kind)}")
+    if own not in (kind, f"{kind}_definition"):
+        raise ConfigError(f"{cls.__name__} is no {kind}: write register({own!r})")
+    if not (dataclasses.is_dataclass(cls) and cls.__dataclass_params__.frozen):  # type: ignore[attr-defined]
+        raise ConfigError(
+            f"{cls.__name__} is no frozen dataclass: write @dataclass(frozen=True, kw_only=True) "
+            "below @register"
+        )
+
+
+def _base(kind: str) -> str:
+    """Return what every component of a kind inherits from, as far as one is known."""
+    some: Any = next(iter(_components.get(kind, {}).values()), None)
+    return some.__mro__[-2].__name__ if isinstance(some, type) else "the class of that kind"
+
+
+def _is_again(component: Any, first: Any) -> bool:
+    """Return True for the same component, or for a class of the same place in the same module."""
+    both_classes = isinstance(component, type) and isinstance(first, type)
+    return bool(component == first) or (both_classes and _address(component) == _address(first))
+
+
+def _address(component: Any) -> str:
+    if isinstance(component, type):
+        return f"{component.__module__}.{component.__qualname__}"
+    return "there already"
+
+
 def lookup(kind: str, name: str) -> Any:
     """Return the component of `kind` called `name`; ConfigError names the nearest known one."""
+    if name not in known(kind):
+        load_plugins()
     shelf = known(kind)
     if name not in shelf:
         raise ConfigError(f"unknown {kind} {name!r}{unknown(kind, name, shelf)}")

@@ -29,6 +29,7 @@ from holdfast import (
     models,
     objective,
     reporting,
+    testing,
     threat,
     training,
     units,
@@ -183,15 +184,19 @@ def functions() -> dict:
         reporting.print_terminal: {"claims": [], "names": ["a"]},
         hf.register: {"kind": "attack", "name": "own"},
         units.number: {"value": "8/255", "name": "eps"},
+        testing.check_attack: {"attack": attacks.FGSM(), "threat": THREAT},
+        testing.check_space: {"space": THREAT.space},
+        testing.check_method: {"method": hf.Standard(), "threat": THREAT},
         threat.radii: {"radius": 0.1, "space": THREAT.space, "x": X},
         threat.check_ball: {"space": THREAT.space, "name": "a", "widest": 1.0, "fix": "b"},
     }  # fmt: skip
 
 
 # Called on every pass through a network, or given documents that its callers have checked.
-INNER = {"as_logits", "frozen", "tolerance", "offered", "refusal", "headline", "read_accuracy",
-         "write_claim", "view", "export_png", "too_small", "warn_if_tiny", "read_tensors",
-         "can_check", "signer_of", "read_signature"}  # fmt: skip
+INNER = {"as_logits", "ask", "climb", "look", "search", "smoothed", "frozen", "tolerance",
+         "offered", "refusal", "headline", "read_accuracy", "write_claim", "view", "export_png",
+         "too_small", "warn_if_tiny", "read_tensors", "can_check", "signer_of",
+         "read_signature"}  # fmt: skip
 
 
 def test_every_public_function_is_tried():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -41,7 +42,7 @@ holdfast.threat.model.ThreatModel, attack: holdfast.attacks.<>.Attack | str | No
 targets: Any =, seed: int | None =, ids: Any =, search: Any =) -> holdfast.attacks.<>.Result"
 script.py:7: error: Module has no attribute "Tradez"  [attr-defined]
 script.py:8: error: Module has no attribute "PGDD"; maybe "PGD"?  [attr-defined]
-Found 2 errors in 1 file (checked 1 source file)
+Found 2 errors in 1 file (checked 5 source files)
 """
 # The bodies of Holdfast's functions and the packages below it are not what a script's types need.
 SETTINGS = """\
@@ -76,8 +77,9 @@ def test_rooms_load_in_a_fresh_process():
 
 def test_a_strict_type_checker_sees_the_types_and_the_slips_of_a_script(tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT)
+    own = [shutil.copy(path, tmp_path) for path in (ROOT / "examples").glob("own_[amsp]*.py")]
     (tmp_path / "mypy.ini").write_text(SETTINGS)
-    command = [sys.executable, "-m", "mypy", f"--cache-dir={os.devnull}", "script.py"]
+    command = [sys.executable, "-m", "mypy", f"--cache-dir={os.devnull}", "script.py", *own]
     environment = {**with_source(), "MYPYPATH": with_source()["PYTHONPATH"]}
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False

@@ -9,8 +9,10 @@ import sys
 
 import pytest
 
+from holdfast.components import digest
 from holdfast.storage import write_card
 from holdfast.training.run_folder import read_run, write_run
+from installed import write_installed
 from malformed import changed, seal
 
 CODE = "import pathlib\npathlib.Path('ran').touch()\ndef build():\n    raise SystemExit\n"
@@ -114,3 +116,21 @@ def test_the_command_in_a_run_folder_names_no_credential(tmp_path):
     write_run(tmp_path, {}, {}, sentence="", command=command, parts={})
     assert "hunter2" not in (tmp_path / "run.json").read_text()
     assert "https://HIDDEN@host/d --out run" in read_run(tmp_path)["command"]
+
+
+def test_an_attack_that_a_claim_names_is_no_reason_to_import_what_lies_about(
+    holdfast, folder, trained, tmp_path, monkeypatch, plugins_anew
+):
+    for place in (tmp_path, folder):
+        write_installed(place, "evil", "evil_of_claim", CODE)
+    monkeypatch.syspath_prepend(tmp_path)  # as `python -m holdfast.cli` has it
+    definition = json.loads((folder / "claim.json").read_text())["suite"]["definition"]
+    definition["members"][0]["attack"]["type"] = "evil"
+    suite = ((("suite", "definition"), definition), (("suite", "digest"), digest(definition)))
+    reseal(folder, *suite)
+    ran = holdfast("verify", folder, "--model", trained, "--data", "digits")
+    assert ran.status in (1, 2)
+    assert "unknown attack 'evil'" in ran.err
+    assert ran.err.count("\n") == 1
+    assert not (tmp_path / "ran").exists()
+    assert "evil_of_claim" not in sys.modules

@@ -91,6 +91,17 @@ def test_every_page_is_in_the_navigation_once():
     assert sorted(pages) == sorted(path.relative_to(DOCS).as_posix() for path in PAGES)
 
 
+def test_every_file_that_a_page_shows_is_there_and_run():
+    shown = {
+        name
+        for path in PAGES
+        for name in re.findall(r"<!-- file: (\S+) -->", path.read_text("utf-8"))
+    }
+    assert all((ROOT / name).is_file() for name in shown)
+    examples = {f"examples/own_{kind}.py" for kind in ("attack", "space", "method", "suite")}
+    assert examples <= shown  # which tests/examples runs, as tests/test_plugins.py does the others
+
+
 def test_the_tables_of_attacks_say_where_each_works_and_how_it_fared(tmp_path, monkeypatch):
     columns = "norm|budget|pool|attack|complete|mean|failed"
     rows = ["L2|200|holdfast|fmn|True|0.8|0", "L2|600|holdfast|fmn|True|0.9123|0"]

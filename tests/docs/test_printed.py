@@ -24,6 +24,7 @@ import holdfast as hf
 from holdfast import config, recipes
 from holdfast.cli.app import app
 from holdfast.data.examples import from_tensors
+from installed import SIGNS, write_example
 from printed import few_digits, make_key, make_onnx, run_line
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -163,14 +164,20 @@ def test_also_with_the_networks_that_it_names(page, here, capsys):
 
 
 @pytest.mark.parametrize("page", COMMANDS)
-def test_the_commands_of_a_guide_work(page, reader, capsys):
+def test_the_commands_of_a_guide_work(
+    page, reader, capsys, monkeypatch, own_components, plugins_anew
+):
     if page.endswith("verify.md"):
         make_key(reader / "key")
     if page.endswith("black-box.md"):
         make_onnx(reader / "model.onnx")
+    if page.endswith("plug-in.md"):
+        write_example(reader / "site")
+        monkeypatch.syspath_prepend(reader / "site")
     for language, text in blocks(page):
         for line in lines(text) if language in ("console", "bash") else ():
             follow(line, CHEAPER)
+    sys.modules.pop(SIGNS, None)
 
 
 def test_the_examples_of_every_help_work_one_after_another(here, capsys):

@@ -20,6 +20,10 @@ SETTINGS = {
     "security_curve": ("--epochs", "1", "--n", "20"),
     "recheck": ("--n", "20"),
     "own_loop_pytorch": ("--epochs", "1", "--n", "20"),
+    "own_attack": ("--epochs", "1", "--n", "20"),
+    "own_space": ("--epochs", "1", "--n", "20"),
+    "own_method": ("--epochs", "1", "--n", "20"),
+    "own_suite": ("--epochs", "1", "--n", "20"),
 }
 SAYS = {
     "train_and_evaluate": "UPPER bound",
@@ -27,6 +31,10 @@ SAYS = {
     "security_curve": "eps  0.15",
     "recheck": "a changed file: ",
     "own_loop_pytorch": "UPPER bound",
+    "own_attack": "Against custom: mine-1 ",
+    "own_space": "within one shift per channel of at most 0.3",
+    "own_method": "report: example/own_method/report.html",
+    "own_suite": "Verified",
 }
 # Other people's frameworks warn and log in their own way, so each gets a process of its own.
 FRAMEWORKS = {
@@ -43,7 +51,7 @@ def test_every_example_has_a_test():
 
 
 @pytest.mark.parametrize("name", SETTINGS)
-def test_example(name, tmp_path, monkeypatch, capsys):
+def test_example(name, tmp_path, monkeypatch, capsys, own_components):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [f"{name}.py", *SETTINGS[name]])
     runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")

@@ -13,6 +13,13 @@ from holdfast.attacks.core.directions import Basis as Basis
 from holdfast.attacks.core.directions import Cosines as Cosines
 from holdfast.attacks.core.directions import Pixels as Pixels
 from holdfast.attacks.core.passes import Passes as Passes
+from holdfast.attacks.core.points import Point as Point
+from holdfast.attacks.core.points import Scored as Scored
+from holdfast.attacks.core.points import Unscored as Unscored
+from holdfast.attacks.core.points import Walk as Walk
+from holdfast.attacks.core.points import ask as ask
+from holdfast.attacks.core.points import climb as climb
+from holdfast.attacks.core.points import look as look
 from holdfast.attacks.core.result import Result as Result
 from holdfast.attacks.core.result import keep_nearest as keep_nearest
 from holdfast.attacks.core.result import keep_worst as keep_worst

@@ -17,6 +17,7 @@ from holdfast.cli import listing
 from holdfast.components import describe, kinds, known, name_of
 from holdfast.errors import ConfigError, in_words, nearest
 from holdfast.evaluation import Suite, get_suite
+from holdfast.plugins import load_plugins
 from holdfast.printable import printable
 from holdfast.spaces.catalog import in_sets
 from holdfast.threat import Knowledge, Normed
@@ -73,6 +74,7 @@ class Found(NamedTuple):
 
 def find(name: str) -> list[Found]:
     """Return every component that is called so, by its registered name or that of its class."""
+    load_plugins()
     found = [
         Found(kind, label, component)
         for kind in kinds()

@@ -12,6 +12,7 @@ import holdfast.api  # noqa: F401  registers every component
 from holdfast import recipes
 from holdfast.components import kinds, known
 from holdfast.data.load import HOME
+from holdfast.plugins import load_plugins
 from holdfast.printable import printable
 from holdfast.reference import summary
 from holdfast.storage import user_path
@@ -61,7 +62,8 @@ def show(kind: str | None, console: Console) -> None:
 
 
 def rows(kind: str) -> list[Row]:
-    """Return the name and a line about each component of a kind."""
+    """Return the name and a line about each component of a kind, those of plug-ins included."""
+    load_plugins()
     if kind == "recipe":
         return [(name, recipes.about(name)) for name in recipes.names()]
     if kind == "data":
@@ -75,6 +77,9 @@ def rows(kind: str) -> list[Row]:
 
 
 def _origin(cls: Any) -> str:
+    package = cls.__module__.partition(".")[0]
+    if package != "holdfast":
+        return f" Of {package}."
     return " Ours alone." if getattr(cls, "baseline", "") else ""
 
 

@@ -21,10 +21,11 @@ from holdfast.attacks import (
     Square,
     ToRank,
 )
-from holdfast.claims.suites import is_reserved
-from holdfast.components import ADDED, known, register, unknown
+from holdfast.claims.suites import is_ours, is_reserved
+from holdfast.components import ADDED, digest, known, register, unknown
 from holdfast.errors import ConfigError
 from holdfast.losses import DLR, CrossEntropy, Margin
+from holdfast.plugins import load_plugins
 from holdfast.units import Within
 
 
@@ -150,7 +151,7 @@ DECISION_1 = Suite(
 """For a target that gives labels alone; in Linf and L2."""
 
 for _suite in (QUICK_1, STANDARD_1, SCORE_1, DECISION_1):
-    register("suite", name=_suite.name)(_suite)
+    register("suite")(_suite)
 
 
 @checked
@@ -160,17 +161,39 @@ def get_suite(name: str | Suite) -> Suite:
     Raises ConfigError for an unknown name, with the nearest known one, and for a suite that takes
     a name of ours for other attacks.
     """
-    suites: dict[str, Suite] = known("suite")
-    if isinstance(name, Suite):
-        if is_reserved(name.name) and name not in suites.values():
-            raise ConfigError(
-                f"the suite name {name.name!r} stands for other attacks: give yours another name"
-            )
-        return name
-    if name in suites:
-        return suites[name]
-    versions = [label for label in suites if re.fullmatch(rf"{re.escape(name)}-\d+", label)]
-    if not versions:
+    suite = _registered(name) if isinstance(name, str) else name
+    if _borrows(suite):
+        raise ConfigError(
+            f"the suite name {suite.name!r} stands for other attacks: give yours another name"
+        )
+    return suite
+
+
+def _registered(name: str) -> Suite:
+    """Return the suite of that name, else the newest version of it; plug-ins may have it."""
+    found = _newest(name)
+    if found is None:
+        load_plugins()
+        found = _newest(name)
+    if found is None:
+        suites = known("suite")
         shorts = {label.rsplit("-", 1)[0] for label in suites}
         raise ConfigError(f"unknown suite {name!r}{unknown('suite', name, {*suites, *shorts})}")
-    return suites[max(versions, key=lambda label: int(label.rsplit("-", 1)[1]))]
+    return found
+
+
+def _newest(name: str) -> Suite | None:
+    suites: dict[str, Suite] = known("suite")
+    if name in suites:
+        return suites[name]
+    versions = {
+        int(label.rsplit("-", 1)[1]): suite
+        for label, suite in suites.items()
+        if re.fullmatch(rf"{re.escape(name)}-\d+", label) and not _borrows(suite)
+    }
+    return versions[max(versions)] if versions else None
+
+
+def _borrows(suite: Suite) -> bool:
+    """Return True for a suite of other attacks under a name of ours, in whatever version."""
+    return is_reserved(suite.name) and not is_ours(suite.name, digest(suite))

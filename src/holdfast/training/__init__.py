@@ -11,6 +11,9 @@ from holdfast.training.methods import Madry as Madry
 from holdfast.training.methods import Method as Method
 from holdfast.training.methods import NoiseAugmented as NoiseAugmented
 from holdfast.training.methods import Standard as Standard
+from holdfast.training.methods.base import Learner as Learner
+from holdfast.training.methods.base import search as search
+from holdfast.training.methods.base import smoothed as smoothed
 from holdfast.training.optimizers import SGD as SGD
 from holdfast.training.optimizers import Adam as Adam
 from holdfast.training.optimizers import AdamW as AdamW
