@@ -23,8 +23,8 @@ NOW = {
     "apgd-t": ("each_target", "around APGD"),
     "each_target(apgd)": ("each_target", "around APGD"),
     "eot(pgd)": ("eot", "around PGD"),
-    "narrowing": ("narrowing", ""),
-    "radius search": ("radius_search", "around Narrowing"),
+    "multi_eps": ("multi_eps", ""),
+    "radius search": ("radius_search", "around MultiEps"),
 }
 _NORM = re.compile(r" (L\w+)$")
 

@@ -17,7 +17,7 @@ from counting import Counted
 from torch import Tensor
 
 import holdfast as hf
-from holdfast.attacks import APGD, Attack, EachTarget, Narrowing, RadiusSearch
+from holdfast.attacks import APGD, Attack, EachTarget, MultiEps, RadiusSearch
 from holdfast.components import known
 from holdfast.losses import DLR, CrossEntropy, Margin
 from holdfast.objective import Objective
@@ -33,7 +33,7 @@ CLASSES = 3  # that a targeted attack tries, here and at the peers
 # Attacks with a radius that are not searched: made for transfer, of one step, or PGD once more.
 # What is made of other attacks is left out, too.
 NOT_SEARCHED = {"admix", "bim", "difgsm", "diverse", "mifgsm", "nifgsm", "sinifgsm", "tifgsm"}
-NOT_SEARCHED |= {"vmifgsm", "vnifgsm", "fgsm", "rfgsm", "chain"}
+NOT_SEARCHED |= {"vmifgsm", "vnifgsm", "fgsm", "rfgsm", "warm_start"}
 # Settings other than steps that the budget calls for.
 SEARCHES: dict[str, dict[str, Any]] = {
     "cw": {"searches": 6},
@@ -168,7 +168,7 @@ def our_pool() -> list[Contestant]:
         elif _searchable(name, cls):
             settings = _losses() if name == "apgd" else [("", {})]
             found += [_search(f"{name}{label}", cls, given) for label, given in settings]
-    made_of = {"apgd-t": _targeted, "narrowing": _narrowing}
+    made_of = {"apgd-t": _targeted, "multi_eps": _narrowing}
     found += [
         Contestant("holdfast", n, _norms(APGD), searched(r), "search") for n, r in made_of.items()
     ]
@@ -220,6 +220,6 @@ def _radius_search(task: Task) -> Tensor:
     return ours(RadiusSearch(attack=inner, first=FIRST[task.norm], radii=RADII), task)
 
 
-def _narrow(budget: int) -> Narrowing:
-    runs = len(Narrowing().radii)  # each has one look more than gradients
-    return Narrowing(attack=APGD(steps=max((budget - runs) // 2, 1), loss=Margin()))
+def _narrow(budget: int) -> MultiEps:
+    runs = len(MultiEps().radii)  # each has one look more than gradients
+    return MultiEps(attack=APGD(steps=max((budget - runs) // 2, 1), loss=Margin()))

@@ -31,14 +31,14 @@ from common import facts, parser, table, write
 from networks import trained_on_digits
 
 import holdfast as hf
-from holdfast.attacks import Applied, Attack, Pasted, Result, UniversalPatch, fit
+from holdfast.attacks import ApplyPatch, ApplyPerturbation, Attack, Result, UniversalPatch, fit
 from holdfast.components import known
 from holdfast.reference import example, short
 from holdfast.spaces import (
     L0,
     L1,
     L2,
-    Corrupted,
+    CommonCorruptions,
     Flow,
     Linf,
     Patch,
@@ -59,7 +59,7 @@ SETS: tuple[Space, ...] = (  # the radii of speed.py, and usual ones
     Flow(eps=0.8),
     Recolor(eps=0.1),
     Patch(eps=1, height=0.25, width=0.25),
-    Corrupted(eps=5),
+    CommonCorruptions(eps=5),
 )
 FITTED_ON = 64  # training images
 SMOKE = ("fgsm", "ddn", "mifgsm")
@@ -136,7 +136,7 @@ def _fitted(name: str, cls: type[Any], net: nn.Module, x: Tensor, y: Tensor) -> 
         started = time.process_time()
         made = fit(method, net, train, threat=threat, out=Path(folder) / name, seed=0, quiet=True)
         seconds = time.process_time() - started
-        attack = Pasted(perturbation=made) if patch else Applied(perturbation=made)
+        attack = ApplyPatch(perturbation=made) if patch else ApplyPerturbation(perturbation=made)
         found = hf.attack(net, x, y, threat=threat, attack=attack, seed=0)
     return {
         "attack": name,

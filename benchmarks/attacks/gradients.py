@@ -184,8 +184,8 @@ def transfer() -> list[Pair]:
         pair("difgsm"),
         pair("tifgsm", diversity_prob=0.0),
         pair("sinifgsm"),
-        pair("vmifgsm", {"neighbours": 5}, N=5),
-        pair("vnifgsm", {"neighbours": 5}, N=5),
+        pair("vmifgsm", {"neighbors": 5}, N=5),
+        pair("vnifgsm", {"neighbors": 5}, N=5),
     ]
 
 

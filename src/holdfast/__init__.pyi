@@ -50,7 +50,7 @@ from holdfast.spaces import L0 as L0
 from holdfast.spaces import L1 as L1
 from holdfast.spaces import L2 as L2
 from holdfast.spaces import Circle as Circle
-from holdfast.spaces import Corrupted as Corrupted
+from holdfast.spaces import CommonCorruptions as CommonCorruptions
 from holdfast.spaces import Flow as Flow
 from holdfast.spaces import Frame as Frame
 from holdfast.spaces import Linf as Linf

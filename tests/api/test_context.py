@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import holdfast as hf
-from holdfast.attacks import APGD, PGD, Quantised, Square, fit
+from holdfast.attacks import APGD, PGD, Quantized, Square, fit
 from holdfast.attacks.universal.uap import UAP
 from holdfast.data import from_tensors
 from holdfast.evaluation import Member, transfer_matrix
@@ -124,8 +124,8 @@ def box(function):
 CALLS = {
     "attack": lambda inplace: attacked(network(InPlace() if inplace else Apart())),
     "a first ReLU": lambda inplace: attacked(network(nn.ReLU(inplace=inplace))),
-    "quantised": lambda inplace: attacked(
-        network(InPlace() if inplace else Apart()), attack=Quantised(attack=PGD(steps=3))
+    "quantized": lambda inplace: attacked(
+        network(InPlace() if inplace else Apart()), attack=Quantized(attack=PGD(steps=3))
     ),
     "a network as it is": lambda inplace: raw(InPlace() if inplace else Apart()),
     "ensemble": lambda inplace: searched(InPlace() if inplace else Apart()),

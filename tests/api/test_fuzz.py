@@ -165,7 +165,7 @@ def functions() -> dict:
         models.load_weights: {"module": net, "path": "nowhere"},
         certification.logit_gaps: {"model": net, "low": X, "high": X, "y": Y},
         models.reject_at: {"classifier": net, "detector": nn.Flatten(), "x": X, "share": 0.1},
-        models.Transformed: {"model": net, "transforms": (models.Rotated(),), "looks": 1,
+        models.Transformed: {"model": net, "transforms": (models.Rotation(),), "looks": 1,
                              "seed": 0},
         models.Rejecting: {"classifier": net, "detector": net, "threshold": 0.0, "scale": 1.0},
         models.MeanLogits: {"members": [net]},

@@ -42,9 +42,9 @@ def test_the_figures_are_said():
     model = hf.wrap(own_network(), normalize=(0.1, 0.3))
     said = "1,810 parameters, range=(0.0, 1.0), mean=0.1, std=0.3>"
     assert repr(model) == f"<Model of Sequential: {said}"
-    seen = models.Transformed(model, (models.Rotated(),), looks=1, seed=0)
+    seen = models.Transformed(model, (models.Rotation(),), looks=1, seed=0)
     assert repr(seen).startswith(
-        "<Transformed of Sequential: 1,810 parameters, transforms=(Rotated("
+        "<Transformed of Sequential: 1,810 parameters, transforms=(Rotation("
     )
     assert "Linear(in_features=64" in repr(model.module)
 

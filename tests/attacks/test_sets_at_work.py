@@ -7,7 +7,16 @@ import torch
 from torch import nn
 
 import holdfast as hf
-from holdfast.attacks import PGD, Exhaustive, Leap, Pasted, PlaceSearch, SparseRS, StAdv, WorstOf
+from holdfast.attacks import (
+    PGD,
+    ApplyPatch,
+    Exhaustive,
+    Leap,
+    PlaceSearch,
+    RandomSearch,
+    SparseRS,
+    StAdv,
+)
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.spaces.appearance.corruptions import Contrast, GaussianNoise
@@ -16,8 +25,8 @@ from small_nets import digits
 from tiny import tiny_run
 
 FLOW, PATCH = hf.Flow(eps=1), hf.Patch(height=0.4, width=0.4)
-COLOURS, CHOICES = hf.Recolor(eps=0.3, points=6), hf.Corrupted()
-FEW = hf.Corrupted(eps=2, corruptions=(Contrast(), GaussianNoise()))
+COLOURS, CHOICES = hf.Recolor(eps=0.3, points=6), hf.CommonCorruptions()
+FEW = hf.CommonCorruptions(eps=2, corruptions=(Contrast(), GaussianNoise()))
 PLACES = PlaceSearch(attack=PGD(steps=3), places=1, heats=2, probes=4)
 PAIRS = [
     (FLOW, Leap(steps=5)),
@@ -25,9 +34,9 @@ PAIRS = [
     (COLOURS, StAdv(steps=5)),
     (PATCH, PLACES),
     (PATCH, SparseRS(queries=9)),
-    (PATCH, Pasted(places=3)),
+    (PATCH, ApplyPatch(places=3)),
     (CHOICES, Exhaustive()),
-    (CHOICES, WorstOf(queries=9)),
+    (CHOICES, RandomSearch(queries=9)),
 ]
 pairs = pytest.mark.parametrize(("space", "attack"), PAIRS, ids=lambda value: type(value).__name__)
 
@@ -84,7 +93,7 @@ def test_an_example_without_numbers_leaves_the_others_alone(space, attack):
         (FLOW, PGD(steps=2, step_size=0.5)),
         (COLOURS, PGD(steps=2, step_size=0.5)),
         (PATCH, PGD(steps=2, step_size=0.5)),
-        (FEW, WorstOf(queries=2)),
+        (FEW, RandomSearch(queries=2)),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -8,7 +8,7 @@ from torch import nn
 
 from holdfast.certification import logit_gaps
 from holdfast.errors import Unsupported
-from holdfast.models import Lit, Transformed, build_network, wrap
+from holdfast.models import BrightnessContrast, Transformed, build_network, wrap
 
 
 def gaps(model, x, y):
@@ -137,7 +137,7 @@ def test_a_layer_that_computes_something_else_than_its_type_is_refused_by_name(s
 
 def test_models_that_do_more_than_normalize_are_no_plain_wrappers(x, y):
     net = nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
-    shaken = Transformed(wrap(net), (Lit(brightness=0.5, contrast=0.0),), looks=2)
+    shaken = Transformed(wrap(net), (BrightnessContrast(brightness=0.5, contrast=0.0),), looks=2)
     with pytest.raises(Unsupported, match="Transformed"):
         logit_gaps(shaken, x, x, y)
     for layer in (nn.AvgPool2d(8, divisor_override=-1), nn.MaxPool2d(8, return_indices=True)):

@@ -131,7 +131,7 @@ def test_the_tables_of_attacks_say_where_each_works_and_how_it_fared(tmp_path, m
 
 def test_a_part_of_an_attack_is_on_the_page_that_asks_for_its_fields():
     assert generate.page_of("attack", "restart") == "attacks/restarts.md"
-    assert generate.page_of("attack", "to_rank") == "attacks/each-target.md"
+    assert generate.page_of("attack", "target_rank") == "attacks/each-target.md"
     assert generate.page_of("attack", "to_nearest") == "attacks/malt.md"
     assert generate.page_of("universal", "uap") == "attacks/universal.md"
 
@@ -175,9 +175,9 @@ def test_the_table_of_capabilities_has_all_of_them():
     offered = {row.split("`")[1]: row.strip("| ").split(" | ")[-1] for row in rows}
     assert {f"Trait.{trait.name}" for trait in threat.Trait} | {"Boxed"} < set(offered)
     assert all(operator.attrgetter(name)(threat) for name in offered)
-    assert offered["Trait.VECTOR"] == "all but Corrupted"
+    assert offered["Trait.VECTOR"] == "all but CommonCorruptions"
     assert offered["Trait.CONVEX"] == "Linf, L2, L1"
-    assert offered["Finite"] == "Corrupted"
+    assert offered["Finite"] == "CommonCorruptions"
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from holdfast.attacks import (
     VNIFGSM,
     Admix,
     ImagePool,
-    Mix,
+    MixedCopies,
 )
 from holdfast.data import load
 from holdfast.errors import InputError
@@ -90,8 +90,8 @@ TRANSFERS = [
     MIFGSM(loss=CE),
     NIFGSM(loss=CE),
     TIFGSM(loss=CE, kernel=3, deviations=1.0),
-    VMIFGSM(loss=CE, neighbours=5),
-    VNIFGSM(loss=CE, neighbours=5),
+    VMIFGSM(loss=CE, neighbors=5),
+    VNIFGSM(loss=CE, neighbors=5),
 ]
 
 
@@ -123,7 +123,7 @@ def test_admix_carries_over_and_takes_images_of_other_classes_from_its_pool():
 
 def test_a_pool_without_its_images_or_of_another_shape_is_refused():
     _, (x, y) = digits()
-    view = Mix(images=ImagePool(digest="0" * 64))
+    view = MixedCopies(images=ImagePool(digest="0" * 64))
     with pytest.raises(InputError, match=r"ImagePool\.of"):
         view.see(x, y, Rng(0, torch.arange(len(x))), 0)
     with pytest.raises(InputError, match="shaped like the inputs"):

@@ -7,13 +7,13 @@ from itertools import pairwise
 import pytest
 import torch
 
-from holdfast.attacks import APGD, PGD, Exhaustive, WorstOf
+from holdfast.attacks import APGD, PGD, Exhaustive, RandomSearch
 from holdfast.components import build, describe
 from holdfast.errors import ConfigError, InputError, Unsupported
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.spaces import Corrupted, Linf
+from holdfast.spaces import CommonCorruptions, Linf
 from holdfast.spaces.appearance.corruptions import (
     EVERY,
     Contrast,
@@ -30,7 +30,7 @@ from holdfast.spaces.appearance.corruptions import (
 from holdfast.threat import Knowledge, Status, ThreatModel
 from small_nets import Passes, digits
 
-SPACE = Corrupted()
+SPACE = CommonCorruptions()
 
 
 def run(attack, space, net, x, y, ids=None, **threat):
@@ -141,11 +141,11 @@ def test_the_worst_by_exhaustion_is_the_worst_of_a_plain_loop():
             with torch.no_grad():
                 worst = torch.maximum(worst, Margin().away(net(seen), y))
     assert torch.allclose(found.harm, worst, atol=1e-5)
-    few = run(WorstOf(queries=10), SPACE, net, x, y)
+    few = run(RandomSearch(queries=10), SPACE, net, x, y)
     assert float((found.harm - few.harm).mean()) > 0
     more = run(Exhaustive(draws=2), SPACE, net, x, y)
     assert float((more.harm - found.harm).mean()) > 0
-    mild = run(Exhaustive(choices=13), Corrupted(eps=1), net, x, y)
+    mild = run(Exhaustive(choices=13), CommonCorruptions(eps=1), net, x, y)
     assert float((found.harm - mild.harm).mean()) > 0
     labels = run(Exhaustive(), SPACE, net, x, y, knowledge=Knowledge.DECISION)
     assert torch.equal(labels.x_adv, found.x_adv)
@@ -155,18 +155,20 @@ def test_what_does_not_fit_is_named():
     net, x, y = digits(4)
     with pytest.raises(ConfigError, match="more than 9 choices"):
         run(Exhaustive(choices=9), SPACE, net, x, y)
-    with pytest.raises(Unsupported, match="every set but Corrupted: use one of exhaustive, pgd"):
+    with pytest.raises(
+        Unsupported, match="every set but CommonCorruptions: use one of exhaustive, pgd"
+    ):
         run(APGD(), SPACE, net, x, y)
-    with pytest.raises(Unsupported, match="exhaustive works in Corrupted, not in Linf"):
+    with pytest.raises(Unsupported, match="exhaustive works in CommonCorruptions, not in Linf"):
         run(Exhaustive(), Linf(eps=0.1), net, x, y)
     assert run(PGD(steps=2), SPACE, net, x, y).status == [Status.FAILED] * 4
     for wrong in (0.5, 6):
         with pytest.raises(InputError, match="severity"):
-            Corrupted(eps=wrong)
+            CommonCorruptions(eps=wrong)
     with pytest.raises(InputError, match="at least one"):
-        Corrupted(corruptions=())
+        CommonCorruptions(corruptions=())
     with pytest.raises(InputError, match="leave Jpeg out"):
         Jpeg()(x.expand(-1, 2, -1, -1), 1, Rng(0, torch.arange(4)))
-    few = Corrupted(eps=3, corruptions=(Fog(), ZoomBlur()))
+    few = CommonCorruptions(eps=3, corruptions=(Fog(), ZoomBlur()))
     assert build("space", describe(few)) == few
     assert "(Fog, ZoomBlur) of severity up to 3" in ThreatModel(few).sentence()

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from attack_runs import assert_it_works, run
-from holdfast.attacks import APGD, PGD, Chain, Leap, Restarts, StAdv, WorstOf
+from holdfast.attacks import APGD, PGD, Leap, RandomSearch, Restarts, StAdv, WarmStart
 from holdfast.components import build, describe
 from holdfast.errors import ConfigError, InputError, Unsupported
 from holdfast.losses import Margin
@@ -116,7 +116,7 @@ def test_an_example_does_not_notice_its_mates(space):
             )
 
 
-ATTACKS = [PGD(steps=6), APGD(steps=8), WorstOf(queries=6), StAdv(steps=8), Leap(steps=8)]
+ATTACKS = [PGD(steps=6), APGD(steps=8), RandomSearch(queries=6), StAdv(steps=8), Leap(steps=8)]
 
 
 @SPACES
@@ -161,7 +161,7 @@ def test_a_flow_against_a_linear_model_is_the_best_of_each_pixel():
         reached = (run(attack, FLOW, net, x, y).harm - clean) / gain
         assert float(reached.mean()) > share, attack
         assert float(reached.max()) < 1.01
-    few = run(WorstOf(queries=50), FLOW, net, x, y)
+    few = run(RandomSearch(queries=50), FLOW, net, x, y)
     assert float(((few.harm - clean) / gain).mean()) < 0.5  # it is no easy set
 
 
@@ -171,7 +171,7 @@ def test_leaping_beats_five_times_as_many_passes_of_climbing_on_digits():
         clean = Margin().away(net(x), y)
     leaps, once = run(Leap(steps=40), FLOW, net, x, y), run(APGD(steps=40), FLOW, net, x, y)
     five = run(Restarts(attack=APGD(steps=40), restarts=5), FLOW, net, x, y)
-    both = run(Chain(first=Leap(steps=20), then=APGD(steps=20)), FLOW, net, x, y)
+    both = run(WarmStart(first=Leap(steps=20), then=APGD(steps=20)), FLOW, net, x, y)
     gains = [float((found.harm - clean).mean()) for found in (both, leaps, five, once)]
     assert gains == sorted(gains, reverse=True)
     assert gains[1] > 1.15 * gains[3]

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from attack_runs import assert_it_works, run
-from holdfast.attacks import APGD, PGD, Grid, Restarts, WorstOf
+from holdfast.attacks import APGD, PGD, Grid, RandomSearch, Restarts
 from holdfast.components import build, describe
 from holdfast.errors import ConfigError, InputError, Unsupported
 from holdfast.losses import Margin
@@ -115,7 +115,12 @@ def test_a_moved_image_is_found_again_and_any_other_is_not():
 @pytest.mark.parametrize("space", [MOVES, STICKERS], ids=["moves", "stickers"])
 @pytest.mark.parametrize(
     "attack",
-    [PGD(steps=6), APGD(steps=8), WorstOf(queries=12), Restarts(attack=PGD(steps=3), restarts=2)],
+    [
+        PGD(steps=6),
+        APGD(steps=8),
+        RandomSearch(queries=12),
+        Restarts(attack=PGD(steps=3), restarts=2),
+    ],
     ids=lambda attack: type(attack).__name__,
 )
 def test_attacks_work_there(attack, space):

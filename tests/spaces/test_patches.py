@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from attack_runs import assert_it_works, run
-from holdfast.attacks import APGD, PGD, PlaceSearch, Restarts, SparseRS, Square, WorstOf
+from holdfast.attacks import APGD, PGD, PlaceSearch, RandomSearch, Restarts, SparseRS, Square
 from holdfast.components import build, describe
 from holdfast.errors import InputError, Unsupported
 from holdfast.losses import Margin
@@ -163,7 +163,7 @@ def test_the_search_reaches_what_every_place_tried_to_the_end_gives():
     runs = Restarts(attack=SparseRS(queries=250, fraction=0.4), restarts=4)
     assert float(((run(runs, space, net, x, y).harm - clean) / gain).mean()) > 0.93
     climbs = run(Restarts(attack=APGD(steps=20), restarts=5), space, net, x, y)
-    floor = run(WorstOf(queries=100), space, net, x, y)
+    floor = run(RandomSearch(queries=100), space, net, x, y)
     for weaker in (blind, climbs, floor):
         assert float((found.harm - weaker.harm).mean()) > 0.5
 
@@ -171,7 +171,7 @@ def test_the_search_reaches_what_every_place_tried_to_the_end_gives():
 ATTACKS = [
     PGD(steps=6),
     APGD(steps=8),
-    WorstOf(queries=12),
+    RandomSearch(queries=12),
     Square(queries=12),
     SparseRS(queries=12),
     PlaceSearch(attack=PGD(steps=3), places=1, heats=2, probes=3),

@@ -9,7 +9,7 @@ import torch
 
 from holdfast import (
     Circle,
-    Corrupted,
+    CommonCorruptions,
     Flow,
     Frame,
     Masked,
@@ -334,7 +334,10 @@ def test_a_square_step_in_linf_sets_one_window_to_a_corner_per_channel():
 
 
 WHOLE = [
-    *(space(eps=1.0) for space in (L0, L1, L2, Linf, PixelL0, Flow, Recolor, Corrupted, Patch)),
+    *(
+        space(eps=1.0)
+        for space in (L0, L1, L2, Linf, PixelL0, Flow, Recolor, CommonCorruptions, Patch)
+    ),
     Linf(eps=16.0, range=(0.0, 255.0)),
     Patch(height=1.0, width=1.0, shape=Circle(radius=1.0)),
     Masked(eps=1.0, shapes=(Circle(radius=1.0), Frame(width=1.0), Rectangle(height=1.0))),

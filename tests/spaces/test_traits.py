@@ -64,7 +64,7 @@ def test_the_traits_of_a_set_are_true(space):
 
 def test_the_sets_that_have_each_trait():
     every = sets_with(())
-    assert set(every) - set(sets_with((Trait.VECTOR,))) == {"Corrupted"}
+    assert set(every) - set(sets_with((Trait.VECTOR,))) == {"CommonCorruptions"}
     assert sets_with((Trait.CONVEX,)) == ("Linf", "L2", "L1")
     assert sets_with((Trait.EUCLIDEAN,)) == ("L2",)
     assert sets_with((Trait.INTEGER,)) == ("L0", "PixelL0")

@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 
 import holdfast
-from holdfast.attacks import APGD, PGD, Blur, NoiseImages, Scales, Shrink, Square
+from holdfast.attacks import (
+    APGD,
+    PGD,
+    NoiseImages,
+    ResizePad,
+    ScaleCopies,
+    Square,
+    TranslationKernel,
+)
 from holdfast.components import kinds, known
 from holdfast.losses import Margin
 from holdfast.spaces import L0, L1, L2, Linf, PixelL0
@@ -55,7 +63,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "diverse": {
         "steps": 4,
         "step_size": 0.3,
-        "views": (Shrink(), Scales(copies=2), Blur(kernel=3)),
+        "views": (ResizePad(), ScaleCopies(copies=2), TranslationKernel(kernel=3)),
     },
     "frank_wolfe": {"steps": 8},
     "gama": {"steps": 8},
@@ -71,14 +79,14 @@ SMALL: dict[str, dict[str, Any]] = {
     "pgd": {"steps": 6, "step_size": 0.25},
     "sinifgsm": {"steps": 4, "step_size": 0.3, "copies": 2},
     "square": {"queries": 30},
-    "narrowing": {"attack": APGD(steps=12)},
+    "multi_eps": {"attack": APGD(steps=12)},
     "radius_search": {"attack": APGD(steps=6, loss=Margin()), "first": 0.3, "radii": 7},
     "stadv": {"steps": 10},
     "sparse_rs": {"queries": 100},
     "one_pixel": {"queries": 60, "population": 10},
     "tifgsm": {"steps": 4, "step_size": 0.3, "kernel": 3},
-    "vmifgsm": {"steps": 5, "step_size": 0.25, "neighbours": 2},
-    "vnifgsm": {"steps": 5, "step_size": 0.25, "neighbours": 2},
+    "vmifgsm": {"steps": 5, "step_size": 0.25, "neighbors": 2},
+    "vnifgsm": {"steps": 5, "step_size": 0.25, "neighbors": 2},
     "genattack": {"queries": 60},
     "nes": {"queries": 60, "samples": 10},
     "reinforce": {"queries": 60},
@@ -95,11 +103,11 @@ SMALL: dict[str, dict[str, Any]] = {
     "surfree": {"queries": 50},
     "restart": {"attack": PGD(steps=3), "index": 1},
     "restarts": {"attack": PGD(steps=3), "restarts": 2},
-    "to_rank": {"attack": PGD(steps=4), "rank": 1},
+    "target_rank": {"attack": PGD(steps=4), "rank": 1},
     "each_target": {"attack": PGD(steps=4), "top": 2},
-    "quantised": {"attack": PGD(steps=3, step_size=0.4), "bits": 8},
+    "quantized": {"attack": PGD(steps=3, step_size=0.4), "bits": 8},
     "eot": {"attack": PGD(steps=6, step_size=0.25), "samples": 3},
-    "chain": {"first": Square(queries=12), "then": APGD(steps=8)},
+    "warm_start": {"first": Square(queries=12), "then": APGD(steps=8)},
 }
 
 SPACES = {
@@ -114,7 +122,7 @@ WIDE = {"linf": 0.6, "l2": 3.0, "l1": 12.0, "l0": 24, "pixel_l0": 14}
 
 
 # Sets with tests of their own: tests/spaces/test_moves.py and those named after them.
-OWN = {"corrupted", "flow", "masked", "patch", "recolor", "rotation_translation"}
+OWN = {"common_corruptions", "flow", "masked", "patch", "recolor", "rotation_translation"}
 
 
 def load_all() -> None:

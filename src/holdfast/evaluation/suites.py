@@ -12,14 +12,14 @@ from holdfast.attacks import (
     NES,
     PGD,
     Attack,
-    Chain,
     EachTarget,
     GeoDA,
     HopSkipJump,
     Restart,
     SignHunter,
     Square,
-    ToRank,
+    TargetRank,
+    WarmStart,
 )
 from holdfast.claims.suites import is_ours, is_reserved
 from holdfast.components import ADDED, digest, known, register, unknown
@@ -96,7 +96,7 @@ class Suite:
 def _has_target(attack: Attack, num_classes: int) -> bool:
     while isinstance(attack, Restart):
         attack = attack.attack
-    return not isinstance(attack, ToRank) or attack.rank < num_classes
+    return not isinstance(attack, TargetRank) or attack.rank < num_classes
 
 
 register("suite_definition", name="suite")(Suite)
@@ -122,7 +122,8 @@ STANDARD_1 = Suite(
         Member(name="apgd-t", attack=EachTarget(attack=APGD(steps=100, loss=DLR()), top=9)),
         Member(name="square", attack=Square(queries=5000)),
         Member(
-            name="square-apgd", attack=Chain(first=Square(queries=2000), then=APGD(loss=Margin()))
+            name="square-apgd",
+            attack=WarmStart(first=Square(queries=2000), then=APGD(loss=Margin())),
         ),
     ),
 )

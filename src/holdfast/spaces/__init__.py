@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.spaces.appearance.corrupted import Corrupted as Corrupted
+from holdfast.spaces.appearance.common_corruptions import CommonCorruptions as CommonCorruptions
 from holdfast.spaces.appearance.corruptions import Brightness as Brightness
 from holdfast.spaces.appearance.corruptions import Contrast as Contrast
 from holdfast.spaces.appearance.corruptions import Corruption as Corruption

@@ -19,7 +19,7 @@ from holdfast.threat.region import Finite as Finite
 from holdfast.threat.region import Lattice as Lattice
 from holdfast.threat.region import Normed as Normed
 from holdfast.threat.region import Paintable as Paintable
-from holdfast.threat.region import Penalised as Penalised
+from holdfast.threat.region import Penalized as Penalized
 from holdfast.threat.region import Placed as Placed
 from holdfast.threat.region import Region as Region
 from holdfast.threat.region import Searchable as Searchable

@@ -196,7 +196,7 @@ class Witnessed(Protocol):
 
 
 @runtime_checkable
-class Penalised(Region, Protocol):
+class Penalized(Region, Protocol):
     """A region that says how unnatural a point looks, beside how far it is."""
 
     def penalty(self, z: Tensor) -> Tensor:

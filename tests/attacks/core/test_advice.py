@@ -87,10 +87,14 @@ def test_where_an_attack_works_is_what_the_sets_can_do():
 
 def test_a_few_refusals_read_as_a_person_would_say_it():
     cases = [
-        (hf.attacks.APGD(), SPACES["corrupted"], "apgd works in every set but Corrupted: use"),
+        (
+            hf.attacks.APGD(),
+            SPACES["common_corruptions"],
+            "apgd works in every set but CommonCorruptions: use",
+        ),
         (hf.attacks.CW(), hf.Linf(eps=0.1), "cw works in L2, not in Linf: use one of fmn, "),
         (Restarts(attack=HopSkipJump()), hf.L1(eps=1), "hopskipjump, in restarts, works in Linf "),
-        (hf.attacks.Narrowing(), SPACES["flow"], "narrowing works in Linf, L2, L1, L0 and PixelL0"),
+        (hf.attacks.MultiEps(), SPACES["flow"], "narrowing works in Linf, L2, L1, L0 and PixelL0"),
     ]
     bandits = refused(hf.attacks.Bandits(), *bound(hf.L0(eps=3)))
     assert bandits.startswith("bandits works in Linf and L2, not in L0: use one of sparse_rs, ")
@@ -129,7 +133,7 @@ def test_training_refuses_an_attack_and_a_method_that_the_set_does_not_fit(tmp_p
         last(hf.attacks.Bandits(), *bound(hf.L0(eps=3)), Rng(0, torch.arange(2)))
     for method, space, message in (
         ("mtl_ibp", hf.L2(eps=1), "mtl_ibp works in Linf and Masked, not in L2: use another set"),
-        ("nfgsm", SPACES["corrupted"], "nfgsm works in every set but Corrupted"),
+        ("nfgsm", SPACES["common_corruptions"], "nfgsm works in every set but CommonCorruptions"),
     ):
         with pytest.raises(Unsupported, match=message):
             hf.train(
@@ -143,7 +147,7 @@ def test_training_refuses_an_attack_and_a_method_that_the_set_does_not_fit(tmp_p
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("name", ["corrupted", "flow", "recolor", "rotation_translation"])
+@pytest.mark.parametrize("name", ["common_corruptions", "flow", "recolor", "rotation_translation"])
 def test_sets_of_images_name_the_sets_of_other_inputs(name):
     with pytest.raises(
         InputError, match=r"images \(B, C, H, W\).*got shape \(2, 9\): for others use Linf"

@@ -16,7 +16,7 @@ from holdfast.attacks.core.passes import Passes
         (PGD(steps=7), "steps + 1 forward, steps backward", (8, 7)),
         (Square(queries=9), "queries forward, 0 backward", (9, 0)),
         (
-            CW(steps=5, searches=2, top=3),
+            CW(steps=5, binary_search_steps=2, candidates=3),
             "at most searches x steps + 8 forward, searches x steps + 1 + 3 x top backward",
             (18, 20),
         ),
@@ -31,7 +31,7 @@ from holdfast.attacks.core.passes import Passes
             (10, 6),
         ),
         (
-            EOT(attack=Restarts(attack=DeepFool(steps=2, top=4), restarts=3), samples=5),
+            EOT(attack=Restarts(attack=DeepFool(steps=2, candidates=4), restarts=3), samples=5),
             (
                 "samples x (restarts x (at most steps + 1)) forward, "
                 "samples x restarts x steps x top backward"

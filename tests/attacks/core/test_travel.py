@@ -26,8 +26,8 @@ SHORT = 2 / 255  # a quarter of the radius, in the data's units
         (lambda: attacks.PGD(step_size="2/255"), "at eps=8/255 write step_size=0.25$"),
         (lambda: attacks.MIFGSM(step_size="4/255"), "at eps=8/255 write step_size=0.5$"),
         (lambda: hf.NFGSM(step_size="10/255"), "at eps=8/255 write step_size=1.25$"),
-        (lambda: attacks.DDN(step_size="2/255"), "step_size is in widths of the range"),
-        (lambda: attacks.SPSA(step_size="2/255"), "a fraction of the largest cube"),
+        (lambda: attacks.DDN(first_step="2/255"), "step_size is in widths of the range"),
+        (lambda: attacks.SPSA(learning_rate="2/255"), "a fraction of the largest cube"),
     ],
 )
 def test_a_step_size_as_text_is_told_what_it_would_be(make, words):
@@ -57,7 +57,7 @@ def test_a_configuration_converts_to_its_own_eps():
         attacks.GAMA(step_size=SHORT),
         attacks.MD(step_size=SHORT),
         attacks.Restarts(attack=attacks.EachTarget(attack=attacks.PGD(step_size=SHORT))),
-        attacks.Chain(then=attacks.PGD(step_size=SHORT)),
+        attacks.WarmStart(then=attacks.PGD(step_size=SHORT)),
         hf.Madry(attack=attacks.PGD(step_size=SHORT)),
         hf.TRADES(attack=attacks.PGD(step_size=SHORT)),
         hf.FastAT(attack=attacks.RFGSM(step_size=SHORT)),

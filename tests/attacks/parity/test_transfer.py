@@ -19,10 +19,10 @@ from holdfast.attacks import (
     VMIFGSM,
     VNIFGSM,
     Admix,
-    Blur,
     Diverse,
     ImagePool,
-    Shrink,
+    ResizePad,
+    TranslationKernel,
 )
 from holdfast.losses import CrossEntropy
 from holdfast.objective import Objective
@@ -61,8 +61,8 @@ def case(shared):
         (NIFGSM(loss=CE), 6.8256, 0.01),
         (SINIFGSM(loss=CE), 6.7687, 0.01),
         (TIFGSM(kernel=5, loss=CE), 6.1558, 0.01),
-        (VMIFGSM(neighbours=5, loss=CE), 6.6426, 0.15),
-        (VNIFGSM(neighbours=5, loss=CE), 7.2985, 0.15),
+        (VMIFGSM(neighbors=5, loss=CE), 6.6426, 0.15),
+        (VNIFGSM(neighbors=5, loss=CE), 7.2985, 0.15),
         (DIFGSM(loss=CE), 5.70, 0.4),
     ],
     ids=lambda value: type(value).__name__ if hasattr(value, "loss") else "",
@@ -107,8 +107,8 @@ def test_each_part_carries_over_more_often_than_plain_steps(shared, carried):
     for attack in (
         DIFGSM(loss=CE),
         SINIFGSM(loss=CE),
-        VNIFGSM(neighbours=5, loss=CE),
+        VNIFGSM(neighbors=5, loss=CE),
         Admix(images=other_images(shared), mixed=2, copies=3, loss=CE),
-        Diverse(views=(Shrink(), Blur(kernel=5)), loss=CE),
+        Diverse(views=(ResizePad(), TranslationKernel(kernel=5)), loss=CE),
     ):
         assert carried(attack) >= plain + 0.1, type(attack).__name__

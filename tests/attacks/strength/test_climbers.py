@@ -34,7 +34,7 @@ from holdfast.spaces import L2, Linf
 from holdfast.threat import ThreatModel
 
 NI = NIFGSM(steps=40, step_size=0.2)
-VNI = VNIFGSM(steps=40, step_size=0.2, neighbours=1)
+VNI = VNIFGSM(steps=40, step_size=0.2, neighbors=1)
 CLIMBERS = [ACG(), FrankWolfe(), GAMA(), MD(), NI, VNI]
 NAMES = [type(attack).__name__ for attack in CLIMBERS]
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from holdfast.attacks import APGD, EOT, PGD
 from holdfast.losses import Margin
-from holdfast.models import Rotated, Transformed
+from holdfast.models import Rotation, Transformed
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.spaces import Linf
@@ -86,7 +86,7 @@ def test_a_change_that_lasts_when_the_image_is_turned_needs_the_expectation():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         net = nn.Sequential(nn.Flatten(), nn.Linear(100, 3)).eval()
-    views = (Rotated(degrees=45),)
+    views = (Rotation(degrees=45),)
     judge = Transformed(net, views, looks=32)
     seen = Transformed(net, views)
     x = Rng(1, torch.arange(16)).uniform((1, 10, 10), 0.2, 0.8)

@@ -24,7 +24,7 @@ def test_fewer_changes_towards_each_class_than_the_reference(step_size, median, 
     for k in range(1, 10):
         threat = ThreatModel(L0, goal=Targeted())
         objective = Objective(threat, net, x, y, targets=(y + k) % 10)
-        attack = JSMA(step_size=step_size)
+        attack = JSMA(theta=step_size)
         sizes.append(attack(objective, L0.around(x), Rng(0, torch.arange(40))).size)
     size = torch.stack(sizes)
     print(f"JSMA {step_size}: {size.median():.1f}, ART {median}")

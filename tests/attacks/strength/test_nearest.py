@@ -8,7 +8,7 @@ from holdfast.attacks import CW, DDN, FMN, DeepFool, EachTarget
 from least_distance import SPACES, on_linear, on_tiny
 
 CONVEX = ["l1", "l2", "linf"]
-SHORT = CW(steps=100, searches=6, step_size=0.05)
+SHORT = CW(steps=100, binary_search_steps=6, learning_rate=0.05)
 FMNS = [(FMN(), name) for name in CONVEX]
 FOOLS = [(DeepFool(overshoot=0.001), name) for name in CONVEX]
 

@@ -14,7 +14,10 @@ from least_distance import SPACES, on_linear, on_tiny, run
 from small_nets import digits, linear
 
 L0 = SPACES["l0"]
-SHORT = [(EAD(steps=30), "l1"), (CWLinf(steps=30, searches=10, step_size=0.05), "linf")]
+SHORT = [
+    (EAD(steps=30), "l1"),
+    (CWLinf(steps=30, binary_search_steps=10, learning_rate=0.05), "linf"),
+]
 
 # Median and mean distance of 40 digits with the peers and settings named. Forward and backward
 # passes: foolbox's EAD 449 and 229, then 1800 and 900, its CW 722 and 2345 of each; adv-lib's 2786
@@ -22,10 +25,20 @@ SHORT = [(EAD(steps=30), "l1"), (CWLinf(steps=30, searches=10, step_size=0.05), 
 PEERS = [
     (EAD(steps=30), "l1", 1.3105, 1.4781),  # foolbox 3.3.4, 100 steps a search, rule "L1"
     (EAD(steps=90), "l1", 1.3008, 1.4249),  # the same without giving up early
-    (CW(steps=100, searches=6, step_size=0.05), "l2", 0.6097, 0.5878),  # foolbox, 9 x 100 of 0.05
-    (CW(steps=220, step_size=0.02), "l2", 0.6046, 0.5807),  # foolbox, 9 x 300 of 0.02
-    (CWLinf(steps=100, searches=15, step_size=0.02), "linf", 0.1550, 0.1615),  # adv-lib, 100 of .05
-    (CWLinf(steps=200, step_size=0.02), "linf", 0.1471, 0.1516),  # adv-lib 0.2.8, 1000 of 0.01
+    (
+        CW(steps=100, binary_search_steps=6, learning_rate=0.05),
+        "l2",
+        0.6097,
+        0.5878,
+    ),  # foolbox, 9 x 100 of 0.05
+    (CW(steps=220, learning_rate=0.02), "l2", 0.6046, 0.5807),  # foolbox, 9 x 300 of 0.02
+    (
+        CWLinf(steps=100, binary_search_steps=15, learning_rate=0.02),
+        "linf",
+        0.1550,
+        0.1615,
+    ),  # adv-lib, 100 of .05
+    (CWLinf(steps=200, learning_rate=0.02), "linf", 0.1471, 0.1516),  # adv-lib 0.2.8, 1000 of 0.01
 ]
 
 SHARE = {EAD: 0.96, CW: 0.985, CWLinf: 0.96}  # of the peers' distances that ours may be

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import holdfast as hf
-from holdfast.attacks import PGD, Applied, Ascent, Perturbation, Waves, fit
+from holdfast.attacks import PGD, ApplyPerturbation, Ascent, Perturbation, ProceduralNoise, fit
 from holdfast.data import from_tensors
 from holdfast.errors import InputError, StorageError
 from holdfast.rng import Rng
@@ -68,9 +68,9 @@ def test_what_is_fitted_on_one_split_fools_another_nearly_as_often_as_can_be(met
     assert float(delta.abs().max()) <= 0.05 + 1e-7
     ideal = best_rate(net, test)
     assert 0.2 < ideal < 0.98
-    reached = rate(net, test, Applied(perturbation=found))
+    reached = rate(net, test, ApplyPerturbation(perturbation=found))
     assert reached >= 0.95 * ideal
-    assert rate(net, test, Applied(perturbation=Waves())) < reached
+    assert rate(net, test, ApplyPerturbation(perturbation=ProceduralNoise())) < reached
 
 
 def test_reporting_on_what_it_was_fitted_on_is_refused_whatever_the_ids_say(tmp_path):
@@ -78,12 +78,14 @@ def test_reporting_on_what_it_was_fitted_on_is_refused_whatever_the_ids_say(tmp_
     train, test = split(net, 1, n=40), split(net, 2, n=40)
     found = fit(Ascent(epochs=1), net, train, threat=THREAT, out=tmp_path / "u")
     with pytest.raises(InputError, match=r"40 of 40 examples .* report on another split"):
-        rate(net, train, Applied(perturbation=found))
+        rate(net, train, ApplyPerturbation(perturbation=found))
     batch = train.batch(torch.arange(3))
     again = from_tensors(batch.x, batch.y, ids=torch.tensor([901, 902, 903]), num_classes=2)
     with pytest.raises(InputError, match="3 of 3"):
-        rate(net, again, Applied(perturbation=found))
-    rate(net, test, Applied(perturbation=found))  # same ids in another set: other examples
+        rate(net, again, ApplyPerturbation(perturbation=found))
+    rate(
+        net, test, ApplyPerturbation(perturbation=found)
+    )  # same ids in another set: other examples
 
 
 def test_the_file_says_what_it_is_and_notices_changes(tmp_path):
@@ -96,12 +98,12 @@ def test_the_file_says_what_it_is_and_notices_changes(tmp_path):
     assert about["sha256"] == found.digest
     assert found.tensors["ids"].tolist() == train.ids.tolist()
     whatever = Perturbation(path=found.path)
-    attack = Applied(perturbation=whatever)
-    assert hf.attacks.Applied(perturbation=found) != attack
-    assert rate(net, test, attack) == rate(net, test, Applied(perturbation=found))
+    attack = ApplyPerturbation(perturbation=whatever)
+    assert hf.attacks.ApplyPerturbation(perturbation=found) != attack
+    assert rate(net, test, attack) == rate(net, test, ApplyPerturbation(perturbation=found))
     other = Perturbation(path=found.path, digest=64 * "0")
     with pytest.raises(StorageError, match="altered or replaced"):
-        rate(net, test, Applied(perturbation=other))
+        rate(net, test, ApplyPerturbation(perturbation=other))
     with pytest.raises(InputError, match=r"shape \(1, 6, 6\), got \(36,\)"):
         flat = nn.Sequential(nn.Linear(D, 2))
         hf.attack(
@@ -123,7 +125,7 @@ def test_one_change_for_each_class_fools_more_than_one_for_all(tmp_path):
             Ascent(epochs=4), net, train, threat=THREAT, out=out, by_class=by_class, batch_size=50
         )
         assert len(found.tensors["delta"]) == (3 if by_class else 1)
-        rates[by_class] = rate(net, test, Applied(perturbation=found))
+        rates[by_class] = rate(net, test, ApplyPerturbation(perturbation=found))
     assert rates[True] > rates[False] + 0.1
 
 
@@ -133,17 +135,17 @@ def test_other_norms(space, tmp_path):
     train, test = split(net, 1, n=80), split(net, 2, n=40)
     threat = ThreatModel(space)
     found = fit(Ascent(epochs=3), net, train, threat=threat, out=tmp_path / "u", batch_size=20)
-    reached = rate(net, test, Applied(perturbation=found), threat)
+    reached = rate(net, test, ApplyPerturbation(perturbation=found), threat)
     assert reached > 0.2
     wider = threat.with_eps(2 * space.radius)
-    assert rate(net, test, Applied(perturbation=found), wider) >= reached
+    assert rate(net, test, ApplyPerturbation(perturbation=found), wider) >= reached
 
 
 def test_it_needs_nothing_of_the_model_that_it_is_reported_on(tmp_path):
     net = linear()
     train, test = split(net, 1, n=40), split(net, 2, n=40)
     found = fit(Ascent(epochs=2), net, train, threat=THREAT, out=tmp_path / "u")
-    attack = Applied(perturbation=found)
+    attack = ApplyPerturbation(perturbation=found)
     labels = ThreatModel(Linf(eps=0.05), knowledge=Knowledge.DECISION)
     assert rate(net, test, attack, labels) == rate(net, test, attack)
     with pytest.raises(hf.Unsupported):

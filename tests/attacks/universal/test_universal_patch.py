@@ -7,10 +7,17 @@ import torch
 from torch import nn
 
 import holdfast as hf
-from holdfast.attacks import Applied, Ascent, Pasted, UniversalPatch, Waves, fit
+from holdfast.attacks import (
+    ApplyPatch,
+    ApplyPerturbation,
+    Ascent,
+    ProceduralNoise,
+    UniversalPatch,
+    fit,
+)
 from holdfast.data import from_tensors
 from holdfast.errors import InputError, Unsupported
-from holdfast.models import Rotated, Transformed
+from holdfast.models import Rotation, Transformed
 from holdfast.rng import Rng
 from holdfast.spaces import Circle, Linf, Patch
 from holdfast.threat import Knowledge, ThreatModel
@@ -58,15 +65,15 @@ def test_the_key_is_found_and_opens_on_images_never_seen(tmp_path):
     assert patch.shape == (1, 1, 3, 3)
     key = (net.key.weight > 0).float()
     assert float((patch[0] - key[0]).abs().max()) < 0.05  # the optimum, exactly
-    assert rate(net, test, Pasted(perturbation=found)) > 0.99
-    assert rate(net, test, Pasted(perturbation=Waves())) < 0.3
+    assert rate(net, test, ApplyPatch(perturbation=found)) > 0.99
+    assert rate(net, test, ApplyPatch(perturbation=ProceduralNoise())) < 0.3
     with pytest.raises(InputError, match="120 of 120 examples"):
-        rate(net, train, Pasted(perturbation=found))
+        rate(net, train, ApplyPatch(perturbation=found))
     wider = ThreatModel(Patch(height=0.5, width=0.5))
     with pytest.raises(InputError, match=r"windows of shape \(1, 3, 3\), got \(1, 4, 4\)"):
-        rate(net, test, Pasted(perturbation=found), wider)
+        rate(net, test, ApplyPatch(perturbation=found), wider)
     labels = ThreatModel(THREAT.space, knowledge=Knowledge.DECISION)
-    assert rate(net, test, Pasted(perturbation=found), labels) > 0.99
+    assert rate(net, test, ApplyPatch(perturbation=found), labels) > 0.99
 
 
 def test_a_round_patch_fools_more_than_any_other_however_it_is_held(tmp_path):
@@ -74,14 +81,14 @@ def test_a_round_patch_fools_more_than_any_other_however_it_is_held(tmp_path):
     data = from_tensors(x, y, num_classes=10)
     train, test = data.take(torch.arange(200)), data.take(torch.arange(200, 300))
     threat = ThreatModel(Patch(height=0.5, width=0.5, shape=Circle(radius=0.5)))
-    turns = (Rotated(degrees=90),)
+    turns = (Rotation(degrees=90),)
     method = UniversalPatch(epochs=10, transforms=turns)
     found = fit(method, net, train, threat=threat, out=tmp_path, batch_size=50)
     for held in ((), turns):
-        fitted = rate(net, test, Pasted(perturbation=found, transforms=held, places=3), threat)
-        striped = rate(net, test, Pasted(transforms=held, places=3), threat)
+        fitted = rate(net, test, ApplyPatch(perturbation=found, transforms=held, places=3), threat)
+        striped = rate(net, test, ApplyPatch(transforms=held, places=3), threat)
         assert fitted > striped + 0.1
-        assert fitted > rate(net, test, Pasted(perturbation=found, transforms=held), threat)
+        assert fitted > rate(net, test, ApplyPatch(perturbation=found, transforms=held), threat)
 
 
 def test_what_does_not_fit_is_named(tmp_path):
@@ -92,9 +99,9 @@ def test_what_does_not_fit_is_named(tmp_path):
     with pytest.raises(InputError, match=r"a universal change works in Linf.*not in Patch"):
         fit(Ascent(), net, train, threat=THREAT, out=tmp_path)
     with pytest.raises(Unsupported, match=r"applied works in .*PixelL0, not in Patch"):
-        rate(net, train, Applied())
+        rate(net, train, ApplyPerturbation())
     with pytest.raises(Unsupported, match="pasted works in Patch, not in Linf"):
-        rate(net, train, Pasted(), ThreatModel(Linf(eps=0.1)))
+        rate(net, train, ApplyPatch(), ThreatModel(Linf(eps=0.1)))
 
 
 def test_the_folder_of_a_patch_does_not_matter(tmp_path):
@@ -104,7 +111,7 @@ def test_the_folder_of_a_patch_does_not_matter(tmp_path):
     found = []
     for folder in ("a", "b"):
         made = fit(method, net, data.take(torch.arange(20)), threat=THREAT, out=tmp_path / folder)
-        paste = Pasted(perturbation=made)
+        paste = ApplyPatch(perturbation=made)
         found.append(hf.attack(net, x[20:], y[20:], threat=THREAT, attack=paste, seed=0).x_adv)
     assert torch.equal(*found)
 
@@ -119,7 +126,7 @@ def test_one_patch_for_each_class(tmp_path):
         method = UniversalPatch(epochs=10, transforms=())
         found = fit(method, net, train, threat=THREAT, out=out, by_class=by_class, batch_size=50)
         assert len(found.tensors["delta"]) == (10 if by_class else 1)
-        rates.append(rate(net, test, Pasted(perturbation=found)))
+        rates.append(rate(net, test, ApplyPatch(perturbation=found)))
     assert rates[1] > rates[0]
 
 
@@ -130,7 +137,7 @@ def test_stickers_hold_before_a_camera_if_fitted_to_the_expectation():
         eps=0.8,
         shapes=(hf.Rectangle(top=0.0, height=0.15, width=1.0), hf.Circle(row=0.75, radius=0.15)),
     )
-    scene = (hf.models.Shifted(share=0.12),)
+    scene = (hf.models.Translation(share=0.12),)
     judge = Transformed(net, scene, looks=24)
     options = {"threat": ThreatModel(stickers), "seed": 0}
     climb = hf.attacks.PGD(steps=15, step_size=0.2)

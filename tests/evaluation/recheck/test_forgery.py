@@ -19,10 +19,10 @@ from holdfast.attacks import (
     GAMA,
     MALT,
     PGD,
-    Chain,
     EachTarget,
     Restarts,
     Square,
+    WarmStart,
 )
 from holdfast.claims import Claim, Table, suites, wording, write_claim
 from holdfast.components import describe, digest, known
@@ -85,7 +85,7 @@ def test_no_more_than_five_where_even_they_take_longer_than_allowed(claim, net, 
 ENDLESS = {
     "gradient steps": PGD(steps=10**12),
     "steps of a schedule": GAMA(steps=10**12),
-    "queries, behind another attack": Chain(first=PGD(steps=10), then=Square(queries=10**11)),
+    "queries, behind another attack": WarmStart(first=PGD(steps=10), then=Square(queries=10**11)),
     "searches, each of them short": Restarts(attack=PGD(), restarts=200),
     "passes of a single look": EOT(attack=PGD(), samples=10**9),
 }
@@ -373,7 +373,7 @@ def test_every_honest_waterfall_is_within_its_bounds(run, net, data, options):
 EACH = EachTarget(attack=APGD(steps=5), top=9)
 FEWER_CLASSES = {
     "looks at the likeliest": MALT(attack=APGD(steps=5)),
-    "targets inside of a chain": Chain(first=PGD(), then=EACH),
+    "targets inside of a chain": WarmStart(first=PGD(), then=EACH),
     "targets inside of an expectation": EOT(attack=EACH, samples=2),
 }
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from holdfast.attacks import EOT, MALT, PGD, Chain, EachTarget, Restarts
+from holdfast.attacks import EOT, MALT, PGD, EachTarget, Restarts, WarmStart
 from holdfast.claims import Claim
 from holdfast.components import describe, digest
 from holdfast.errors import InputError, StorageError, VerificationError
@@ -104,8 +104,8 @@ def test_an_evaluation_in_such_batches_is_refused_before_it_begins(run, tmp_path
     "attack",
     [
         EachTarget(attack=PGD(), top=10**9),
-        Chain(first=PGD(), then=EachTarget(attack=PGD(), top=10**9)),
-        EOT(attack=Chain(first=MALT(top=10**9), then=PGD())),
+        WarmStart(first=PGD(), then=EachTarget(attack=PGD(), top=10**9)),
+        EOT(attack=WarmStart(first=MALT(top=10**9), then=PGD())),
         Restarts(attack=Restarts(attack=PGD(), restarts=10**4), restarts=10**4),
     ],
     ids=lambda attack: type(attack).__name__,

@@ -16,7 +16,7 @@ from holdfast.attacks import (
     EachTarget,
     GeoDA,
     HopSkipJump,
-    Quantised,
+    Quantized,
     Restarts,
     Square,
 )
@@ -176,7 +176,7 @@ def test_restarts_and_targets_of_one_attack_have_equal_shares(net, data, runs):
     "inner", [Square(queries=300), Restarts(attack=Square(queries=9), restarts=9)]
 )
 def test_a_rounded_attack_keeps_queries_for_the_rounded_point(net, data, inner):
-    found = attack_with(Quantised(attack=inner, looks=2), net, data, 20)
+    found = attack_with(Quantized(attack=inner, roundings=2), net, data, 20)
     assert found.cost.queries.tolist() == [20] * 8
     assert not bool(found.failed.any())
 

@@ -7,11 +7,19 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from holdfast import load_data
-from holdfast.attacks import PGD, Grid, Leap, Pasted, PlaceSearch, StAdv, WorstOf
+from holdfast.attacks import PGD, ApplyPatch, Grid, Leap, PlaceSearch, RandomSearch, StAdv
 from holdfast.claims import Claim, write_claim
 from holdfast.errors import VerificationError
 from holdfast.evaluation import Member, Suite, evaluate, verify
-from holdfast.spaces import Corrupted, Flow, Masked, Patch, Recolor, Rectangle, RotationTranslation
+from holdfast.spaces import (
+    CommonCorruptions,
+    Flow,
+    Masked,
+    Patch,
+    Recolor,
+    Rectangle,
+    RotationTranslation,
+)
 from holdfast.threat import ThreatModel
 from small_nets import digits
 
@@ -23,9 +31,9 @@ CASES = {
         Patch(height=0.4, width=0.4),
         PlaceSearch(attack=PGD(steps=5), places=1, heats=2, probes=8),
     ),
-    "pasted": (Patch(height=0.5, width=0.5), Pasted(places=5)),
-    "corrupted": (Corrupted(eps=5), WorstOf(queries=20)),
-    "masked": (Masked(shapes=(Rectangle(top=0.25, left=0.25),)), WorstOf(queries=20)),
+    "apply_patch": (Patch(height=0.5, width=0.5), ApplyPatch(places=5)),
+    "common_corruptions": (CommonCorruptions(eps=5), RandomSearch(queries=20)),
+    "masked": (Masked(shapes=(Rectangle(top=0.25, left=0.25),)), RandomSearch(queries=20)),
 }
 
 

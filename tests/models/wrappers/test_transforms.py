@@ -11,7 +11,7 @@ from torch import nn
 from components import load_all
 from holdfast.components import known
 from holdfast.errors import ConfigError, InputError
-from holdfast.models import Rotated, Shifted, Transformed, wrap
+from holdfast.models import Rotation, Transformed, Translation, wrap
 from holdfast.resampling import centred, rotate, sample_centred
 from holdfast.rng import Rng
 
@@ -52,7 +52,7 @@ def test_gradients_are_those_of_small_differences(name):
 
 def test_a_quarter_turn_is_exact():
     x = images()[:, :, :, :6]
-    turned = Rotated(degrees=90)
+    turned = Rotation(degrees=90)
     angle = torch.full((4,), torch.pi / 2)
 
     seen = sample_centred(x, *rotate(*centred(x), angle))
@@ -67,10 +67,10 @@ def test_fixed_looks_are_a_model_without_chance_and_random_ones_average_to_it():
         torch.manual_seed(0)
         net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 6 * 7, 3)).requires_grad_(False)
         x = images(2)
-        fixed = Transformed(net, (Shifted(share=0.2),), looks=60)
+        fixed = Transformed(net, (Translation(share=0.2),), looks=60)
         assert torch.equal(fixed(x), fixed(x))
         assert torch.allclose(fixed(x[1:]), fixed(x)[1:], atol=1e-5)
-        random = Transformed(net, (Shifted(share=0.2),))
+        random = Transformed(net, (Translation(share=0.2),))
         assert not torch.equal(random(x), random(x))
         mean = torch.stack([random(x) for _ in range(60)]).mean(0)
     assert float((mean - fixed(x)).abs().max()) < 0.1
@@ -79,8 +79,8 @@ def test_fixed_looks_are_a_model_without_chance_and_random_ones_average_to_it():
 
 def test_mistakes_are_named():
     with pytest.raises(ConfigError, match=r"degrees must be in \[0, 180\], got 200"):
-        Rotated(degrees=200)
+        Rotation(degrees=200)
     with pytest.raises(InputError, match="at least one transformation"):
         Transformed(nn.Flatten(), ())
     with pytest.raises(InputError, match="need images"):
-        Transformed(nn.Flatten(), (Shifted(),))(torch.rand(2, 5))
+        Transformed(nn.Flatten(), (Translation(),))(torch.rand(2, 5))

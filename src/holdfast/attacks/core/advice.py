@@ -24,7 +24,7 @@ FIRST = (
     "apgd", "pgd", "square", "hopskipjump", "fmn", "deepfool", "fab", "ddn", "cw",
     "sigma_zero", "jsma", "ead", "alma", "gama", "multi_targeted",
     "nes", "signhunter", "spsa", "bandits", "simba", "one_pixel",
-    "rays", "geoda", "surfree", "sign_opt", "boundary", "worst_of",
+    "rays", "geoda", "surfree", "sign_opt", "boundary", "random_search",
 )  # fmt: skip
 
 

@@ -29,8 +29,8 @@ class Boundary(BoundarySearch):
     needs = (Normed, Trait.EUCLIDEAN)
 
     queries: Count = 10000
-    aside: Share = 0.1  # length of the first step along the sphere, in distances
-    nearer: Half = 0.1  # length of the first step towards the input, in distances
+    spherical_step: Share = 0.1  # length of the first step along the sphere, in distances
+    source_step: Half = 0.1  # length of the first step towards the input, in distances
 
     def search(self, region: Normed) -> _Walk:
         return _Walk(self, region)
@@ -45,8 +45,8 @@ class _Walk:
         zeros = torch.zeros_like(region.radius)
         self.cut = Bisection(zeros, 0.01)
         self.phase = torch.full_like(zeros, BACK, dtype=torch.int64)
-        self.aside = torch.full_like(zeros, attack.aside)
-        self.nearer = torch.full_like(zeros, attack.nearer)
+        self.spherical_step = torch.full_like(zeros, attack.spherical_step)
+        self.source_step = torch.full_like(zeros, attack.source_step)
 
     def begin(self, z: Tensor, new: Tensor) -> None:
         self.z, self.far = choose(new, z, self.z), choose(new, z, self.far)
@@ -65,13 +65,13 @@ class _Walk:
         length, along = norm(change, 2), unit(change)
         step = normal(change, at)
         across = unit(step - spread((step * along).flatten(1).sum(1), step) * along)
-        moved = unit(along + spread(take(self.aside, rows), step) * across)
+        moved = unit(along + spread(take(self.spherical_step, rows), step) * across)
         return region.project(region.center() + spread(length, step) * moved)
 
     def _towards(self, rows: Tensor) -> Tensor:
         """Return the point that was reached, a step nearer to x, (n, ...)."""
         region, there = self.region.take(rows), take(self.there, rows)
-        nearer = spread(take(self.nearer, rows), there)
+        nearer = spread(take(self.source_step, rows), there)
         return region.project(there + nearer * (region.center() - there))
 
     def learn(self, z: Tensor, reached: Tensor, open_: Tensor) -> None:
@@ -79,8 +79,8 @@ class _Walk:
         self.cut.learn(reached, back)
         self.there = choose(aside & reached, z, self.there)
         self.z = choose((back | nearer) & reached, z, self.z)
-        self.aside = _paced(self.aside, reached, aside).clamp_max(LONGEST)
-        self.nearer = _paced(self.nearer, reached, nearer).clamp_max(0.5)
+        self.spherical_step = _paced(self.spherical_step, reached, aside).clamp_max(LONGEST)
+        self.source_step = _paced(self.source_step, reached, nearer).clamp_max(0.5)
         ends = (back & self.cut.narrow) | nearer
         phase = torch.where(aside & reached, NEARER, self.phase)
         self.phase = torch.where(ends, ASIDE, phase)

@@ -62,7 +62,7 @@ class Exhaustive(Attack):
 
 @register("attack")
 @dataclass(frozen=True, kw_only=True)
-class WorstOf(Attack):
+class RandomSearch(Attack):
     """The worst of random points of the set, the unchanged input first.
 
     Engstrom et al., 2019, sec. 3 (worst-of-10), for three numbers an image; in a ball of many

@@ -36,7 +36,7 @@ class GeoDA(BoundarySearch):
     needs = (Normed, Dense)
 
     queries: Count = 5000
-    probes: Count = 100  # questions for the first normal
+    initial_gradient_queries: Count = 100  # questions for the first normal
     growth: Positive = 1.4  # of the number of questions, from normal to normal
     length: Share = 0.02  # of a probe, in distances
     share: Share = 1.0  # of the frequencies along each axis, the lowest ones, that probes have
@@ -54,7 +54,7 @@ class _Geometry:
         zeros = torch.zeros_like(region.radius)
         self.cut, self.normal = Bisection(zeros, 0.001), Normal(self.x, zeros)
         self.phase = torch.full_like(zeros, BACK, dtype=torch.int64)
-        self.goal, self.wanted = zeros, torch.full_like(zeros, attack.probes)
+        self.goal, self.wanted = zeros, torch.full_like(zeros, attack.initial_gradient_queries)
         self.left = attack.queries
 
     def begin(self, z: Tensor, new: Tensor) -> None:

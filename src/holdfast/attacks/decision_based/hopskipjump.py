@@ -37,7 +37,9 @@ class HopSkipJump(BoundarySearch):
     needs = (Normed, Dense)
 
     queries: Count = 5000
-    probes: Count = 100  # questions for the first normal; the j-th takes sqrt(j) times as many
+    initial_gradient_queries: Count = (
+        100  # questions for the first normal; the j-th takes sqrt(j) times as many
+    )
     gamma: Positive = 1.0  # length of a probe, in Euclidean distances over the coordinates' number
 
     def search(self, region: Normed) -> _Hop:
@@ -48,7 +50,7 @@ class _Hop:
     """Each example's place in the cycle: back to the boundary, probes around it, a step away."""
 
     def __init__(self, attack: HopSkipJump, region: Normed) -> None:
-        self.region, self.probes = region, attack.probes
+        self.region, self.initial_gradient_queries = region, attack.initial_gradient_queries
         size = prod(region.x.shape[1:])
         self.reach = attack.gamma / size
         self.z = self.far = region.center()
@@ -103,7 +105,7 @@ class _Hop:
         self.phase = torch.where(new, PROBE, self.phase)
         self.round = self.round + new
         self.normal.clear(new)
-        wanted = (self.probes * self.round.sqrt()).ceil()
+        wanted = (self.initial_gradient_queries * self.round.sqrt()).ceil()
         self.goal = torch.where(new, last_share(wanted, self.left), self.goal)
 
     def _probe(self, z: Tensor, reached: Tensor, asked: Tensor) -> None:

@@ -39,7 +39,7 @@ class SignOPT(BoundarySearch):
     queries: Count = 5000
     probes: Count = 200  # directions whose slope is asked for, before each step
     smoothing: Positive = 0.01  # length of a probe, the direction having length 1
-    step_size: OfDirection = 0.2  # the first step, the direction having length 1
+    first_step: OfDirection = 0.2  # the first step, the direction having length 1
     tolerance: Half = 0.0001  # how exactly a distance is found, as a share of it
 
     def search(self, region: Normed) -> _Descent:
@@ -57,7 +57,7 @@ class _Descent:
         self.normal = Normal(self.x, zeros)
         self.phase = torch.full_like(zeros, BACK, dtype=torch.int64)
         self.distance, self.goal = zeros, zeros
-        self.step = torch.full_like(zeros, attack.step_size)
+        self.step = torch.full_like(zeros, attack.first_step)
         self.moved, self.left = zeros.bool(), attack.queries
 
     def begin(self, z: Tensor, new: Tensor) -> None:
@@ -129,7 +129,7 @@ class _Descent:
         self.step = torch.where(
             missed, self.step * either(self.moved, 0.5, SHRINK, self.step), self.step
         )
-        self.step = torch.where(stuck, self.attack.step_size, self.step)
+        self.step = torch.where(stuck, self.attack.first_step, self.step)
         self._back(ends & self.moved, self.distance, 2 * EDGE)
         self._around(stuck)
 

@@ -34,7 +34,7 @@ class FrankWolfe(Attack):
     spends = Passes("steps + 1", "steps")
 
     steps: Count = 40
-    step_size: OfWay = 0.5  # share of the way to the farthest point; falls as 1 / (1 + 4 progress)
+    step_share: OfWay = 0.5  # share of the way to the farthest point; falls as 1 / (1 + 4 progress)
     inertia: Decay = 0.9  # weight of the running mean against the new gradient
     start: Start = Unchanged()
     loss: Loss | None = None  # None: the objective's own
@@ -50,6 +50,6 @@ class FrankWolfe(Attack):
             grad = normalize(grad, torch.inf)  # 1e-40 would lose digits
             mean = self.inertia * mean + (1 - self.inertia) * grad
             farthest = region.project(region.step(region.center(), mean, FAR))
-            share = self.step_size * (1 - at.progress)
+            share = self.step_share * (1 - at.progress)
             z = region.project(torch.lerp(here.z, farthest, share))
         yield Unscored(z)

@@ -15,7 +15,7 @@ from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import spread
-from holdfast.threat import Penalised, Trait
+from holdfast.threat import Penalized, Trait
 from holdfast.units import Count, NotNegative, OfRadius
 
 
@@ -28,22 +28,25 @@ class StAdv(Attack):
     has passed the boundary is only made smoother.
     """
 
-    needs = (Trait.VECTOR, Penalised)
+    needs = (Trait.VECTOR, Penalized)
     spends = Passes("steps + 1", "steps")
 
     steps: Count = 100
-    step_size: OfRadius = 0.1  # Adam's, fraction of the radius
+    learning_rate: OfRadius = 0.1  # Adam's, fraction of the radius
     tau: NotNegative = 0.05  # weight of the roughness over the radius, in clean margins
     confidence: NotNegative = 0.0  # how far beyond the boundary to climb, in such margins
     loss: Loss | None = Margin()  # None: the objective's own
 
     def iterate(
-        self, objective: Objective, region: Penalised, rng: Rng, start: Tensor | None
+        self, objective: Objective, region: Penalized, rng: Rng, start: Tensor | None
     ) -> Walk:
         objective = objective.using(self.loss)
         z = region.center() if start is None else start
         adam, scale = ScaleFreeAdam(z), torch.zeros_like(region.radius)
-        length, radius = spread(self.step_size * region.radius, z), region.radius.clamp_min(1e-12)
+        length, radius = (
+            spread(self.learning_rate * region.radius, z),
+            region.radius.clamp_min(1e-12),
+        )
         for k in range(self.steps):
             here, grad = climb(objective, region, z, rng.at(k, of=self.steps))
             yield here
@@ -56,7 +59,7 @@ class StAdv(Attack):
         yield Unscored(z)
 
 
-def _rougher(region: Penalised, z: Tensor) -> Tensor:
+def _rougher(region: Penalized, z: Tensor) -> Tensor:
     """Return (B, ...): the gradient of the penalty; no pass through a model."""
     z = z.detach().requires_grad_(True)
     with torch.enable_grad():

@@ -37,16 +37,16 @@ class ALMA(Attack):
 
     needs = (Trait.VECTOR, Normed, Trait.CONVEX)
     nearest = True
-    spends = Passes(f"at most steps + {2 * ROUNDS + 2}", f"steps + {ROUNDS + 1} x top")
+    spends = Passes(f"at most steps + {2 * ROUNDS + 2}", f"steps + {ROUNDS + 1} x candidates")
 
     steps: Count = 500
-    step_size: OfBoundary = 1.0  # of the first, in distances to the boundary as it seems from x
-    last_step_size: OfBoundary = 0.01  # and of the last
-    top: Count = 9  # wrong classes whose boundaries are looked at, first and last
+    relative_step: OfBoundary = 1.0  # of the first, in distances to the boundary as it seems from x
+    last_relative_step: OfBoundary = 0.01  # and of the last
+    candidates: Count = 9  # wrong classes whose boundaries are looked at, first and last
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
-        here, view = outset(objective, region, start, rng.fold("outset"), self.top)
+        here, view = outset(objective, region, start, rng.fold("outset"), self.candidates)
         yield here
         z, best, scale = view.z, Bracket(region, here), view.scale
         squares = momentum = torch.zeros_like(z)
@@ -66,13 +66,13 @@ class ALMA(Attack):
             if k == 0:
                 length = length / region.norms(momentum).clamp_min(1e-30)
             z = region.project(z - spread(length * self._pace(first, k), z) * momentum)
-        yield from polish(objective, region, best, rng.at(self.steps), self.top)
+        yield from polish(objective, region, best, rng.at(self.steps), self.candidates)
 
     def _pace(self, first: Tensor, k: int) -> Tensor:
         """Return (B,): the step size, which falls by a constant factor after the first success."""
         since = ((k - first) / (self.steps - first)).nan_to_num(0.0).clamp(0, 1)
-        fall = self.last_step_size / self.step_size
-        return self.step_size * torch.where(first.isinf(), 1.0, fall**since)
+        fall = self.last_relative_step / self.relative_step
+        return self.relative_step * torch.where(first.isinf(), 1.0, fall**since)
 
 
 class _Penalty:

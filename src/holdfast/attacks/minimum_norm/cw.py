@@ -37,16 +37,16 @@ class CW(Attack):
     needs = (Trait.VECTOR, Normed, Trait.EUCLIDEAN)
     nearest = True
     spends = Passes(
-        f"at most searches x steps + {2 * ROUNDS + 2}",
-        f"searches x steps + 1 + {ROUNDS} x top",
+        f"at most binary_search_steps x steps + {2 * ROUNDS + 2}",
+        f"binary_search_steps x steps + 1 + {ROUNDS} x candidates",
     )
 
     steps: Count = 1000  # of each search
-    searches: Count = 9  # values of c
-    step_size: OfSearch = 0.01  # Adam's, in the coordinates of the search
-    weight: Positive = 0.1  # the first c; the margin is taken over its slope at x, a length
+    binary_search_steps: Count = 9  # values of c
+    learning_rate: OfSearch = 0.01  # Adam's, in the coordinates of the search
+    initial_const: Positive = 0.1  # the first c; the margin is taken over its slope at x, a length
     confidence: NotNegative = 0.0  # how far beyond the boundary, as such a length
-    top: Count = 9  # wrong classes whose boundaries are looked at, at last
+    candidates: Count = 9  # wrong classes whose boundaries are looked at, at last
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
@@ -54,10 +54,10 @@ class CW(Attack):
         here, grad = climb(objective, region, x, rng.fold("slope"))
         yield here
         best, steep = Bracket(region, here), slope(region, here, grad)
-        weights = Weights(torch.full_like(steep, self.weight))
-        for i in range(self.searches):
+        weights = Weights(torch.full_like(steep, self.initial_const))
+        for i in range(self.binary_search_steps):
             reached = torch.zeros_like(steep, dtype=torch.bool)
-            inside = Inside(region, x if start is None else start, self.step_size)
+            inside = Inside(region, x if start is None else start, self.learning_rate)
             progress = _Progress(steep)
             for k in range(self.steps):
                 here, grad = climb(objective, region, inside.z, rng.fold("search", i).at(k))
@@ -72,7 +72,7 @@ class CW(Attack):
                 pull = torch.where(short > 0, weights.c, 0.0) / steep
                 inside.step(2 * (here.z - x) - spread(pull, grad) * grad, progress.settled)
             weights.update(reached)
-        yield from polish(objective, region, best, rng.fold("polish"), self.top)
+        yield from polish(objective, region, best, rng.fold("polish"), self.candidates)
 
 
 class _Progress:

@@ -33,12 +33,14 @@ class CWL0(Attack):
 
     needs = (Trait.VECTOR, Counting)
     nearest = True
-    spends = Passes("at most searches x steps + 1", "searches x steps")
+    spends = Passes("at most binary_search_steps x steps + 1", "binary_search_steps x steps")
 
     steps: Count = 50  # of each search, at most
-    searches: Count = 50  # sets of places, at most
-    step_size: OfSearch = 0.3  # Adam's, in the coordinates of the search
-    weight: Positive = 10.0  # the first c; of the margin's gradient over its largest coordinate
+    binary_search_steps: Count = 50  # sets of places, at most
+    learning_rate: OfSearch = 0.3  # Adam's, in the coordinates of the search
+    initial_const: Positive = (
+        10.0  # the first c; of the margin's gradient over its largest coordinate
+    )
     share: Share = 0.3  # of the changed places that a success leaves out of the next search
 
     def iterate(
@@ -46,9 +48,9 @@ class CWL0(Attack):
     ) -> Walk:
         objective = objective.using(Margin())
         x, (low, high) = region.center(), region.range
-        chosen = _Chosen(region, x, x if start is None else start, self.weight)
-        for i in range(self.searches):
-            inside = Inside(region, chosen.z, self.step_size, _EDGE)
+        chosen = _Chosen(region, x, x if start is None else start, self.initial_const)
+        for i in range(self.binary_search_steps):
+            inside = Inside(region, chosen.z, self.learning_rate, _EDGE)
             for k in range(self.steps):
                 z = torch.where(chosen.mask, inside.z, x)
                 here, grad = climb(objective, region, z, rng.fold("search", i).at(k))

@@ -34,23 +34,25 @@ class CWLinf(Attack):
     needs = (Trait.VECTOR, Normed, Trait.CONVEX, Boxed)
     nearest = True
     spends = Passes(
-        f"at most searches x steps + {2 * ROUNDS + 1}",
-        f"searches x steps + {ROUNDS} x top",
+        f"at most binary_search_steps x steps + {2 * ROUNDS + 1}",
+        f"binary_search_steps x steps + {ROUNDS} x candidates",
     )
 
     steps: Count = 1000  # of each search, at most
-    searches: Count = 20  # bounds
-    step_size: OfSearch = 0.01  # Adam's, in the coordinates of the search
-    weight: Positive = 1.0  # the first c; the margin is taken over its largest slope along an axis
+    binary_search_steps: Count = 20  # bounds
+    learning_rate: OfSearch = 0.01  # Adam's, in the coordinates of the search
+    initial_const: Positive = (
+        1.0  # the first c; the margin is taken over its largest slope along an axis
+    )
     factor: Share = 0.9  # of the bound, after a success
-    top: Count = 9  # wrong classes whose boundaries are looked at, at last
+    candidates: Count = 9  # wrong classes whose boundaries are looked at, at last
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
         x = region.center()
-        z, best, bounds = x if start is None else start, None, _Bounds(region, self.weight)
-        for i in range(self.searches):
-            inside = Inside(region, z, self.step_size, _EDGE)
+        z, best, bounds = x if start is None else start, None, _Bounds(region, self.initial_const)
+        for i in range(self.binary_search_steps):
+            inside = Inside(region, z, self.learning_rate, _EDGE)
             for k in range(self.steps):
                 here, grad = climb(objective, region, inside.z, rng.fold("search", i).at(k))
                 yield here
@@ -67,7 +69,7 @@ class CWLinf(Attack):
             bounds.move(self.factor)
             z = inside.z
         assert best is not None, "there is a search"
-        yield from polish(objective, region, best, rng.fold("polish"), self.top)
+        yield from polish(objective, region, best, rng.fold("polish"), self.candidates)
 
 
 class _Bounds:

@@ -32,8 +32,8 @@ class DDN(Attack):
     spends = Passes("steps + 1", "steps")
 
     steps: Count = 200
-    step_size: OfRange = 1.0  # length of the first step, in widths of the range
-    last_step_size: OfRange = 0.01  # of the last one
+    first_step: OfRange = 1.0  # length of the first step, in widths of the range
+    last_step: OfRange = 0.01  # of the last one
     length: Positive = 1.0  # of the first change, in widths of the range
     growth: Positive = 0.05  # of the length, each step
     loss: Loss | None = None  # None: the objective's own
@@ -51,7 +51,7 @@ class DDN(Attack):
             reached = here.harm > here.edge
             length = length * either(reached, 1 - self.growth, 1 + self.growth, length)
             length = torch.minimum(length, farthest)
-            step = (high - low) * cosine(self.step_size, self.last_step_size, at)
+            step = (high - low) * cosine(self.first_step, self.last_step, at)
             change = here.z + step * unit_step(region, grad, at) - x
             scale = length / region.norms(change).clamp_min(1e-30)
             z = region.project(x + change * spread(scale, x))

@@ -30,10 +30,10 @@ class DeepFool(Attack):
 
     needs = (Trait.VECTOR, Normed)
     nearest = True
-    spends = Passes("at most steps + 1", "steps x top")
+    spends = Passes("at most steps + 1", "steps x candidates")
 
     steps: Count = 50
-    top: Count = 9  # wrong classes whose boundaries are looked at
+    candidates: Count = 9  # wrong classes whose boundaries are looked at
     overshoot: NotNegative = 0.02  # of the change, to end beyond the boundary
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
@@ -41,7 +41,7 @@ class DeepFool(Attack):
         x = region.center()
         z = whole = x if start is None else start  # with and without the overshoot
         for k in range(self.steps):
-            here, gaps, grads = boundaries(objective, region, z, rng.at(k), self.top)
+            here, gaps, grads = boundaries(objective, region, z, rng.at(k), self.candidates)
             yield here
             gaps = gaps - 2 * here.edge[:, None]  # a tie is no success
             move = nearest_crossing(region, here.z, gaps, grads) - here.z

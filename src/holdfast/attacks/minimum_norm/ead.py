@@ -33,16 +33,16 @@ class EAD(Attack):
     needs = (Trait.VECTOR, Normed, Trait.CONVEX, Sparse)
     nearest = True
     spends = Passes(
-        f"at most searches x steps + {2 * ROUNDS + 2}",
-        f"searches x steps + 1 + {ROUNDS} x top",
+        f"at most binary_search_steps x steps + {2 * ROUNDS + 2}",
+        f"binary_search_steps x steps + 1 + {ROUNDS} x candidates",
     )
 
     steps: Count = 1000  # of each search
-    searches: Count = 9  # values of c
-    step_size: OfRange = 0.01  # of the first step of a search; the last is zero
+    binary_search_steps: Count = 9  # values of c
+    learning_rate: OfRange = 0.01  # of the first step of a search; the last is zero
     beta: NotNegative = 0.01  # what every step takes off each coordinate, in widths of the range
-    weight: Positive = 1.0  # the first c; the margin is taken over its slope at x, a length
-    top: Count = 9  # wrong classes whose boundaries are looked at, at last
+    initial_const: Positive = 1.0  # the first c; the margin is taken over its slope at x, a length
+    candidates: Count = 9  # wrong classes whose boundaries are looked at, at last
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
@@ -50,8 +50,8 @@ class EAD(Attack):
         here, grad = climb(objective, region, x, rng.fold("slope"))
         yield here
         best, steep = Bracket(region, here), slope(region, here, grad)
-        weights, beta = Weights(torch.full_like(steep, self.weight)), width * self.beta
-        for i in range(self.searches):
+        weights, beta = Weights(torch.full_like(steep, self.initial_const)), width * self.beta
+        for i in range(self.binary_search_steps):
             reached = torch.zeros_like(steep, dtype=torch.bool)
             z = ahead = x if start is None else start
             for k in range(self.steps):
@@ -61,8 +61,8 @@ class EAD(Attack):
                 reached = reached | (here.harm > here.edge)
                 pull = torch.where(here.loss > 2 * here.edge, 0.0, weights.c) / steep
                 down = 2 * (here.z - x) / width - spread(pull, grad) * grad
-                length = width * self.step_size * (1 - k / self.steps) ** 0.5
+                length = width * self.learning_rate * (1 - k / self.steps) ** 0.5
                 before, z = z, region.shrink(here.z - length * down, torch.full_like(steep, beta))
                 ahead = region.project(z + k / (k + 3) * (z - before))
             weights.update(reached)
-        yield from polish(objective, region, best, rng.fold("polish"), self.top)
+        yield from polish(objective, region, best, rng.fold("polish"), self.candidates)

@@ -31,20 +31,20 @@ class FAB(Attack):
 
     needs = (Trait.VECTOR, Normed, Trait.CONVEX)
     nearest = True
-    spends = Passes(f"at most 2 x steps + {LOOKS + 1}", "steps x top")
+    spends = Passes(f"at most 2 x steps + {LOOKS + 1}", "steps x candidates")
 
     steps: Count = 100
-    top: Count = 9  # wrong classes whose boundaries are looked at
-    bias: Share = 0.1  # weight of the point nearest to x, at most
-    overshoot: Positive = 1.05  # length of the moves, in distances to the boundary
-    back: Share = 0.9  # share of the change that is left after a success
+    candidates: Count = 9  # wrong classes whose boundaries are looked at
+    alpha_max: Share = 0.1  # weight of the point nearest to x, at most
+    eta: Positive = 1.05  # length of the moves, in distances to the boundary
+    beta: Share = 0.9  # share of the change that is left after a success
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
         x = region.center()
         z, best = x if start is None else start, None
         for k in range(self.steps):
-            here, gaps, grads = boundaries(objective, region, z, rng.at(k), self.top)
+            here, gaps, grads = boundaries(objective, region, z, rng.at(k), self.candidates)
             yield here
             best = best or Bracket(region, here)
             best.see(here)
@@ -53,7 +53,7 @@ class FAB(Attack):
             yield seen
             best.see(seen)
             beyond = spread(seen.harm > seen.edge, ahead)
-            z = torch.where(beyond, x + self.back * (ahead - x), ahead)
+            z = torch.where(beyond, x + self.beta * (ahead - x), ahead)
         assert best is not None, "there is a step"
         yield from narrowed(objective, region, best, rng.at(self.steps))
 
@@ -63,8 +63,8 @@ class FAB(Attack):
         near, gap, normal = nearest_plane(region, z, gaps, grads)
         from_x = foot(region, z, normal, gap)
         one, other = region.norms(near - z), region.norms(from_x - x)
-        weight = (one / (one + other).clamp_min(1e-30)).clamp_max(self.bias)
+        weight = (one / (one + other).clamp_min(1e-30)).clamp_max(self.alpha_max)
         mix = spread(weight, z)
-        walk = z + self.overshoot * (near - z)
-        draw = x + self.overshoot * (from_x - x)
+        walk = z + self.eta * (near - z)
+        draw = x + self.eta * (from_x - x)
         return region.project((1 - mix) * walk + mix * draw)

@@ -34,8 +34,8 @@ class FMN(Attack):
     spends = Passes("steps + 1", "steps")
 
     steps: Count = 200
-    step_size: OfRange = 1.0  # length of the first step, in widths of the range
-    last_step_size: OfRange = 0.01  # of the last one
+    first_step: OfRange = 1.0  # length of the first step, in widths of the range
+    last_step: OfRange = 0.01  # of the last one
     growth: Positive = 0.05  # of the radius, at the first step
     last_growth: Positive = 0.001  # and at the last
 
@@ -49,7 +49,7 @@ class FMN(Attack):
             here, grad = climb(objective, region, z, at)
             yield here
             around = radius.follow(here, grad, cosine(self.growth, self.last_growth, at))
-            length = width * cosine(self.step_size, self.last_step_size, at)
+            length = width * cosine(self.first_step, self.last_step, at)
             z = region.at(around).project(here.z + length * unit_step(region, grad, at))
         yield Unscored(z)
 

@@ -37,13 +37,13 @@ class JSMA(Attack):
     spends = Passes("at most 2 x steps + 3", "2 x steps")
 
     steps: Count = 100  # pairs
-    step_size: OfRange = 1.0  # change of a coordinate, in widths of the range (theta)
+    theta: OfRange = 1.0  # change of a coordinate, in widths of the range (theta)
 
     def iterate(
         self, objective: Objective, region: Counting, rng: Rng, start: Tensor | None
     ) -> Walk:
         wanted, others = objective.using(_Wanted()), objective.using(_Others())
-        length = self.step_size * (region.range[1] - region.range[0])
+        length = self.theta * (region.range[1] - region.range[0])
         z = before = region.center() if start is None else start
         for k in range(self.steps):
             here, gain = climb(wanted, region, z, rng.at(k))

@@ -27,7 +27,7 @@ BOUND = -log(1e-6)  # of the logarithm of the weights' ratio
 ROUND = 10  # rounds of the proximal step in L2
 FLAT = 4  # elsewhere: in L1 and L0 more would wipe out what moves rarely, in Linf they gain nothing
 LONG = 300  # steps; in fewer the weights move as far, in more they move as fast
-Shrink = Callable[[Tensor, Tensor], Tensor]  # z (B, ...), amount (B,): the plain proximal step
+ResizePad = Callable[[Tensor, Tensor], Tensor]  # z (B, ...), amount (B,): the plain proximal step
 
 
 @register("attack", name="pdpgd")
@@ -42,19 +42,19 @@ class PDPGD(Attack):
 
     needs = (Trait.VECTOR, Normed)
     nearest = True
-    spends = Passes(f"at most steps + {2 * ROUNDS + 2}", f"steps + {ROUNDS + 1} x top")
+    spends = Passes(f"at most steps + {2 * ROUNDS + 2}", f"steps + {ROUNDS + 1} x candidates")
 
     steps: Count = 500
-    step_size: OfRange = 0.25  # of Adam at first, as a share of the range
-    last_step_size: OfRange = 0.05  # and at the end
+    learning_rate: OfRange = 0.25  # of Adam at first, as a share of the range
+    last_learning_rate: OfRange = 0.05  # and at the end
     ratio: Positive = 0.003  # weight of the norm over that of the constraint, at first
     rate: Positive = 20.0  # speed of the logarithm of this ratio at first, per run of 300 steps
     last_rate: Positive = 2.0  # and at the end
-    top: Count = 3  # wrong classes whose boundaries are looked at, first and last
+    candidates: Count = 3  # wrong classes whose boundaries are looked at, first and last
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
-        here, view = outset(objective, region, start, rng.fold("outset"), self.top)
+        here, view = outset(objective, region, start, rng.fold("outset"), self.candidates)
         yield here
         z = here.z
         best, moments, weights = Bracket(region, here), Moments(z), _Weights(view.scale, self.ratio)
@@ -68,15 +68,19 @@ class PDPGD(Attack):
             best.see(here)
             pull = (-here.loss / view.scale).sigmoid().nan_to_num(1.0) / view.scale
             mean, root = moments.see(-grad * spread(pull, grad))
-            pace = width * self.step_size * (self.last_step_size / self.step_size) ** at.progress
+            pace = (
+                width
+                * self.learning_rate
+                * (self.last_learning_rate / self.learning_rate) ** at.progress
+            )
             moved = region.project(here.z - pace * mean / root)
             z = _proximal(shrink, rounds, moved, root, pace * weights.ratio())
             rate = self.rate + (self.last_rate - self.rate) * at.progress
             weights.follow(here, rate / min(self.steps, LONG))
-        yield from polish(objective, region, best, rng.at(self.steps), self.top)
+        yield from polish(objective, region, best, rng.at(self.steps), self.candidates)
 
 
-def _proximal(shrink: Shrink, rounds: int, z: Tensor, root: Tensor, amount: Tensor) -> Tensor:
+def _proximal(shrink: ResizePad, rounds: int, z: Tensor, root: Tensor, amount: Tensor) -> Tensor:
     """Take the proximal step of amount (B,) in the metric of root, by a few plain ones."""
     peak = norm(root, torch.inf)
     metric, amount = root / spread(peak, root), amount / peak

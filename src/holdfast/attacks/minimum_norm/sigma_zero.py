@@ -36,7 +36,7 @@ class SigmaZero(Attack):
     spends = Passes("steps + 1", "steps")
 
     steps: Count = 1000
-    step_size: OfRange = 1.0  # of Adam at the beginning, in widths of the range
+    learning_rate: OfRange = 1.0  # of Adam at the beginning, in widths of the range
     sigma: Positive = 1e-3  # squared change, in widths of the range, that is half a coordinate
     threshold: NotNegative = 0.3  # the smallest change that stays, in widths of the range, at first
     adapt: NotNegative = 0.01  # how far the threshold moves, in step sizes
@@ -56,7 +56,7 @@ class SigmaZero(Attack):
             push = choose(reached, torch.zeros_like(grad), normalize(grad, torch.inf))
             down = self._count_grad(region, (z - x) / width) - push
             mean, root = moments.see(normalize(down, torch.inf))
-            pace = self.step_size * cosine(1.0, LAST, at)
+            pace = self.learning_rate * cosine(1.0, LAST, at)
             z = region.project(z - width * pace * mean / root)
             move = torch.where(reached, self.adapt * pace, -self.adapt * pace)
             threshold = (threshold + move).clamp(0, 1)

@@ -31,10 +31,10 @@ class SuperDeepFool(Attack):
 
     needs = (Trait.VECTOR, Normed, Trait.CONVEX)
     nearest = True
-    spends = Passes(f"at most steps + {LOOKS + 1}", "steps x top")
+    spends = Passes(f"at most steps + {LOOKS + 1}", "steps x candidates")
 
     steps: Count = 100
-    top: Count = 9  # wrong classes whose boundaries are looked at
+    candidates: Count = 9  # wrong classes whose boundaries are looked at
     overshoot: NotNegative = 0.02  # of each step, to end beyond the boundary
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
@@ -42,7 +42,7 @@ class SuperDeepFool(Attack):
         z, best = region.center() if start is None else start, None
         turned = done = torch.zeros_like(region.size(z), dtype=torch.bool)
         for k in range(self.steps):
-            here, gaps, grads = boundaries(objective, region, z, rng.at(k), self.top)
+            here, gaps, grads = boundaries(objective, region, z, rng.at(k), self.candidates)
             yield here
             best = best or Bracket(region, here)
             best.see(here)

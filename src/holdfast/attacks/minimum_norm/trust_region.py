@@ -34,10 +34,12 @@ class TrustRegion(Attack):
 
     needs = (Trait.VECTOR, Normed, Trait.CONVEX)
     nearest = True
-    spends = Passes(f"at most steps + {2 * ROUNDS + 1}", f"steps x top + {ROUNDS} x top")
+    spends = Passes(
+        f"at most steps + {2 * ROUNDS + 1}", f"steps x candidates + {ROUNDS} x candidates"
+    )
 
     steps: Count = 50
-    top: Count = 9  # wrong classes whose boundaries are looked at
+    candidates: Count = 9  # wrong classes whose boundaries are looked at
     radius: Positive = 0.1  # the first, in distances to the boundary as it seems from x
     growth: Positive = 1.2  # factor by which the radius grows or shrinks
 
@@ -45,7 +47,7 @@ class TrustRegion(Attack):
         objective = objective.using(Margin())
         z, best, trust = region.center() if start is None else start, None, None
         for k in range(self.steps):
-            here, gaps, grads = boundaries(objective, region, z, rng.at(k), self.top)
+            here, gaps, grads = boundaries(objective, region, z, rng.at(k), self.candidates)
             yield here
             best = best or Bracket(region, here)
             best.see(here)
@@ -61,7 +63,7 @@ class TrustRegion(Attack):
             trust.expect(here, gaps, grads, ahead - here.z)
             z = torch.where(spread(beyond, z), here.z, ahead)
         assert best is not None, "there is a step"
-        yield from polish(objective, region, best, rng.at(self.steps), self.top)
+        yield from polish(objective, region, best, rng.at(self.steps), self.candidates)
 
 
 class _Trust:

@@ -33,7 +33,7 @@ class SPSA(Attack):
     queries: Count = 5000
     samples: Annotated[int, Within(2)] = 32  # probes per step, in pairs of opposite directions
     sigma: Positive = 0.01  # length of a probe along every coordinate, in the units of the data
-    step_size: OfCube = 0.3  # Adam's learning rate, fraction of the largest cube in the set
+    learning_rate: OfCube = 0.3  # Adam's learning rate, fraction of the largest cube in the set
     loss: Loss | None = Margin()
 
     def iterate(self, objective: Objective, region: Dense, rng: Rng, start: Tensor | None) -> Walk:
@@ -49,5 +49,5 @@ class SPSA(Attack):
                     objective, region, z, at, draw=signs, pairs=pairs, size=self.sigma
                 )
                 move = adam.direction(grad)
-            z = region.project(z + self.step_size * side * move)
+            z = region.project(z + self.learning_rate * side * move)
             yield look(objective, region, z, at)

@@ -36,7 +36,7 @@ class ZOO(Attack):
     queries: Count = 5000
     coordinates: Count = 128  # measured before each step, at most all
     sigma: Positive = 0.001  # distance of a probe, in the units of the data
-    step_size: OfCube = 1.0  # Adam's learning rate, fraction of the largest cube in the set
+    learning_rate: OfCube = 1.0  # Adam's learning rate, fraction of the largest cube in the set
     loss: Loss | None = Margin()
 
     def iterate(self, objective: Objective, region: Dense, rng: Rng, start: Tensor | None) -> Walk:
@@ -53,7 +53,7 @@ class ZOO(Attack):
                 grad = yield from self._slopes(objective, region, z, seen, at)
                 mask = torch.zeros_like(z).flatten(1).scatter(1, seen, 1.0).reshape(z.shape) > 0
                 move = adam.direction(grad, mask)
-            z = region.project(z + self.step_size * side * move)
+            z = region.project(z + self.learning_rate * side * move)
             yield look(objective, region, z, at)
 
     def _slopes(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holdfast.attacks.transfer.diverse import Diverse, Running, TransferPreset
-from holdfast.attacks.transfer.mix import Images, Mix
-from holdfast.attacks.transfer.views import Scales
+from holdfast.attacks.transfer.diverse import ClassicMomentum, Diverse, TransferPreset
+from holdfast.attacks.transfer.mix import Images, MixedCopies
+from holdfast.attacks.transfer.views import ScaleCopies
 from holdfast.components import register
 from holdfast.units import Count, Positive
 
@@ -22,5 +22,7 @@ class Admix(TransferPreset):
     copies: Count = 5  # each mixture divided by 1, 2, 4, ...
 
     def chosen(self) -> Diverse:
-        mixing = Mix(images=self.images, strength=self.strength, mixed=self.mixed)
-        return self.diverse(Running(decay=self.decay), mixing, Scales(copies=self.copies))
+        mixing = MixedCopies(images=self.images, strength=self.strength, mixed=self.mixed)
+        return self.diverse(
+            ClassicMomentum(decay=self.decay), mixing, ScaleCopies(copies=self.copies)
+        )

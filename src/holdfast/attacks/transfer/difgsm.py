@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holdfast.attacks.transfer.diverse import Diverse, Running, TransferPreset
-from holdfast.attacks.transfer.views import Shrink
+from holdfast.attacks.transfer.diverse import ClassicMomentum, Diverse, TransferPreset
+from holdfast.attacks.transfer.views import ResizePad
 from holdfast.components import register
 from holdfast.units import NotNegative, Share
 
@@ -20,5 +20,5 @@ class DIFGSM(TransferPreset):
     smallest: Share = 0.9  # side of the smallest copy, as a fraction of the input's
 
     def chosen(self) -> Diverse:
-        shrink = Shrink(probability=self.probability, smallest=self.smallest)
-        return self.diverse(Running(decay=self.decay), shrink)
+        shrink = ResizePad(probability=self.probability, smallest=self.smallest)
+        return self.diverse(ClassicMomentum(decay=self.decay), shrink)

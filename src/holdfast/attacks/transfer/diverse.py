@@ -34,7 +34,7 @@ class Momentum:
 
 @register("momentum")
 @dataclass(frozen=True, kw_only=True)
-class Running(Momentum):
+class ClassicMomentum(Momentum):
     """A running sum of normalised gradients (MI; Dong et al., 2018, arXiv:1710.06081, eq. 6)."""
 
     decay: NotNegative = 1.0
@@ -55,7 +55,7 @@ class Nesterov(Momentum):
 
 @register("variance")
 @dataclass(frozen=True, kw_only=True)
-class Neighbours:
+class VarianceTuning:
     """Correct a gradient by how the last point's differs from its neighbours' (VT).
 
     X. Wang and He, 2021, arXiv:2103.15571, algorithm 1: v = mean gradient of neighbours - gradient.
@@ -93,9 +93,9 @@ class Diverse(Attack):
 
     steps: Count = 10
     step_size: OfRadius = 0.1  # fraction of the radius
-    momentum: Momentum = Running()
+    momentum: Momentum = ClassicMomentum()
     views: tuple[View, ...] = ()  # copies of the input whose gradients are averaged
-    variance: Neighbours | None = None  # neighbours whose gradients correct the step
+    variance: VarianceTuning | None = None  # neighbours whose gradients correct the step
     loss: Loss | None = None  # None: the objective's own
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
@@ -142,7 +142,7 @@ class TransferPreset(Preset):
     loss: Loss | None = None  # None: the objective's own
 
     def diverse(
-        self, momentum: Momentum, *views: View, variance: Neighbours | None = None
+        self, momentum: Momentum, *views: View, variance: VarianceTuning | None = None
     ) -> Diverse:
         """Return Diverse with these fields and with what the attack adds."""
         return Diverse(

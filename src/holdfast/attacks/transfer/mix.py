@@ -87,7 +87,7 @@ class ImagePool(Images):
 
 @register("view")
 @dataclass(frozen=True, kw_only=True)
-class Mix(View):
+class MixedCopies(View):
     """Copies with a little of another image added (Admix; X. Wang et al., 2021, eq. 6)."""
 
     images: Images

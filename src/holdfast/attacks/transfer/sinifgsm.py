@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from holdfast.attacks.transfer.diverse import Diverse, Nesterov, TransferPreset
-from holdfast.attacks.transfer.views import Scales
+from holdfast.attacks.transfer.views import ScaleCopies
 from holdfast.components import register
 from holdfast.units import Count
 
@@ -18,4 +18,4 @@ class SINIFGSM(TransferPreset):
     copies: Count = 5  # the input divided by 1, 2, 4, ...
 
     def chosen(self) -> Diverse:
-        return self.diverse(Nesterov(decay=self.decay), Scales(copies=self.copies))
+        return self.diverse(Nesterov(decay=self.decay), ScaleCopies(copies=self.copies))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holdfast.attacks.transfer.diverse import Diverse, Running, TransferPreset
-from holdfast.attacks.transfer.views import Blur
+from holdfast.attacks.transfer.diverse import ClassicMomentum, Diverse, TransferPreset
+from holdfast.attacks.transfer.views import TranslationKernel
 from holdfast.components import register
 from holdfast.units import Count, NotNegative, Positive
 
@@ -20,5 +20,5 @@ class TIFGSM(TransferPreset):
     deviations: Positive = 3.0  # standard deviations from the kernel's centre to its edge
 
     def chosen(self) -> Diverse:
-        blur = Blur(kernel=self.kernel, deviations=self.deviations)
-        return self.diverse(Running(decay=self.decay), blur)
+        blur = TranslationKernel(kernel=self.kernel, deviations=self.deviations)
+        return self.diverse(ClassicMomentum(decay=self.decay), blur)

@@ -48,7 +48,7 @@ class View:
 
 @register("view")
 @dataclass(frozen=True, kw_only=True)
-class Shrink(View):
+class ResizePad(View):
     """A copy shrunk to a random size and padded to the old one (DI; Xie et al., 2019, sec. 3.2).
 
     Size and place are each example's own. Any shape is seen as (channels, height, width).
@@ -72,7 +72,7 @@ class Shrink(View):
 
 @register("view")
 @dataclass(frozen=True, kw_only=True)
-class Scales(View):
+class ScaleCopies(View):
     """Copies divided by 1, 2, 4, ... (SI; Lin et al., 2020, arXiv:1908.06281, sec. 3.2.2)."""
 
     copies: Count = 5  # each half as bright as the one before
@@ -87,7 +87,7 @@ class Scales(View):
 
 @register("view")
 @dataclass(frozen=True, kw_only=True)
-class Blur(View):
+class TranslationKernel(View):
     """A gradient smoothed by a Gaussian kernel (TI; Dong et al., 2019, arXiv:1904.02884, eq. 8).
 
     To the first order that is the mean of the gradients at shifted copies of the input.
@@ -129,7 +129,7 @@ def mean_gradient(
 ) -> Tensor:
     """Return the gradient (B, ...) at z of the mean loss over all copies, a pass each way for each.
 
-    Views apply in their order: (Mix(), Scales()) scales mixed copies.
+    Views apply in their order: (MixedCopies(), ScaleCopies()) scales mixed copies.
     """
     total = torch.zeros_like(z)
     for chosen in _combinations(views):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from holdfast.attacks.transfer.diverse import Diverse, Neighbours, Nesterov, TransferPreset
+from holdfast.attacks.transfer.diverse import Diverse, Nesterov, TransferPreset, VarianceTuning
 from holdfast.components import register
 from holdfast.units import Count, Positive
 
@@ -14,9 +14,9 @@ from holdfast.units import Count, Positive
 class VNIFGSM(TransferPreset):
     """NI-FGSM with variance tuning (X. Wang and He, 2021, arXiv:2103.15571, algorithm 1)."""
 
-    neighbours: Count = 20  # points whose gradients correct the next one
+    neighbors: Count = 20  # points whose gradients correct the next one
     reach: Positive = 1.5  # how far they are drawn, as a multiple of the radius
 
     def chosen(self) -> Diverse:
-        near = Neighbours(count=self.neighbours, reach=self.reach)
+        near = VarianceTuning(count=self.neighbors, reach=self.reach)
         return self.diverse(Nesterov(decay=self.decay), variance=near)

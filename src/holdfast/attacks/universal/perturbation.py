@@ -46,7 +46,7 @@ class Pattern:
 
 @register("pattern")
 @dataclass(frozen=True, kw_only=True)
-class Waves(Pattern):
+class ProceduralNoise(Pattern):
     """Stripes of equal strength, made without data or model (in the spirit of Co et al., 2019).
 
     Any shape is seen as (channels, height, width); all channels change alike.

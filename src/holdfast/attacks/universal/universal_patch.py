@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from holdfast.attacks.universal.apply_patch import transformed
 from holdfast.attacks.universal.ascent import falling, summed_gradient
 from holdfast.attacks.universal.fitting import Fitting, Universal, best_of_epochs
-from holdfast.attacks.universal.pasted import transformed
 from holdfast.components import register
 from holdfast.data import Batch
 from holdfast.errors import InputError
 from holdfast.losses import CrossEntropy, Loss
-from holdfast.models.wrappers.transforms import Lit, Resized, Rotated, Transform
+from holdfast.models.wrappers.transforms import BrightnessContrast, Rotation, Scaling, Transform
 from holdfast.rng import Rng
 from holdfast.spaces.catalog import works_in
 from holdfast.tensors import as_image
@@ -32,7 +32,11 @@ class UniversalPatch(Universal):
 
     epochs: Count = 30
     step_size: OfRange = 0.1  # of the range's width, falling linearly to a tenth of it
-    transforms: tuple[Transform, ...] = (Rotated(), Resized(), Lit())  # of the patch
+    transforms: tuple[Transform, ...] = (
+        Rotation(),
+        Scaling(),
+        BrightnessContrast(),
+    )  # of the patch
     cap: float = 9.0  # of the loss: examples beyond it no longer pull
     loss: Loss = CrossEntropy()
 

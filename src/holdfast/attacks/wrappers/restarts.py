@@ -50,7 +50,7 @@ class Restarts(Wrapper):
 
 @register("attack")
 @dataclass(frozen=True, kw_only=True)
-class ToRank(Wrapper):
+class TargetRank(Wrapper):
     """One run towards the wrong class that is the rank-th likeliest on the unchanged input."""
 
     spends = Passes("1 + attack", "attack")
@@ -80,7 +80,7 @@ class EachTarget(Wrapper):
 
     def parts(self) -> tuple[Attack, ...]:
         return tuple(
-            ToRank(attack=part, rank=rank)
+            TargetRank(attack=part, rank=rank)
             for rank in range(1, self.top + 1)
             for part in self.attack.parts()
         )

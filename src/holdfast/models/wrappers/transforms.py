@@ -32,7 +32,7 @@ class Transform:
 
 @register("transform")
 @dataclass(frozen=True, kw_only=True)
-class Rotated(Transform):
+class Rotation(Transform):
     """Turned about the centre by up to `degrees` either way."""
 
     moves: ClassVar[bool] = True
@@ -46,7 +46,7 @@ class Rotated(Transform):
 
 @register("transform")
 @dataclass(frozen=True, kw_only=True)
-class Resized(Transform):
+class Scaling(Transform):
     """Seen from nearer or farther: larger or smaller by a factor of at most 1 + `share`."""
 
     moves: ClassVar[bool] = True
@@ -62,7 +62,7 @@ class Resized(Transform):
 
 @register("transform")
 @dataclass(frozen=True, kw_only=True)
-class Shifted(Transform):
+class Translation(Transform):
     """Moved by up to `share` of the image's sides, by parts of pixels too."""
 
     moves: ClassVar[bool] = True
@@ -77,7 +77,7 @@ class Shifted(Transform):
 
 @register("transform")
 @dataclass(frozen=True, kw_only=True)
-class Tilted(Transform):
+class Perspective(Transform):
     """Seen at a slant: one side up to `share` nearer than the middle, in perspective."""
 
     moves: ClassVar[bool] = True
@@ -93,7 +93,7 @@ class Tilted(Transform):
 
 @register("transform")
 @dataclass(frozen=True, kw_only=True)
-class Lit(Transform):
+class BrightnessContrast(Transform):
     """In other light: contrast times 1 +- `contrast`, then brightness +- `brightness`."""
 
     contrast: UpToOne = 0.2
@@ -108,7 +108,7 @@ class Lit(Transform):
 
 @register("transform")
 @dataclass(frozen=True, kw_only=True)
-class Defocused(Transform):
+class GaussianBlur(Transform):
     """Blurred by a Gaussian of up to `pixels` standard deviation."""
 
     pixels: Annotated[float, Within(0, 100)] = 1.0
@@ -120,7 +120,7 @@ class Defocused(Transform):
 
 @register("transform")
 @dataclass(frozen=True, kw_only=True)
-class Printed(Transform):
+class PrintedColors(Transform):
     """As paper gives colours back: each channel times 1 +- `gain`, plus +- `shift`, with grain."""
 
     gain: UpToOne = 0.1

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk, ask, look
 from holdfast.attacks.core.passes import Passes
-from holdfast.attacks.universal.perturbation import Pattern, Waves
+from holdfast.attacks.universal.perturbation import Pattern, ProceduralNoise
 from holdfast.components import register
 from holdfast.objective import Objective
 from holdfast.rng import Rng
@@ -17,7 +17,7 @@ from holdfast.threat import Knowledge, Normed
 
 @register("attack")
 @dataclass(frozen=True, kw_only=True)
-class Applied(Attack):
+class ApplyPerturbation(Attack):
     """Add one change to every input (Moosavi-Dezfooli et al., 2017, arXiv:1610.08401).
 
     It uses nothing of the model. Examples that the change was fitted on are refused.
@@ -27,7 +27,7 @@ class Applied(Attack):
     knowledge = Knowledge.TRANSFER
     spends = Passes("2")
 
-    perturbation: Pattern = Waves()  # what is added; `fit` makes one
+    perturbation: Pattern = ProceduralNoise()  # what is added; `fit` makes one
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         self.perturbation.refuse(region.x)

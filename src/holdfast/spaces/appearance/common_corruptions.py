@@ -25,7 +25,7 @@ _SEEDS = 2**23  # different draws; whole numbers that float32 holds
 
 @register("space")
 @dataclass(frozen=True, kw_only=True)
-class Corrupted(Space):
+class CommonCorruptions(Space):
     """One common corruption of an image (C, H, W), of severity 1 to eps.
 
     Hendrycks and Dietterich, 2019, arXiv:1903.12261. What is random draws anew for every example
@@ -37,14 +37,14 @@ class Corrupted(Space):
     range: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
-        check_ball(self, "Corrupted", SEVERITIES, "eps is the largest severity")
+        check_ball(self, "CommonCorruptions", SEVERITIES, "eps is the largest severity")
         if self.radius < 1:
             raise InputError(f"the mildest severity is 1, got eps={self.eps}")
         if not self.corruptions:
-            raise InputError("Corrupted: corruptions must name at least one, got none")
+            raise InputError("CommonCorruptions: corruptions must name at least one, got none")
 
     def around(self, x: Tensor, radius: float | Tensor | None = None) -> CorruptedRegion:
-        check_images(x, "Corrupted changes")
+        check_images(x, "CommonCorruptions changes")
         x = as_float(x)
         return CorruptedRegion(x, radii(radius, self, x), self)
 
@@ -57,11 +57,11 @@ class Corrupted(Space):
 
 
 class CorruptedRegion:
-    """Corrupted images. A point is (B, 3): which corruption, how severe (0: not at all), a draw."""
+    """CommonCorruptions images. A point is (B, 3): which corruption, how severe (0: not at all), a draw."""
 
     traits: ClassVar[frozenset[Trait]] = frozenset()
 
-    def __init__(self, x: Tensor, radius: Tensor, space: Corrupted) -> None:
+    def __init__(self, x: Tensor, radius: Tensor, space: CommonCorruptions) -> None:
         self.x = x
         self.radius = radius
         self.space = space

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import holdfast as hf
-from holdfast.attacks import EOT, PGD, Quantised
+from holdfast.attacks import EOT, PGD, Quantized
 from holdfast.errors import ConfigError
 from holdfast.rng import Rng
 from holdfast.spaces import L2, Linf
@@ -24,7 +24,7 @@ def test_every_value_is_on_the_grid_and_most_successes_survive(space):
         y = net(x).argmax(1)
     threat, inner = ThreatModel(space), PGD(steps=10, step_size=0.3)
     free = hf.attack(net, x, y, threat=threat, attack=inner, seed=0)
-    found = hf.attack(net, x, y, threat=threat, attack=Quantised(attack=inner), seed=0)
+    found = hf.attack(net, x, y, threat=threat, attack=Quantized(attack=inner), seed=0)
     levels = found.x_adv.double() * 255
     assert float((levels - levels.round()).abs().max()) < 1e-4
     assert bool(space.around(x).contains(found.x_adv).all())
@@ -38,7 +38,7 @@ def test_every_value_is_on_the_grid_and_most_successes_survive(space):
 def test_one_bit_leaves_black_and_white_and_what_was_there():
     net = nn.Sequential(nn.Flatten(), nn.Linear(16, 2)).eval()
     x = torch.full((3, 1, 4, 4), 0.25)
-    attack = Quantised(attack=PGD(steps=5, step_size=0.5), bits=1)
+    attack = Quantized(attack=PGD(steps=5, step_size=0.5), bits=1)
     found = hf.attack(
         net, x, torch.zeros(3).long(), threat=ThreatModel(Linf(eps=0.9)), attack=attack, seed=0
     )
@@ -47,7 +47,7 @@ def test_one_bit_leaves_black_and_white_and_what_was_there():
 
 @pytest.mark.parametrize(
     ("kind", "fields"),
-    [(EOT, {"samples": 0}), (Quantised, {"bits": 0}), (Quantised, {"looks": 0})],
+    [(EOT, {"samples": 0}), (Quantized, {"bits": 0}), (Quantized, {"looks": 0})],
     ids=str,
 )
 def test_a_number_that_cannot_be_meant_is_refused_by_name(kind, fields):

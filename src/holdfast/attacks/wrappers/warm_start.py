@@ -20,7 +20,7 @@ from holdfast.threat import Knowledge, Region
 
 @register("attack")
 @dataclass(frozen=True, kw_only=True)
-class Chain(Attack):
+class WarmStart(Attack):
     """Climb from where another search ended instead of from noise.
 
     A random search crosses the flat and jagged places in which gradients say nothing; from the best

@@ -23,7 +23,7 @@ FARTHER = 0.02  # of the change, by which each further rounding goes beyond the 
 
 @register("attack")
 @dataclass(frozen=True, kw_only=True)
-class Quantised(Wrapper):
+class Quantized(Wrapper):
     """The point that an attack found, rounded to the grid of an image file and scored again.
 
     Only what is on the grid counts. Each changed value goes to the nearest grid value; an input
@@ -31,15 +31,15 @@ class Quantised(Wrapper):
     """
 
     needs = (Normed,)
-    spends = Passes("attack + looks", "attack")
+    spends = Passes("attack + roundings", "attack")
 
     attack: Attack
     bits: Count = 8  # per value, over the whole range
-    looks: Count = 1  # roundings: of the point itself, then of points each 2 % farther from x
+    roundings: Count = 1  # roundings: of the point itself, then of points each 2 % farther from x
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         best = keeper(self.attack, objective, region)
-        spared = objective.sparing(self.looks)  # the rounded point must be looked at
+        spared = objective.sparing(self.roundings)  # the rounded point must be looked at
         search = self.attack.iterate(spared, region, self.attack.own(rng), start)
         pull: Tensor | None = None  # the largest gradient of the walk: none at all is a failure
         for here in scored(search, objective, region, rng):
@@ -47,10 +47,10 @@ class Quantised(Wrapper):
             if here.grad is not None:
                 pull = here.grad.abs() if pull is None else pull.maximum(here.grad.abs())
         z, lost = best.result().z, best.result().lost
-        for k in range(self.looks):
+        for k in range(self.roundings):
             farther = region.center() + (1 + FARTHER * k) * (z - region.center())
             rounded = self.rounded(region, farther)
-            seen = self._seen(objective, region, rounded, rng.at(k, of=self.looks))
+            seen = self._seen(objective, region, rounded, rng.at(k, of=self.roundings))
             yield replace(seen, score=_unless(lost, seen), grad=pull)
 
     def rounded(self, region: Normed, z: Tensor) -> Tensor:

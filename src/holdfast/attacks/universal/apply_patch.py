@@ -9,7 +9,7 @@ from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk, ask, look
 from holdfast.attacks.core.passes import Passes
-from holdfast.attacks.universal.perturbation import Pattern, Waves
+from holdfast.attacks.universal.perturbation import Pattern, ProceduralNoise
 from holdfast.components import register
 from holdfast.models.wrappers.transforms import Transform
 from holdfast.objective import Objective
@@ -20,7 +20,7 @@ from holdfast.units import Count
 
 @register("attack")
 @dataclass(frozen=True, kw_only=True)
-class Pasted(Attack):
+class ApplyPatch(Attack):
     """Put one patch on every input, at random places (Brown et al., 2017, arXiv:1712.09665).
 
     It uses nothing of the model. Examples that the patch was fitted on are refused.
@@ -30,7 +30,7 @@ class Pasted(Attack):
     knowledge = Knowledge.TRANSFER
     spends = Passes("places + 1")
 
-    perturbation: Pattern = Waves()  # the patch; `fit` makes one
+    perturbation: Pattern = ProceduralNoise()  # the patch; `fit` makes one
     places: Count = 1  # of each input, the worst of which counts
     transforms: tuple[Transform, ...] = ()  # of the patch, drawn anew at every place
 

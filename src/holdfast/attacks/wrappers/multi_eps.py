@@ -21,7 +21,7 @@ from holdfast.threat import Normed
 
 @register("attack")
 @dataclass(frozen=True, kw_only=True)
-class Narrowing(Wrapper):
+class MultiEps(Wrapper):
     """Split the steps over smaller and smaller radii; each run starts where the last one was best.
 
     Croce and Hein, 2021, arXiv:2103.01208, sec. 4 (multi-eps). Points of the larger sets are walked
@@ -38,17 +38,17 @@ class Narrowing(Wrapper):
     def __post_init__(self) -> None:
         if not hasattr(self.attack, "steps") or self.attack.demands().nearest:
             raise InputError(
-                "Narrowing splits the steps of an attack that stays within the radius, got "
+                "MultiEps splits the steps of an attack that stays within the radius, got "
                 f"{type(self.attack).__name__}: use one such as APGD(steps=100)"
             )
         if len(self.radii) != len(self.shares) or not self.radii or self.radii[-1] != 1:
             raise InputError(
-                f"Narrowing needs a share for each radius and ends at radius 1, got {self.radii} "
+                f"MultiEps needs a share for each radius and ends at radius 1, got {self.radii} "
                 f"and {self.shares}"
             )
         if min(self.radii) < 1 or min(self.shares) <= 0 or abs(sum(self.shares) - 1) > 1e-6:
             raise InputError(
-                "Narrowing needs radii of at least 1 and positive shares that add up to 1, got "
+                "MultiEps needs radii of at least 1 and positive shares that add up to 1, got "
                 f"{self.radii} and {self.shares}"
             )
 

@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn import functional as F
 
-from holdfast.attacks import APGD, DDN, Narrowing, Restarts
+from holdfast.attacks import APGD, DDN, MultiEps, Restarts
 from holdfast.errors import InputError
 from holdfast.losses import DLR
 from holdfast.objective import Objective
@@ -53,7 +53,7 @@ def broken(attack, space, net, x, y):
 @pytest.mark.parametrize("space", [L1(eps=1.5), L2(eps=0.6), L0(eps=3)], ids=["l1", "l2", "l0"])
 def test_it_breaks_more_at_equal_steps_where_gradients_mislead(space):
     plain = broken(APGD(steps=40), space, *shattered())
-    wide = broken(Narrowing(attack=APGD(steps=40)), space, *shattered())
+    wide = broken(MultiEps(attack=APGD(steps=40)), space, *shattered())
     print(f"{space.sentence()}: APGD {plain}, in larger sets first {wide}")
     assert wide > plain
 
@@ -65,7 +65,7 @@ def test_apgd_in_l1_breaks_what_a_reference_breaks(eps, plain, wide):
     """Ours on DLR: 32, 54 and 70; in larger sets first 34, 52 and 64 (on the margin 68)."""
     apgd = APGD(steps=100, loss=DLR())
     assert broken(apgd, L1(eps=eps), *digits(100)) >= plain - 1
-    assert broken(Narrowing(attack=APGD(steps=100)), L1(eps=eps), *digits(100)) >= wide - 1
+    assert broken(MultiEps(attack=APGD(steps=100)), L1(eps=eps), *digits(100)) >= wide - 1
 
 
 class Seen(nn.Module):
@@ -84,7 +84,7 @@ def test_the_sets_shrink_and_the_last_one_is_the_one_asked_about():
     net, x, y = digits(10)
     seen, space = Seen(net, x), L1(eps=0.5)
     objective = Objective(ThreatModel(space), seen, x, y)
-    attack = Narrowing(attack=APGD(steps=50))
+    attack = MultiEps(attack=APGD(steps=50))
     found = attack(objective, space.around(x), Rng(0, torch.arange(10)))
     sizes = torch.stack(seen.sizes)  # (looks, B): 15, 15 and 20 gradients, one look more each
     assert len(sizes) == 53
@@ -96,7 +96,7 @@ def test_the_sets_shrink_and_the_last_one_is_the_one_asked_about():
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 10, 99])
 def test_all_steps_are_spent_whatever_their_number(steps):
-    attack = Narrowing(attack=APGD(steps=steps))
+    attack = MultiEps(attack=APGD(steps=steps))
     assert sum(run.steps for _, run in attack.runs()) == steps
     assert attack.runs()[-1][0] == 1
     assert attack.passes()[1] == steps
@@ -105,12 +105,12 @@ def test_all_steps_are_spent_whatever_their_number(steps):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Narrowing(attack=DDN()), "stays within the radius, got DDN"),
-        (lambda: Narrowing(attack=Restarts(attack=APGD())), "got Restarts"),
-        (lambda: Narrowing(radii=(2.0, 1.0)), "a share for each radius"),
-        (lambda: Narrowing(radii=(3.0, 2.0, 1.5)), "ends at radius 1"),
-        (lambda: Narrowing(shares=(0.5, 0.5, 0.5)), "add up to 1"),
-        (lambda: Narrowing(radii=(0.5, 2.0, 1.0)), "at least 1"),
+        (lambda: MultiEps(attack=DDN()), "stays within the radius, got DDN"),
+        (lambda: MultiEps(attack=Restarts(attack=APGD())), "got Restarts"),
+        (lambda: MultiEps(radii=(2.0, 1.0)), "a share for each radius"),
+        (lambda: MultiEps(radii=(3.0, 2.0, 1.5)), "ends at radius 1"),
+        (lambda: MultiEps(shares=(0.5, 0.5, 0.5)), "add up to 1"),
+        (lambda: MultiEps(radii=(0.5, 2.0, 1.0)), "at least 1"),
     ],
 )
 def test_mistakes_are_named(make, message):
