@@ -25,7 +25,7 @@ Work = Callable[[], object]
 def interleaved(works: Mapping[str, Work], repeats: int, warmup: int = 2) -> dict[str, Timing]:
     """Time each work `repeats` times, taking turns, so that a busy machine is busy for all alike.
 
-    The order turns by one place every round: nobody always runs after the same neighbour. The
+    The order turns by one place every round: nobody always runs after the same neighbor. The
     process keeps its memory, as the command line does: how often pages are cleared anew depends on
     what else lies in the heap, and is a fifth of the time of some.
     """

@@ -23,7 +23,13 @@ NOW = {
     "apgd-t": ("each_target", "around APGD"),
     "each_target(apgd)": ("each_target", "around APGD"),
     "eot(pgd)": ("eot", "around PGD"),
-    "multi_eps": ("multi_eps", ""),
+    "narrowing": ("multi_eps", ""),
+    "chain": ("warm_start", ""),
+    "to_rank": ("target_rank", ""),
+    "applied": ("apply_perturbation", ""),
+    "pasted": ("apply_patch", ""),
+    "worst_of": ("random_search", ""),
+    "quantised": ("quantized", ""),
     "radius search": ("radius_search", "around MultiEps"),
 }
 _NORM = re.compile(r" (L\w+)$")

@@ -33,7 +33,7 @@ for _ in range(60):
     nn.functional.cross_entropy(network((x[:1400] - 0.3) / 0.4), y[:1400]).backward()
     optimizer.step()
 
-# It was trained on normalised inputs: the normalisation goes inside, so that eps is in units of x.
+# It was trained on normalized inputs: the normalization goes inside, so that eps is in units of x.
 model = hf.wrap(network, normalize=(0.3, 0.4))
 threat = hf.ThreatModel(hf.L2(eps=1.0))
 

@@ -100,7 +100,7 @@ def test_a_value_that_a_component_refuses_is_an_input_error():
         build("space", {"type": "linf", "eps": 0.1, "range": [0, 1, 2]})
 
 
-class Colour(StrEnum):
+class Color(StrEnum):
     RED = "red"
 
 
@@ -111,7 +111,7 @@ class Rich:
     share: float = 0.5
     names: tuple[str, ...] = ()
     pair: tuple[int, float] = (1, 2.0)
-    colour: Colour = Colour.RED
+    color: Color = Color.RED
     extra: dict | None = None
 
 
@@ -119,10 +119,10 @@ def test_types_of_fields():
     register("rich")(Rich)
     value = Rich(flag=True, names=("a", "b"), extra={"k": [1, "x"]})
     assert build("rich", json.loads(json.dumps(describe(value)))) == value
-    built = build("rich", {"type": "rich", "share": 1, "pair": [3, 4], "colour": "red"})
+    built = build("rich", {"type": "rich", "share": 1, "pair": [3, 4], "color": "red"})
     assert built == Rich(share=1.0, pair=(3, 4.0))
     assert isinstance(built.share, float)
-    for bad in ({"flag": 1}, {"flag": "yes"}, {"share": "a"}, {"pair": [1]}, {"colour": "blue"}):
+    for bad in ({"flag": 1}, {"flag": "yes"}, {"share": "a"}, {"pair": [1]}, {"color": "blue"}):
         with pytest.raises(ConfigError, match=f"rich.{next(iter(bad))}"):
             build("rich", {"type": "rich", **bad})
 

@@ -36,10 +36,10 @@ NOT_SEARCHED = {"admix", "bim", "difgsm", "diverse", "mifgsm", "nifgsm", "sinifg
 NOT_SEARCHED |= {"vmifgsm", "vnifgsm", "fgsm", "rfgsm", "warm_start"}
 # Settings other than steps that the budget calls for.
 SEARCHES: dict[str, dict[str, Any]] = {
-    "cw": {"searches": 6},
-    "cw_l0": {"searches": 20},
-    "cw_linf": {"searches": 10, "step_size": 0.1},
-    "ead": {"searches": 3},
+    "cw": {"binary_search_steps": 6},
+    "cw_l0": {"binary_search_steps": 20},
+    "cw_linf": {"binary_search_steps": 10, "learning_rate": 0.1},
+    "ead": {"binary_search_steps": 3},
 }
 
 

@@ -117,7 +117,7 @@ def weighed() -> list[Pair]:
         _nearest(
             "ead",
             1.0,
-            ours(named("ead", searches=SEARCHES), 1.0),
+            ours(named("ead", binary_search_steps=SEARCHES), 1.0),
             ta(lambda lib, t, k: lib.EADL1(t.net, binary_search_steps=SEARCHES, max_iterations=k)),
             foolbox(
                 lambda lib, k: lib.EADAttack(
@@ -139,7 +139,7 @@ def weighed() -> list[Pair]:
         _nearest(
             "cw_linf",
             INF,
-            ours(named("cw_linf", searches=SEARCHES), INF),
+            ours(named("cw_linf", binary_search_steps=SEARCHES), INF),
             art(
                 lambda lib, e, k, t: lib.CarliniLInfMethod(
                     e, max_iter=k, batch_size=len(t.x), verbose=False
@@ -151,7 +151,7 @@ def weighed() -> list[Pair]:
         _nearest(
             "cw_l0",
             0.0,
-            ours(named("cw_l0", searches=SEARCHES), 0.0),
+            ours(named("cw_l0", binary_search_steps=SEARCHES), 0.0),
             art(
                 lambda lib, e, k, t: lib.CarliniL0Method(
                     e,
@@ -200,7 +200,7 @@ def carlini_wagner() -> Pair:
     return _nearest(
         "cw",
         2.0,
-        ours(named("cw", searches=SEARCHES), 2.0),
+        ours(named("cw", binary_search_steps=SEARCHES), 2.0),
         ta(lambda lib, t, k: lib.CW(t.net, steps=SEARCHES * k)),
         foolbox(lambda lib, k: lib.L2CarliniWagnerAttack(binary_search_steps=SEARCHES, steps=k)),
         art(

@@ -53,7 +53,7 @@ from contestants import NORMS, Contestant, Task, our_pool
 from counting import Counted, OverBudget
 from networks import targets_folder
 from peers import PACKAGES, peer_pool
-from standing import NAMES, compare, flat, page, summarise
+from standing import NAMES, compare, flat, page, summarize
 from xi import trapezoid, xi
 
 BUDGETS = (200, 600, 2000)
@@ -254,7 +254,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
         "not_run": missing,
         **collect(todo, given.work),
     }
-    result["summary"] = summarise(result["rows"], given.networks)
+    result["summary"] = summarize(result["rows"], given.networks)
     result["comparison"] = compare(result["summary"], given.budgets)
     result |= facts(list(PACKAGES.values()))
     text = page(result)

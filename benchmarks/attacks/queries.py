@@ -218,7 +218,7 @@ def _geoda(norm: float) -> Callable[[Target, int], Tensor]:
 
 
 def one_pixel() -> Pair:
-    """One pixel of any colour; its figure is success."""
+    """One pixel of any color; its figure is success."""
     population = 50
 
     def mine(t: Target, q: int) -> Tensor:

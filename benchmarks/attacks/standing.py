@@ -18,7 +18,7 @@ def flat(rows: list[Row]) -> tuple[str, list[str]]:
     return "|".join(columns), ["|".join(str(row[key]) for key in columns) for row in rows]
 
 
-def summarise(rows: list[Row], networks: list[str]) -> list[Row]:
+def summarize(rows: list[Row], networks: list[str]) -> list[Row]:
     """Return mean and minimum over the networks of each attack that ran on all of them."""
     groups: dict[tuple[str, int, str, str], list[Row]] = {}
     for row in rows:

@@ -16,7 +16,7 @@ def on_grid(x: Tensor, levels: int = LEVELS) -> Tensor:
 
 
 def toward(x_adv: Tensor, x: Tensor, levels: int = LEVELS) -> Tensor:
-    """Return x_adv (B, ...) in whole grey levels, float64, each value rounded toward x.
+    """Return x_adv (B, ...) in whole gray levels, float64, each value rounded toward x.
 
     Where no grid value lies between the two, the one nearest to x is taken.
     """

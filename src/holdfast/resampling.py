@@ -1,6 +1,6 @@
 """Moving the pixels of images: bilinear sampling, differentiable in pixels and places alike.
 
-Coordinates count pixels: (0, 0) is the centre of the first one, rows go down, columns to the right.
+Coordinates count pixels: (0, 0) is the center of the first one, rows go down, columns to the right.
 Outside of an image is black (zero). Gathering keeps the backward pass deterministic on CUDA.
 """
 
@@ -23,13 +23,13 @@ def sample(image: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def rotate(rows: Tensor, columns: Tensor, radians: Tensor) -> tuple[Tensor, Tensor]:
-    """Turn places (B, h, w), counted from the centre, by angles (B,), clockwise as one sees it."""
+    """Turn places (B, h, w), counted from the center, by angles (B,), clockwise as one sees it."""
     cosine, sine = radians.cos()[:, None, None], radians.sin()[:, None, None]
     return cosine * rows - sine * columns, sine * rows + cosine * columns
 
 
-def centred(image: Tensor) -> tuple[Tensor, Tensor]:
-    """Return rows and columns (B, H, W) of every pixel, counted from the image's centre."""
+def centered(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Return rows and columns (B, H, W) of every pixel, counted from the image's center."""
     batch, _, height, width = image.shape
     rows = torch.arange(height, device=image.device, dtype=image.dtype) - (height - 1) / 2
     columns = torch.arange(width, device=image.device, dtype=image.dtype) - (width - 1) / 2
@@ -39,8 +39,8 @@ def centred(image: Tensor) -> tuple[Tensor, Tensor]:
     )
 
 
-def sample_centred(image: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Return `image` (B, C, H, W) at places (B, h, w) that are counted from its centre."""
+def sample_centered(image: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Return `image` (B, C, H, W) at places (B, h, w) that are counted from its center."""
     height, width = image.shape[2:]
     return sample(image, rows + (height - 1) / 2, columns + (width - 1) / 2)
 

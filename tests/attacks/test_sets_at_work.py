@@ -25,13 +25,13 @@ from small_nets import digits
 from tiny import tiny_run
 
 FLOW, PATCH = hf.Flow(eps=1), hf.Patch(height=0.4, width=0.4)
-COLOURS, CHOICES = hf.Recolor(eps=0.3, points=6), hf.CommonCorruptions()
+COLORS, CHOICES = hf.Recolor(eps=0.3, points=6), hf.CommonCorruptions()
 FEW = hf.CommonCorruptions(eps=2, corruptions=(Contrast(), GaussianNoise()))
 PLACES = PlaceSearch(attack=PGD(steps=3), places=1, heats=2, probes=4)
 PAIRS = [
     (FLOW, Leap(steps=5)),
     (FLOW, StAdv(steps=5)),
-    (COLOURS, StAdv(steps=5)),
+    (COLORS, StAdv(steps=5)),
     (PATCH, PLACES),
     (PATCH, SparseRS(queries=9)),
     (PATCH, ApplyPatch(places=3)),
@@ -91,7 +91,7 @@ def test_an_example_without_numbers_leaves_the_others_alone(space, attack):
     ("space", "attack"),
     [
         (FLOW, PGD(steps=2, step_size=0.5)),
-        (COLOURS, PGD(steps=2, step_size=0.5)),
+        (COLORS, PGD(steps=2, step_size=0.5)),
         (PATCH, PGD(steps=2, step_size=0.5)),
         (FEW, RandomSearch(queries=2)),
     ],

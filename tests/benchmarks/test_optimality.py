@@ -169,5 +169,5 @@ def test_an_attack_gets_as_many_steps_as_its_passes_allow():
 
     assert contestants.fitted(FMN, 200).steps == 99  # 2 x 99 + 1
     assert contestants.fitted(APGD, 20).steps == 9
-    assert sum(contestants.fitted(CW, 200, searches=6).passes()) <= 200
+    assert sum(contestants.fitted(CW, 200, binary_search_steps=6).passes()) <= 200
     assert contestants.fitted(Square, 200).queries == 200

@@ -133,9 +133,9 @@ def test_bytes_are_scaled_to_the_range_of_the_set():
     floats = from_tensors(X.float(), Y, range=(0.0, 255.0))
     assert torch.equal(some(range=(0.0, 255.0)).batch(at).x, floats.batch(at).x)
     assert some(range=(0.0, 255.0)).fingerprint == floats.fingerprint
-    centred = some(range=(-1.0, 1.0)).batch(at).x
-    assert torch.allclose(centred, X.float() / 255 * 2 - 1, atol=1e-6)
-    assert float(centred.min()) == -1.0
+    centered = some(range=(-1.0, 1.0)).batch(at).x
+    assert torch.allclose(centered, X.float() / 255 * 2 - 1, atol=1e-6)
+    assert float(centered.min()) == -1.0
     (batch,) = Stream([(X, Y)], range=(0.0, 255.0))
     assert torch.equal(batch.x, X.float())
 

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from holdfast.data import load
-from holdfast.data.images import is_grey, read_image
+from holdfast.data.images import is_gray, read_image
 from holdfast.errors import InputError
 
 RAMP = np.linspace(0, 1, 24).reshape(4, 6)  # 4 rows, 6 columns
@@ -225,6 +225,6 @@ def test_a_pipe_among_the_images_does_not_block(tmp_path):
     (tmp_path / "train" / "a").mkdir(parents=True)
     os.mkfifo(tmp_path / "train" / "a" / "0.png")
     with pytest.raises(InputError, match=r"0\.png \(.*it is no ordinary file\)"):
-        is_grey(tmp_path / "train" / "a" / "0.png")
+        is_gray(tmp_path / "train" / "a" / "0.png")
     with pytest.raises(InputError, match="no ordinary file"):
         read_image(tmp_path / "train" / "a" / "0.png", "L")

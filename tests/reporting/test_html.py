@@ -137,8 +137,8 @@ def test_it_is_accessible(three: str) -> None:
     assert {link["href"] for link in page.of("a")} <= {f"#{name}" for name in ids}
 
 
-def luminance(colour: str) -> float:
-    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+def luminance(color: str) -> float:
+    parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
     return sum(w * p for w, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
@@ -152,13 +152,13 @@ def contrast(a: str, b: str) -> float:
 def test_text_and_charts_have_enough_contrast(three: str, scheme: str) -> None:
     blocks = re.findall(r":root \{(.*?)\}", three, flags=re.DOTALL)
     block = blocks[0] if scheme == "light" else blocks[1]
-    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block))
+    colors = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", block))
     for name in ("ink", "soft", "robust", "lost"):  # text on the page: WCAG AA
-        assert contrast(colours[name], colours["paper"]) >= 4.5, name
-    for name in ("pass", "warn", "fail", "idle"):  # text in a coloured field
-        assert contrast(colours[name], colours[f"{name}-bg"]) >= 4.5, name
+        assert contrast(colors[name], colors["paper"]) >= 4.5, name
+    for name in ("pass", "warn", "fail", "idle"):  # text in a colored field
+        assert contrast(colors[name], colors[f"{name}-bg"]) >= 4.5, name
     for name in ("s1", "s2", "s3", "s4", "s5", "s6", "clean", "robust"):  # drawings
-        assert contrast(colours[name], colours["paper"]) >= 3, name
+        assert contrast(colors[name], colors["paper"]) >= 3, name
 
 
 def test_what_users_name_is_escaped(tmp_path: Path) -> None:

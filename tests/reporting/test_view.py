@@ -137,7 +137,7 @@ def test_the_gallery_shows_labels_confidences_and_the_difference(tmp_path: Path)
     assert (pairs[1].label, pairs[1].before, pairs[1].after) == ("one", "one", "four")
     assert 0.5 < (pairs[1].after_confidence or 0) < (pairs[1].before_confidence or 0) < 1
     assert pairs[0].largest_change == pytest.approx(0.2)
-    assert pairs[0].magnified == 2.0  # 2 * 0.2 stays within the grey scale, 3 * 0.2 would not
+    assert pairs[0].magnified == 2.0  # 2 * 0.2 stays within the gray scale, 3 * 0.2 would not
     for pair in pairs:
         for picture in (pair.clean, pair.adversarial, pair.difference):
             assert picture.startswith("data:image/png;base64,")

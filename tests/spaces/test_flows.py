@@ -1,4 +1,4 @@
-"""Sets that move pixels or change colours, against loops in Python and exact optima."""
+"""Sets that move pixels or change colors, against loops in Python and exact optima."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from holdfast.threat import ThreatModel
 from small_nets import Scale, batch, digits, mlp
 
 SHAPE = (2, 5, 6)
-FLOW, COLOURS = Flow(eps=0.8), Recolor(eps=0.15, points=4)
-SPACES = pytest.mark.parametrize("space", [FLOW, COLOURS], ids=["flow", "recolor"])
+FLOW, COLORS = Flow(eps=0.8), Recolor(eps=0.15, points=4)
+SPACES = pytest.mark.parametrize("space", [FLOW, COLORS], ids=["flow", "recolor"])
 
 
 def pixel(image, row, column):
@@ -47,16 +47,16 @@ def test_a_flow_is_bilinear_sampling_written_another_way():
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3])
-def test_a_function_of_colours_is_multilinear_written_another_way(channels):
+def test_a_function_of_colors_is_multilinear_written_another_way(channels):
     x = Rng(0, torch.arange(2)).uniform((channels, 3, 3)).double()
     x[0, :, 0, 0], x[1, :, 0, 0] = 1.0, 0.0  # the ends of the range
     region, at = Recolor(eps=0.2, points=4).around(x), Rng(1, torch.arange(2))
     z = region.init(at)
     made = region.realize(z, at)
     for i, r, c in itertools.product(range(2), range(3), range(3)):
-        colour, total = (x[i, :, r, c] * 3).tolist(), x[i, :, r, c].clone()
+        color, total = (x[i, :, r, c] * 3).tolist(), x[i, :, r, c].clone()
         for corner in itertools.product(range(4), repeat=channels):
-            share = math.prod(max(0.0, 1 - abs(a - b)) for a, b in zip(colour, corner, strict=True))
+            share = math.prod(max(0.0, 1 - abs(a - b)) for a, b in zip(color, corner, strict=True))
             total += share * z[(i, slice(None), *corner)]
         assert torch.allclose(made[i, :, r, c], total.clamp(0, 1), atol=1e-12)
 
@@ -122,7 +122,7 @@ ATTACKS = [PGD(steps=6), APGD(steps=8), RandomSearch(queries=6), StAdv(steps=8),
 @SPACES
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: type(attack).__name__)
 def test_attacks_work_there(attack, space):
-    if isinstance(attack, Leap) and space is COLOURS:
+    if isinstance(attack, Leap) and space is COLORS:
         with pytest.raises(Unsupported, match="leap works in Flow, not in Recolor"):
             run(attack, space, mlp(SHAPE), *batch(mlp(SHAPE), SHAPE))
         return
@@ -177,7 +177,7 @@ def test_leaping_beats_five_times_as_many_passes_of_climbing_on_digits():
     assert gains[1] > 1.15 * gains[3]
 
 
-def test_a_function_of_colours_against_a_linear_model_is_the_closed_form():
+def test_a_function_of_colors_against_a_linear_model_is_the_closed_form():
     """Without clipping the image is linear in the grid's values: their signs are the optimum."""
     shape, space = (3, 5, 5), Recolor(eps=0.1, points=4)
     net = linear(shape)
@@ -226,13 +226,13 @@ def test_mistakes_are_named_and_sets_go_into_claims():
     with pytest.raises(InputError, match="images"):
         FLOW.around(torch.rand(2, 8))
     with pytest.raises(InputError, match="at most 3 channels"):
-        COLOURS.around(torch.rand(2, 4, 3, 3))
+        COLORS.around(torch.rand(2, 4, 3, 3))
     with pytest.raises(ConfigError, match=r"points must be in \[2, 64\], got 1"):
         Recolor(points=1)
     net = mlp(SHAPE)
     x, y = batch(net, SHAPE, n=2)
     with pytest.raises(Unsupported, match="stadv works in Flow and Recolor, not in Linf"):
         run(StAdv(), Linf(eps=0.1), net, x, y)
-    for space in (FLOW, COLOURS):
+    for space in (FLOW, COLORS):
         assert build("space", describe(space)) == space
         assert str(space.eps) in ThreatModel(space).sentence()

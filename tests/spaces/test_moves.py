@@ -34,7 +34,7 @@ def pixel(image, row, column):
 
 
 def moved(image, angle, down, right):
-    """Turn about the centre, then move; pixel by pixel in Python."""
+    """Turn about the center, then move; pixel by pixel in Python."""
     _, height, width = image.shape
     out = torch.zeros_like(image)
     for r in range(height):

@@ -11,7 +11,7 @@ from torch import nn
 from attack_runs import assert_it_works, run
 from holdfast.attacks import APGD, PGD, PlaceSearch, RandomSearch, Restarts, SparseRS, Square
 from holdfast.components import build, describe
-from holdfast.errors import InputError, Unsupported
+from holdfast.errors import ConfigError, InputError, Unsupported
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
@@ -187,7 +187,7 @@ def test_attacks_work_there(attack, space):
 
 
 def test_mistakes_are_named_and_sets_go_into_claims():
-    with pytest.raises(InputError, match="shares of the image's sides"):
+    with pytest.raises(ConfigError, match=r"patch.height must be in \(0, 1\]"):
         Patch(height=8)
     with pytest.raises(InputError, match="covers no pixel"):
         Patch(shape=Circle(row=2.0)).around(torch.rand(1, 1, 8, 8))

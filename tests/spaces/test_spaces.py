@@ -30,7 +30,7 @@ BOTH = pytest.mark.parametrize("space", SPACES, ids=NAMES)
 
 
 def slow_projection(x, z, radius, low=0.0, high=1.0):
-    """Minimise |p - z| over ball and range: bisect the multiplier of the ball, in float64."""
+    """Minimize |p - z| over ball and range: bisect the multiplier of the ball, in float64."""
     x, z = x.double(), z.double()
 
     def at(scale):

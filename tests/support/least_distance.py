@@ -107,13 +107,13 @@ def nearest(space, net, grid, labels, point, label):
     wrong = grid[labels != label]
     if not len(wrong):
         return torch.tensor(torch.inf)
-    centre, reach = wrong[size(wrong).argmin()], 2 / 300
+    center, reach = wrong[size(wrong).argmin()], 2 / 300
     for _ in range(3):
         side = torch.linspace(-reach, reach, 101)
-        close = (centre + torch.cartesian_prod(side, side)).clamp(0, 1)
+        close = (center + torch.cartesian_prod(side, side)).clamp(0, 1)
         with torch.no_grad():
             close = close[net(close).argmax(1) != label]
-        centre, reach = close[size(close).argmin()], reach / 25
+        center, reach = close[size(close).argmin()], reach / 25
     return size(close).min()
 
 

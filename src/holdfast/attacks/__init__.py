@@ -1,4 +1,4 @@
-"""Attacks: one algorithm a file, all maximising a loss inside a set."""
+"""Attacks: one algorithm a file, all maximizing a loss inside a set."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def _head(layer: nn.Module) -> tuple[Tensor, Tensor | None]:
 
 
 def _layers(module: nn.Module) -> Iterator[nn.Module]:
-    """Yield the layers in the order in which they run; a wrapper stands for its normalisation."""
+    """Yield the layers in the order in which they run; a wrapper stands for its normalization."""
     kind = type(module)
     if kind is Model:
         _refuse_changed(module)
@@ -124,7 +124,7 @@ def _weights(layer: nn.Module) -> tuple[Tensor, Tensor | None]:
 
 
 def _normalized(model: Model, box: Box) -> Box:
-    return model.normalised(box[0]), model.normalised(box[1])  # std > 0: the order is kept
+    return model.normalized(box[0]), model.normalized(box[1])  # std > 0: the order is kept
 
 
 def _linear(layer: nn.Linear, box: Box) -> Box:

@@ -1,4 +1,4 @@
-"""A set of labelled examples, each with an id that stays with it through every selection."""
+"""A set of labeled examples, each with an id that stays with it through every selection."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class InMemory:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Examples:
-    """A labelled set; position i is the example with id `ids[i]`, kept at `rows[i]` of `source`.
+    """A labeled set; position i is the example with id `ids[i]`, kept at `rows[i]` of `source`.
 
     `range` bounds every value of a batch. Data stored as uint8 are scaled to it when batched.
     `part` says which part of a set it is ("train", "validation", "test") where that is known;

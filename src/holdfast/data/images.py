@@ -21,8 +21,8 @@ from holdfast.storage import open_file
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".pgm", ".ppm"}
 
 # Modes of Pillow.
-_DEEP = {"I;16", "I;16B", "I;16L", "I;16N", "I"}  # grey of more than 8 bits
-_GREY = {"1", "L", "F"} | _DEEP
+_DEEP = {"I;16", "I;16B", "I;16L", "I;16N", "I"}  # gray of more than 8 bits
+_GRAY = {"1", "L", "F"} | _DEEP
 _COLORED = {"P", "RGB", "RGBX", "CMYK", "YCbCr"}
 _WITH_ALPHA = {"LA", "La", "PA", "RGBA", "RGBa"}
 
@@ -33,7 +33,7 @@ _DIM = (DARK + 0.5) / 255  # a whole set without a brighter value is scaled wron
 @outlined
 @dataclass(frozen=True, eq=False)
 class ImageFiles:
-    """Images decoded when they are asked for, all of one size, grey or in color."""
+    """Images decoded when they are asked for, all of one size, gray or in color."""
 
     paths: tuple[Path, ...]
     mode: str  # "L" or "RGB"
@@ -62,7 +62,7 @@ def image_files(paths: Iterable[Path]) -> ImageFiles:
     Raises InputError if none of them has a value above 16/255: bytes of 0 and 1, for example.
     """
     paths = tuple(paths)
-    mode = "L" if all(is_grey(path) for path in paths) else "RGB"
+    mode = "L" if all(is_gray(path) for path in paths) else "RGB"
     brightest = 0.0
     for path in paths:
         brightest = max(brightest, float(_in_unit(read_image(path, mode)).max()))
@@ -76,25 +76,25 @@ def image_files(paths: Iterable[Path]) -> ImageFiles:
     return ImageFiles(paths, mode, tuple(read_image(paths[0], mode).shape))
 
 
-def is_grey(path: Path) -> bool:
+def is_gray(path: Path) -> bool:
     """Return True if an image has one channel, as its header says."""
     with _reading(path), open_file(path) as file, Image.open(file) as image:
-        return image.mode in _GREY
+        return image.mode in _GRAY
 
 
 def read_image(path: Path, mode: str) -> Tensor:
     """Return an image as (C, H, W), turned as it says itself: bytes, or floats in 0..1.
 
     mode: "L" or "RGB". Raises InputError for images that would lose something: several frames,
-    transparency, 16 bits a channel in color, color as grey, and values without a known range.
+    transparency, 16 bits a channel in color, color as gray, and values without a known range.
     """
     with _reading(path), open_file(path) as file, Image.open(file) as image:
         return _decoded(image, path, mode)
 
 
 def pixels_of(image: Image.Image, name: str = "an image") -> Tensor:
-    """Return an image of Pillow's as `read_image` does: (C, H, W), of one channel if it is grey."""
-    return _decoded(image, name, "L" if image.mode in _GREY else "RGB")
+    """Return an image of Pillow's as `read_image` does: (C, H, W), of one channel if it is gray."""
+    return _decoded(image, name, "L" if image.mode in _GRAY else "RGB")
 
 
 def _decoded(image: Image.Image, name: Path | str, mode: str) -> Tensor:
@@ -125,10 +125,10 @@ def _refuse(image: Image.Image, path: Path | str, mode: str) -> None:
     kind, frames = image.mode, getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # there the others are previews of the first
         raise InputError(f"{path} has {frames} frames: save the one that is meant")
-    if kind not in _GREY | _COLORED | _WITH_ALPHA:
-        raise InputError(f"{path} has the mode {kind}: convert it to RGB or to grey")
-    if kind not in _GREY and mode == "L":
-        raise InputError(f"{path} is in color, others are grey: convert all to one")
+    if kind not in _GRAY | _COLORED | _WITH_ALPHA:
+        raise InputError(f"{path} has the mode {kind}: convert it to RGB or to gray")
+    if kind not in _GRAY and mode == "L":
+        raise InputError(f"{path} is in color, others are gray: convert all to one")
     if (
         kind not in _DEEP
         and image.format in ("PNG", "TIFF")
@@ -148,7 +148,7 @@ def _refuse(image: Image.Image, path: Path | str, mode: str) -> None:
 
 
 def _white(image: Image.Image) -> int:
-    """Return the value of white in a grey image of more than 8 bits; 1 for floats."""
+    """Return the value of white in a gray image of more than 8 bits; 1 for floats."""
     if image.mode == "F":
         return 1
     bits = getattr(image, "tag_v2", {}).get(_BITS, (16,))
@@ -156,7 +156,7 @@ def _white(image: Image.Image) -> int:
 
 
 def _floats(pixels: NDArray[np.float32], mode: str, path: Path | str) -> Tensor:
-    """Return grey pixels (H, W) as (C, H, W); InputError unless they are in 0..1."""
+    """Return gray pixels (H, W) as (C, H, W); InputError unless they are in 0..1."""
     least, most = float(pixels.min()), float(pixels.max())
     if not (least >= 0 and most <= 1):  # true for NaN too
         raise InputError(

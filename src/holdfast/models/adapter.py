@@ -32,7 +32,7 @@ _CAST = (torch.float16, torch.bfloat16, torch.float64)  # of weights: inputs com
 
 
 class Model(nn.Module):
-    """A network with its normalisation inside: takes x in `range`, returns logits (N, K).
+    """A network with its normalization inside: takes x in `range`, returns logits (N, K).
 
     Made by `wrap`. The statistics are buffers that move with the module but stay out of its state
     dict. Attributes: `module` the user's network; `mean` and `std` (), (C,) or shaped like one
@@ -60,10 +60,10 @@ class Model(nn.Module):
 
         A network whose weights are float16, bfloat16 or float64 gets its inputs in that type.
         """
-        given = self.normalised(x)  # a network may write on its input
+        given = self.normalized(x)  # a network may write on its input
         return as_logits(ask(self.module, x.clone() if given is x else given), len(x))
 
-    def normalised(self, x: Tensor) -> Tensor:
+    def normalized(self, x: Tensor) -> Tensor:
         """Return the input of the network itself for x (N, ...)."""
         if self.mean is not None and self.std is not None:
             x = (x - per_channel(self.mean, x)) / per_channel(self.std, x)
@@ -110,7 +110,7 @@ class Model(nn.Module):
         return inner
 
     def around(self, module: nn.Module) -> Model:
-        """Return the same normalisation and range around another network (a low-precision twin)."""
+        """Return the same normalization and range around another network (a low-precision twin)."""
         return Model(module, self.mean, self.std, self.range)
 
     def __repr__(self) -> str:
@@ -292,5 +292,5 @@ def _refuse_rewrapping(
     if said or normalize is not None or tuple(range) not in (UNIT, model.range):
         raise InputError(
             f"the model is wrapped already, with range {model.range}: "
-            "wrap model.module to change its normalisation, its range or its outputs"
+            "wrap model.module to change its normalization, its range or its outputs"
         )

@@ -12,18 +12,18 @@ from holdfast.reporting.svg import MARKS, Frame, Points, element, group, mark, t
 from holdfast.reporting.view import ClaimView, Point
 
 PERCENTS = [(value, f"{100 * value:.0f}") for value in (0.0, 0.25, 0.5, 0.75, 1.0)]
-SERIES = 6  # colours in the style sheet; with more series they repeat, the marks with them
+SERIES = 6  # colors in the style sheet; with more series they repeat, the marks with them
 MOST_TIPS = 500  # points of a line up to which each has words of its own
 _LETTER = 6.8  # drawing units that a letter of a tick label takes
 
 
 def style(index: int) -> str:
-    """Return the class that colours the series of a claim."""
+    """Return the class that colors the series of a claim."""
     return f"s{index % SERIES + 1}"
 
 
 def shape(index: int) -> str:
-    """Return the mark of the series of a claim, so that colour is never the only difference."""
+    """Return the mark of the series of a claim, so that color is never the only difference."""
     return MARKS[index % len(MARKS)]
 
 

@@ -82,7 +82,7 @@ def load_gallery(claim: Claim) -> tuple[Pair, ...]:
 
 
 def _magnification(largest: float, width: float) -> float:
-    """Return the round factor that spreads the largest change over half of the grey scale."""
+    """Return the round factor that spreads the largest change over half of the gray scale."""
     if largest <= 0:
         return 1.0
     wanted = 0.5 * width / largest
@@ -125,6 +125,6 @@ def _pixels(x: Tensor) -> NDArray[np.uint8] | None:
         x = x.unsqueeze(0)
     if x.ndim != 3 or x.shape[0] not in (1, 3) or min(x.shape[1:]) < 2:
         return None
-    grey = (x.clamp(0, 1) * 255).round().to(torch.uint8)
-    array: NDArray[np.uint8] = (grey[0] if len(grey) == 1 else grey.permute(1, 2, 0)).numpy()
+    gray = (x.clamp(0, 1) * 255).round().to(torch.uint8)
+    array: NDArray[np.uint8] = (gray[0] if len(gray) == 1 else gray.permute(1, 2, 0)).numpy()
     return np.ascontiguousarray(array)

@@ -1,6 +1,6 @@
 """A small kit for line charts as inline SVG: a frame with scales, axes, lines, bands, marks.
 
-Colours come from the style sheet by class name, so one drawing serves light, dark and print. Charts
+Colors come from the style sheet by class name, so one drawing serves light, dark and print. Charts
 are drawn narrow and scaled up, so that their text stays readable on a phone.
 """
 
@@ -55,7 +55,7 @@ class Frame:
         return below - _share(value, self.y) * (below - self.top)
 
     def drawing(self, parts: Sequence[str], *, title: str, description: str, key: str) -> Markup:
-        """Return the whole <svg>, labelled for those who cannot see it; `key` must be unique."""
+        """Return the whole <svg>, labeled for those who cannot see it; `key` must be unique."""
         return element(
             "svg",
             element("title", title, id=f"{key}-title"),
@@ -115,7 +115,7 @@ class Frame:
 def mark(
     x: float, y: float, shape: str, classes: str, size: float = 4, *, tip: str | None = None
 ) -> Markup:
-    """Return a mark of one of MARKS, centred at x, y in drawing units; tip: words for its value."""
+    """Return a mark of one of MARKS, centered at x, y in drawing units; tip: its value in words."""
     words = {"class_": f"mark {classes}"} | ({} if tip is None else {"data_tip": tip})
     if shape == "circle":
         return element("circle", cx=x, cy=y, r=size, **words)

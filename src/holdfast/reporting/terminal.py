@@ -28,7 +28,7 @@ from holdfast.reporting.view import (
     view,
 )
 
-COLOURS = {"pass": "green", "warn": "yellow", "fail": "bold red", "not-run": "dim"}
+COLORS = {"pass": "green", "warn": "yellow", "fail": "bold red", "not-run": "dim"}
 PART = "bold reverse"  # the headings of the two parts of a claim
 WIDTH = 24  # characters of a bar
 NARROW = 10  # of one in the table of all models
@@ -80,7 +80,7 @@ def _checks(claim: ClaimView) -> Text:
     """Return how far the number can be relied on, and the status of the checks."""
     said = Text(claim.opinion)
     for status, words in claim.tally:
-        said += Text("\n") + Text(words, style=COLOURS[status])
+        said += Text("\n") + Text(words, style=COLORS[status])
     return said
 
 
@@ -108,7 +108,7 @@ def _claim(claim: ClaimView) -> RenderableType:
     parts += _titled("By class", ("Class", "n", "Clean", "Not broken", ""), _classes(claim))
     head = ("Id", "Label", "Clean", "Adversarial", "Broken by", "Largest change")
     parts += _titled("Counterexamples", head, _gallery(claim))
-    checks = [(Text(c.status, style=COLOURS.get(c.status, "")), Text(c.id)) for c in claim.checks]
+    checks = [(Text(c.status, style=COLORS.get(c.status, "")), Text(c.id)) for c in claim.checks]
     parts += _titled("Checks", ("", "Check"), checks)
     for title, facts in (
         ("What was evaluated", claim.subject),
@@ -216,14 +216,14 @@ def _advice(message: str, remedy: str) -> str:
     return f"{as_sentence(message)} {as_sentence(remedy)}".rstrip()
 
 
-def _bar(accuracy: Accuracy, colour: str, width: int = WIDTH) -> Text:
-    return _blocks(accuracy.value, colour, width)
+def _bar(accuracy: Accuracy, color: str, width: int = WIDTH) -> Text:
+    return _blocks(accuracy.value, color, width)
 
 
-def _blocks(share: float, colour: str, width: int = WIDTH) -> Text:
+def _blocks(share: float, color: str, width: int = WIDTH) -> Text:
     """Return a bar; anything above nothing gets at least one cell."""
     cells = max(round(width * share), 1 if share > 0 else 0)
-    return Text("█" * cells, style=colour)
+    return Text("█" * cells, style=color)
 
 
 def _titled(

@@ -106,7 +106,7 @@ class Normed(Region, Protocol):
     def shrink(self, z: Tensor, amount: Tensor) -> Tensor:
         """Take the proximal step of `amount` (B,) times the norm of the change, within the range.
 
-        That is the point p that minimises |p - z|^2 / 2 + amount * norm(p - x).
+        That is the point p that minimizes |p - z|^2 / 2 + amount * norm(p - x).
         """
         ...
 
@@ -277,5 +277,5 @@ class Searchable(Region, Protocol):
         ...
 
     def propose(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
-        """Return a neighbour of z that differs in about `fraction` of its coordinates."""
+        """Return a neighbor of z that differs in about `fraction` of its coordinates."""
         ...

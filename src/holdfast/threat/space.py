@@ -70,19 +70,19 @@ def check_ball(space: Space, name: str, widest: Length, fix: str) -> None:
 
 
 def too_small(space: Space) -> str | None:
-    """Return a line on an eps that is below a hundredth of a grey level of the stated range."""
+    """Return a line on an eps that is below a hundredth of a gray level of the stated range."""
     low, high = space.range
     level = (high - low) / 255
     if not space.lengths or space.radius >= level / 100:
         return None
     return (
-        f"eps={space.eps} is below a hundredth of a grey level of the range {low:g}..{high:g}: a "
+        f"eps={space.eps} is below a hundredth of a gray level of the range {low:g}..{high:g}: a "
         f"level is {level:.3g} there; check that eps was not divided twice"
     )
 
 
 def warn_if_tiny(space: Space) -> None:
-    """Warn of an eps that is below a hundredth of a grey level."""
+    """Warn of an eps that is below a hundredth of a gray level."""
     if tiny := too_small(space):
         warnings.warn(tiny, HoldfastWarning, stacklevel=outside())
 

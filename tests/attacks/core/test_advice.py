@@ -94,7 +94,7 @@ def test_a_few_refusals_read_as_a_person_would_say_it():
         ),
         (hf.attacks.CW(), hf.Linf(eps=0.1), "cw works in L2, not in Linf: use one of fmn, "),
         (Restarts(attack=HopSkipJump()), hf.L1(eps=1), "hopskipjump, in restarts, works in Linf "),
-        (hf.attacks.MultiEps(), SPACES["flow"], "narrowing works in Linf, L2, L1, L0 and PixelL0"),
+        (hf.attacks.MultiEps(), SPACES["flow"], "multi_eps works in Linf, L2, L1, L0 and PixelL0"),
     ]
     bandits = refused(hf.attacks.Bandits(), *bound(hf.L0(eps=3)))
     assert bandits.startswith("bandits works in Linf and L2, not in L0: use one of sparse_rs, ")
@@ -120,7 +120,7 @@ def test_a_suite_that_does_not_fit_names_a_suite_or_attacks_that_do():
         Unsupported, match=r"hopskipjump works in Linf and L2, not in L0: no suite"
     ) as caught:
         check_suite(decision, decision.members, *bound(hf.L0(eps=3)))
-    assert "Suite(name='own', members=...), of worst_of, sparse_rs, " in str(caught.value)
+    assert "Suite(name='own', members=...), of random_search, sparse_rs, " in str(caught.value)
     mixed = Suite(
         name="own", members=(Member(name="a", attack=SparseRS()), Member(name="b", attack=Square()))
     )

@@ -17,7 +17,10 @@ from holdfast.attacks.core.passes import Passes
         (Square(queries=9), "queries forward, 0 backward", (9, 0)),
         (
             CW(steps=5, binary_search_steps=2, candidates=3),
-            "at most searches x steps + 8 forward, searches x steps + 1 + 3 x top backward",
+            (
+                "at most binary_search_steps x steps + 8 forward, "
+                "binary_search_steps x steps + 1 + 3 x candidates backward"
+            ),
             (18, 20),
         ),
         (
@@ -34,7 +37,7 @@ from holdfast.attacks.core.passes import Passes
             EOT(attack=Restarts(attack=DeepFool(steps=2, candidates=4), restarts=3), samples=5),
             (
                 "samples x (restarts x (at most steps + 1)) forward, "
-                "samples x restarts x steps x top backward"
+                "samples x restarts x steps x candidates backward"
             ),
             (45, 120),
         ),

@@ -26,7 +26,7 @@ SHORT = 2 / 255  # a quarter of the radius, in the data's units
         (lambda: attacks.PGD(step_size="2/255"), "at eps=8/255 write step_size=0.25$"),
         (lambda: attacks.MIFGSM(step_size="4/255"), "at eps=8/255 write step_size=0.5$"),
         (lambda: hf.NFGSM(step_size="10/255"), "at eps=8/255 write step_size=1.25$"),
-        (lambda: attacks.DDN(first_step="2/255"), "step_size is in widths of the range"),
+        (lambda: attacks.DDN(first_step="2/255"), "first_step is in widths of the range"),
         (lambda: attacks.SPSA(learning_rate="2/255"), "a fraction of the largest cube"),
     ],
 )
@@ -174,12 +174,17 @@ def test_a_claim_lists_a_tiny_eps(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("attack", "value"),
-    [(attacks.PGD, 1e20), (attacks.NES, 1e300), (attacks.FMN, 3e38), (attacks.ALMA, 1e7)],
+    ("attack", "name", "value"),
+    [
+        (attacks.PGD, "step_size", 1e20),
+        (attacks.NES, "step_size", 1e300),
+        (attacks.FMN, "first_step", 3e38),
+        (attacks.ALMA, "relative_step", 1e7),
+    ],
 )
-def test_a_step_that_overflows_is_refused(attack, value):
-    with pytest.raises(ConfigError, match="step_size must be"):
-        attack(step_size=value)
+def test_a_step_that_overflows_is_refused(attack, name, value):
+    with pytest.raises(ConfigError, match=f"{name} must be"):
+        attack(**{name: value})
 
 
 @pytest.mark.parametrize("space", [Linf(eps=0.1), L2(eps=0.5), hf.L1(eps=2)])

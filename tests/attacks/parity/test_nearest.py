@@ -13,7 +13,7 @@ from holdfast.spaces import L0, L2, Linf
 from holdfast.threat import ThreatModel
 from small_nets import digits
 
-# adversarial-library 0.2.8, the first 100 test digits: median and mean distance. DDN without grey
+# adversarial-library 0.2.8, the first 100 test digits: median and mean distance. DDN without gray
 # levels; FMN in Linf with a first step of 10.
 RECORDED = [
     (DDN(steps=100, loss=CrossEntropy()), L2(eps=0.5), 0.6491, 0.6366),

@@ -70,7 +70,7 @@ def test_sparse_rs_reaches_the_optimum_of_linear_models(space):
 
 
 # The authors' loop, written anew after their rs_attacks.py (L0, alpha 0.3: draws shared by the
-# batch, colours that may be there already), not run from their code; the better of two seeds: 62
+# batch, colors that may be there already), not run from their code; the better of two seeds: 62
 # and 87 of 100 digits with 200 queries, 70 and 94 with 1000. Ours: 64 and 95, 70 and 95.
 @pytest.mark.parametrize(("queries", "eps", "least"), [(200, 2, 62), (200, 3, 90), (1000, 2, 70)])
 def test_sparse_rs_breaks_what_the_published_loop_breaks(queries, eps, least):
@@ -134,7 +134,7 @@ def test_a_pixel_is_changed_in_all_its_channels_and_counts_once():
 
 
 def test_a_place_never_gets_the_colour_that_it_has():
-    x = Rng(0, torch.arange(4)).uniform((3, 4, 5)).round()  # half of the colours are there already
+    x = Rng(0, torch.arange(4)).uniform((3, 4, 5)).round()  # half of the colors are there already
     for space in (L0(eps=60), PixelL0(eps=20)):
         region = space.around(x)
         z = region.paint(Rng(1, torch.arange(4)))

@@ -48,8 +48,8 @@ def test_as_few_coordinates_as_the_reference(attack, over):
     assert float(found.size.mean()) <= 2 + over
 
 
-class Grey(nn.Module):
-    """A network for grey images that is shown colours."""
+class Gray(nn.Module):
+    """A network for gray images that is shown colors."""
 
     def __init__(self, net):
         super().__init__()
@@ -60,9 +60,9 @@ class Grey(nn.Module):
 
 
 def test_pixels_of_three_channels_are_as_few_as_grey_ones():
-    """Grey 2.15 in the mean, in colours 2.23; counting coordinates in place of pixels, 2.97."""
+    """Gray 2.15 in the mean, in colors 2.23; counting coordinates in place of pixels, 2.97."""
     net, x, y = digits(100)
-    grey = run(SigmaZero(steps=300), PixelL0(eps=3), net, x, y)
-    coloured = run(SigmaZero(steps=300), PixelL0(eps=3), Grey(net), x.expand(-1, 3, -1, -1), y)
-    assert bool(coloured.reached.all())
-    assert float(coloured.size.mean()) <= float(grey.size.mean()) + 0.15
+    gray = run(SigmaZero(steps=300), PixelL0(eps=3), net, x, y)
+    colored = run(SigmaZero(steps=300), PixelL0(eps=3), Gray(net), x.expand(-1, 3, -1, -1), y)
+    assert bool(colored.reached.all())
+    assert float(colored.size.mean()) <= float(gray.size.mean()) + 0.15

@@ -1,4 +1,4 @@
-"""Defences that hide gradients: the number that each fakes, and the honest one to be found."""
+"""Defenses that hide gradients: the number that each fakes, and the honest one to be found."""
 
 from __future__ import annotations
 

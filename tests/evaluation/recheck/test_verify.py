@@ -80,7 +80,7 @@ def test_a_randomised_model_cannot_be_verified(net, data, threat, tmp_path):
 
     options = {"threat": threat, "suite": TINY, "out": tmp_path, "batch_size": 16, "quiet": True}
     evaluate(Noisy(), data, n=16, **options)
-    with pytest.raises(VerificationError, match=r"randomised model cannot be verified.*repeatable"):
+    with pytest.raises(VerificationError, match=r"randomized model cannot be verified.*repeatable"):
         verify(tmp_path, model=Noisy(), data=data, replay=0)
 
 

@@ -374,7 +374,7 @@ def test_digests_cover_name_settings_and_what_is_answered():
 
 
 class Answered(Exception):
-    """The behaviour has written the whole reply itself."""
+    """The behavior has written the whole reply itself."""
 
 
 class Server:
@@ -507,7 +507,7 @@ def test_impossible_endpoints():
 
 
 def sends(*pieces, pause=0.0, headers=()):
-    """A behaviour that answers with these bytes, piece by piece, whatever it was asked."""
+    """A behavior that answers with these bytes, piece by piece, whatever it was asked."""
 
     def behave(_rows, handler):
         handler.send_response(200)

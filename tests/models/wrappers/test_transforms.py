@@ -12,7 +12,7 @@ from components import load_all
 from holdfast.components import known
 from holdfast.errors import ConfigError, InputError
 from holdfast.models import Rotation, Transformed, Translation, wrap
-from holdfast.resampling import centred, rotate, sample_centred
+from holdfast.resampling import centered, rotate, sample_centered
 from holdfast.rng import Rng
 
 load_all()
@@ -55,7 +55,7 @@ def test_a_quarter_turn_is_exact():
     turned = Rotation(degrees=90)
     angle = torch.full((4,), torch.pi / 2)
 
-    seen = sample_centred(x, *rotate(*centred(x), angle))
+    seen = sample_centered(x, *rotate(*centered(x), angle))
     assert torch.allclose(seen, x.rot90(1, (2, 3)), atol=1e-5) or torch.allclose(
         seen, x.rot90(-1, (2, 3)), atol=1e-5
     )

@@ -37,9 +37,7 @@ class HopSkipJump(BoundarySearch):
     needs = (Normed, Dense)
 
     queries: Count = 5000
-    initial_gradient_queries: Count = (
-        100  # questions for the first normal; the j-th takes sqrt(j) times as many
-    )
+    initial_gradient_queries: Count = 100  # of the first normal; sqrt(j) times as many of the j-th
     gamma: Positive = 1.0  # length of a probe, in Euclidean distances over the coordinates' number
 
     def search(self, region: Normed) -> _Hop:

@@ -27,7 +27,7 @@ _GAIN = 1e-4  # share of its value that the objective must have lost since the l
 @register("attack")
 @dataclass(frozen=True, kw_only=True)
 class CW(Attack):
-    """Minimise |change|^2 + c * max(-margin, -confidence), for the smallest c that works.
+    """Minimize |change|^2 + c * max(-margin, -confidence), for the smallest c that works.
 
     Carlini and Wagner, 2017, arXiv:1608.04644, sec. VI (L2). The range is kept by a change of
     variables, Adam takes the steps, each example has a c of its own; at the end a few steps lead

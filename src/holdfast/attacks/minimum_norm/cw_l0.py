@@ -38,9 +38,7 @@ class CWL0(Attack):
     steps: Count = 50  # of each search, at most
     binary_search_steps: Count = 50  # sets of places, at most
     learning_rate: OfSearch = 0.3  # Adam's, in the coordinates of the search
-    initial_const: Positive = (
-        10.0  # the first c; of the margin's gradient over its largest coordinate
-    )
+    initial_const: Positive = 10.0  # first c, for the margin's gradient over its largest coordinate
     share: Share = 0.3  # of the changed places that a success leaves out of the next search
 
     def iterate(

@@ -25,7 +25,7 @@ _EDGE = 1e-4  # how far from the range's ends a search begins at least, in halve
 @register("attack", name="cw_linf")
 @dataclass(frozen=True, kw_only=True)
 class CWLinf(Attack):
-    """Minimise c * max(-margin, 0) + sum_i max(|change_i| - bound, 0), and lower the bound.
+    """Minimize c * max(-margin, 0) + sum_i max(|change_i| - bound, 0), and lower the bound.
 
     Carlini and Wagner, 2017, arXiv:1608.04644, sec. VI-C. The range is kept by a change of
     variables, Adam takes the steps, each search starts where the last one ended.
@@ -41,9 +41,7 @@ class CWLinf(Attack):
     steps: Count = 1000  # of each search, at most
     binary_search_steps: Count = 20  # bounds
     learning_rate: OfSearch = 0.01  # Adam's, in the coordinates of the search
-    initial_const: Positive = (
-        1.0  # the first c; the margin is taken over its largest slope along an axis
-    )
+    initial_const: Positive = 1.0  # the first c; the margin is over its largest slope along an axis
     factor: Share = 0.9  # of the bound, after a success
     candidates: Count = 9  # wrong classes whose boundaries are looked at, at last
 

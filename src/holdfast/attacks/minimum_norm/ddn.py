@@ -24,7 +24,7 @@ from holdfast.units import Count, OfRange, Positive
 class DDN(Attack):
     """Turn the change by the gradient; shorten it after a success, lengthen it after a failure.
 
-    Rony et al., 2019, arXiv:1811.09600, algorithm 1, without rounding to grey levels.
+    Rony et al., 2019, arXiv:1811.09600, algorithm 1, without rounding to gray levels.
     """
 
     needs = (Trait.VECTOR, Normed, Trait.EUCLIDEAN)

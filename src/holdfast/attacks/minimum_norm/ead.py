@@ -24,7 +24,7 @@ from holdfast.units import Count, NotNegative, OfRange, Positive
 @register("attack", name="ead")
 @dataclass(frozen=True, kw_only=True)
 class EAD(Attack):
-    """Minimise c * max(-margin, 0) + |change|_2^2 + beta * |change|_1, for the least c that works.
+    """Minimize c * max(-margin, 0) + |change|_2^2 + beta * |change|_1, for the least c that works.
 
     Chen et al., 2018, arXiv:1709.04114, algorithm 1 (FISTA) with the L1 decision rule. Each example
     has a c of its own; at the end a few steps lead along the boundary towards x.

@@ -21,7 +21,7 @@ from holdfast.units import Count, OfRadius, Positive
 @register("attack")
 @dataclass(frozen=True, kw_only=True)
 class Bandits(Attack):
-    """Bandit optimisation with priors in time and in data (Ilyas et al., 2019, algorithms 2, 3).
+    """Bandit optimization with priors in time and in data (Ilyas et al., 2019, algorithms 2, 3).
 
     Steps follow a running estimate (time) that is constant over tiles (data).
     """

@@ -14,7 +14,7 @@ from holdfast.tensors import choose, spread
 from holdfast.threat import Dense, Region
 
 Draw = Callable[[Tensor, Rng], Tensor]  # a random direction of the shape of z
-Propose = Callable[[Tensor, Rng], Tensor]  # a random neighbour of z
+Propose = Callable[[Tensor, Rng], Tensor]  # a random neighbor of z
 
 
 def cube(region: Dense) -> Tensor:

@@ -1,4 +1,4 @@
-"""One pixel: differential evolution over where few pixels are and what colours they get."""
+"""One pixel: differential evolution over where few pixels are and what colors they get."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Scale = Annotated[float, Within(0, 2, above=True)]
 class OnePixel(Attack):
     """Differential evolution over few pixels (Su et al., 2019, arXiv:1710.08864, sec. 3).
 
-    Each example has a population of its own; a member is a place and a colour for each pixel that
+    Each example has a population of its own; a member is a place and a color for each pixel that
     may change. A child takes the place of the member with its number if it is no worse.
     """
 
@@ -67,27 +67,27 @@ class OnePixel(Attack):
                 fitness = torch.where(better, born, fitness)
 
     def _first(self, region: Counting, at: Rng) -> Tensor:
-        """Return (B, pixels, population, 2 + channels): uniform places, Gaussian colours."""
+        """Return (B, pixels, population, 2 + channels): uniform places, Gaussian colors."""
         channels, rows, columns = region.grid
         most = int(region.radius.max()) if len(region.radius) else 1
         pixels = min(max(most, 1), rows * columns)
         places = at.fold("place").uniform((pixels, self.population, 2))
-        colours = at.fold("colour").normal((pixels, self.population, channels))
-        return torch.cat([places, (0.5 + 0.5 * colours).clamp(0, 1)], 3)
+        colors = at.fold("color").normal((pixels, self.population, channels))
+        return torch.cat([places, (0.5 + 0.5 * colors).clamp(0, 1)], 3)
 
     def _next(self, genes: Tensor, at: Rng) -> Tensor:
         """Return a child for each member: one member plus the scaled difference of two others.
 
-        A place outside the image is drawn anew, a colour outside the range is set to its end.
+        A place outside the image is drawn anew, a color outside the range is set to its end.
         """
         one, plus, minus = (
             genes.take_along_dim(who[:, None, :, None], 2) for who in others(self.population, at)
         )
         child = one + self.scale * (plus - minus)
-        places, colours = child[..., :2], child[..., 2:].clamp(0, 1)
+        places, colors = child[..., :2], child[..., 2:].clamp(0, 1)
         fresh = at.fold("place").uniform(tuple(places.shape[1:]))
         outside = (places < 0) | (places >= 1)
-        return torch.cat([torch.where(outside, fresh, places), colours], 3)
+        return torch.cat([torch.where(outside, fresh, places), colors], 3)
 
 
 def others(population: int, at: Rng) -> list[Tensor]:
@@ -112,9 +112,9 @@ def paint(region: Counting, member: Tensor) -> Tensor:
     z = region.x.reshape(len(region.x), channels, rows * columns)
     row, column = (member[..., :2] * member.new_tensor([rows, columns])).long().unbind(2)
     place = row.clamp_max(rows - 1) * columns + column.clamp_max(columns - 1)
-    colours = (low + (high - low) * member[..., 2:].to(z.dtype)).clamp(low, high)
+    colors = (low + (high - low) * member[..., 2:].to(z.dtype)).clamp(low, high)
     for i in range(member.shape[1]):  # one after the other: two of them may be at one place
         where = place[:, i, None, None].expand(-1, channels, 1)
         may = (i < region.radius.floor())[:, None, None]
-        z = z.scatter(2, where, torch.where(may, colours[:, i, :, None], z.gather(2, where)))
+        z = z.scatter(2, where, torch.where(may, colors[:, i, :, None], z.gather(2, where)))
     return z.reshape(region.x.shape)

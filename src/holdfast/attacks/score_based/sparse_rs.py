@@ -1,4 +1,4 @@
-"""Sparse-RS: a random search over few places and the colours in them."""
+"""Sparse-RS: a random search over few places and the colors in them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SparseRS(Attack):
     """Paint some of the changed places anew and keep what helps (Croce et al., 2022).
 
     arXiv:2006.12834, algorithms 1 and 2. In L0 changed places are given up for others; inside a
-    mask (patch, frame, stickers) a window gets another colour. Colours are corners of the range.
+    mask (patch, frame, stickers) a window gets another color. Colors are corners of the range.
     """
 
     needs = (Paintable,)

@@ -35,7 +35,7 @@ class Momentum:
 @register("momentum")
 @dataclass(frozen=True, kw_only=True)
 class ClassicMomentum(Momentum):
-    """A running sum of normalised gradients (MI; Dong et al., 2018, arXiv:1710.06081, eq. 6)."""
+    """A running sum of normalized gradients (MI; Dong et al., 2018, arXiv:1710.06081, eq. 6)."""
 
     decay: NotNegative = 1.0
 
@@ -56,15 +56,15 @@ class Nesterov(Momentum):
 @register("variance")
 @dataclass(frozen=True, kw_only=True)
 class VarianceTuning:
-    """Correct a gradient by how the last point's differs from its neighbours' (VT).
+    """Correct a gradient by how the last point's differs from its neighbors' (VT).
 
-    X. Wang and He, 2021, arXiv:2103.15571, algorithm 1: v = mean gradient of neighbours - gradient.
+    X. Wang and He, 2021, arXiv:2103.15571, algorithm 1: v = mean gradient of neighbors - gradient.
     """
 
     kind: ClassVar[str] = "variance"
 
     count: Count = 20  # points around it that are looked at
-    reach: Positive = 1.5  # how far neighbours are drawn, as a multiple of the radius
+    reach: Positive = 1.5  # how far neighbors are drawn, as a multiple of the radius
 
     def correction(
         self, objective: Objective, region: Normed, z: Tensor, at: Rng, views: tuple[View, ...]
@@ -72,7 +72,7 @@ class VarianceTuning:
         """Return the mean gradient (B, ...) of `count` points drawn around z."""
         total = torch.zeros_like(z)
         for i in range(self.count):
-            near = at.fold("neighbour", i)
+            near = at.fold("neighbor", i)
             away = region.scatter(near) - region.center()
             total = total + mean_gradient(objective, region, z + self.reach * away, near, views)
         return total / self.count
@@ -95,7 +95,7 @@ class Diverse(Attack):
     step_size: OfRadius = 0.1  # fraction of the radius
     momentum: Momentum = ClassicMomentum()
     views: tuple[View, ...] = ()  # copies of the input whose gradients are averaged
-    variance: VarianceTuning | None = None  # neighbours whose gradients correct the step
+    variance: VarianceTuning | None = None  # neighbors whose gradients correct the step
     loss: Loss | None = None  # None: the objective's own
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:

@@ -1,4 +1,4 @@
-"""Momentum I-FGSM: steps along a running sum of normalised gradients."""
+"""Momentum I-FGSM: steps along a running sum of normalized gradients."""
 
 from __future__ import annotations
 

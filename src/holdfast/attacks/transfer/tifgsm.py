@@ -1,4 +1,4 @@
-"""TI-FGSM: gradients smoothed over neighbouring pixels."""
+"""TI-FGSM: gradients smoothed over neighboring pixels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class TIFGSM(TransferPreset):
 
     decay: NotNegative = 1.0  # of the running sum, per step; 0: TI, else TI-MI
     kernel: Count = 15  # side in pixels, odd; 5 or 7 for images of 32 x 32
-    deviations: Positive = 3.0  # standard deviations from the kernel's centre to its edge
+    deviations: Positive = 3.0  # standard deviations from the kernel's center to its edge
 
     def chosen(self) -> Diverse:
         blur = TranslationKernel(kernel=self.kernel, deviations=self.deviations)

@@ -1,7 +1,7 @@
 """Other views of an input, through which a transfer attack looks for a gradient that carries over.
 
 A search that follows one network's gradient at one point fits that network's quirks. Gradients
-averaged over shrunk, scaled or mixed copies, or smoothed over neighbouring pixels, fit fewer.
+averaged over shrunk, scaled or mixed copies, or smoothed over neighboring pixels, fit fewer.
 """
 
 from __future__ import annotations
@@ -94,11 +94,11 @@ class TranslationKernel(View):
     """
 
     kernel: Count = 15  # side in pixels, odd; 5 or 7 for images of 32 x 32
-    deviations: Positive = 3.0  # standard deviations from the kernel's centre to its edge
+    deviations: Positive = 3.0  # standard deviations from the kernel's center to its edge
 
     def __post_init__(self) -> None:
         if self.kernel % 2 == 0:
-            raise ConfigError(f"kernel must be odd, to have a centre, got {self.kernel}")
+            raise ConfigError(f"kernel must be odd, to have a center, got {self.kernel}")
 
     def smooth(self, grad: Tensor) -> Tensor:
         channels, height, width = as_image(grad)

@@ -1,4 +1,4 @@
-"""VMI-FGSM: MI-FGSM whose gradients are corrected by those of random neighbours."""
+"""VMI-FGSM: MI-FGSM whose gradients are corrected by those of random neighbors."""
 
 from __future__ import annotations
 

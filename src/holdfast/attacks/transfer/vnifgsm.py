@@ -1,4 +1,4 @@
-"""VNI-FGSM: NI-FGSM whose gradients are corrected by those of random neighbours."""
+"""VNI-FGSM: NI-FGSM whose gradients are corrected by those of random neighbors."""
 
 from __future__ import annotations
 

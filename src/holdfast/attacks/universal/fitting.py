@@ -149,9 +149,10 @@ def fit(
 ) -> Perturbation:
     """Fit a universal change on `data` and store it in the folder `out`.
 
-    by_class: one change for each true class instead of one for all. What `ApplyPerturbation` makes of the
-    result is reported on other examples: those of `data` are refused. The threat model's knowledge
-    and query budget do not bind the fit, which uses a model that the attacker has at hand.
+    by_class: one change for each true class instead of one for all. What `ApplyPerturbation` makes
+    of the result is reported on other examples: those of `data` are refused. The threat model's
+    knowledge and query budget do not bind the fit, which uses a model that the attacker has at
+    hand.
 
     A second call with the same arguments returns what lies there. Raises InputError for a set that
     does not fit the method (a norm ball, or a patch), for ranges that do not agree, and for a

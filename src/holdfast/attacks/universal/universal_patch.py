@@ -50,14 +50,14 @@ class UniversalPatch(Universal):
             raise InputError(f"{where}; UAP() and Ascent() are for norm balls")
         low, high = space.range
         channels = as_image(region.x)[0]
-        grey = region.x.new_full((fitting.groups, channels, *region.sides), (low + high) / 2)
+        gray = region.x.new_full((fitting.groups, channels, *region.sides), (low + high) / 2)
 
         def advance(content: Tensor, batch: Batch, epoch: int) -> Tensor:
             grad = self._gradient(fitting, content, batch, epoch)
             length = falling(self.step_size, epoch, self.epochs) * (high - low)
             return (content + length * grad.sign()).clamp(low, high)
 
-        return best_of_epochs(fitting, grey, self.epochs, advance)
+        return best_of_epochs(fitting, gray, self.epochs, advance)
 
     def _gradient(self, fitting: Fitting, content: Tensor, batch: Batch, epoch: int) -> Tensor:
         """Return (groups, C, h, w): the gradient of the summed capped loss at each patch."""

@@ -217,7 +217,7 @@ def _refuse_random(findings: Sequence[Finding]) -> None:
     for finding in findings:
         if finding.id == "repeatable" and finding.status is Verdict.FAIL:
             raise VerificationError(
-                f"a randomised model cannot be verified: check repeatable fails, {finding.message}"
+                f"a randomized model cannot be verified: check repeatable fails, {finding.message}"
             )
 
 

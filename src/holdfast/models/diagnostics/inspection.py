@@ -117,7 +117,7 @@ def _not_finite(bad: float) -> Finding:
     return failed(
         "finite-outputs",
         f"the model returns NaN or infinite logits for {bad:.1%} of the examples",
-        "find the layer that overflows; check the weights and the normalisation",
+        "find the layer that overflows; check the weights and the normalization",
     )
 
 
@@ -245,7 +245,7 @@ def _zero_rows(grad: Tensor) -> float:
 
 def _batch_independent(model: Model, x: Tensor, logits: Tensor) -> Finding:
     name = "batch-independent"
-    remedy = "give normalisation layers running statistics; keep every layer per example"
+    remedy = "give normalization layers running statistics; keep every layer per example"
     try:
         with frozen(model):
             alone = torch.cat([_logits(model, x[i : i + 1]) for i in range(min(len(x), _ALONE))])

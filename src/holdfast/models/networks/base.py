@@ -19,7 +19,7 @@ class Network:
     kind: ClassVar[str] = "network"
 
     def build(self, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
-        """Return a freshly initialised module for examples of `input_shape`, logits (N, K) out."""
+        """Return a freshly initialized module for examples of `input_shape`, logits (N, K) out."""
         raise NotImplementedError
 
 

@@ -1,4 +1,4 @@
-"""The wide residual network of the strongest published defences."""
+"""The wide residual network of the strongest published defenses."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from holdfast.components import register
-from holdfast.resampling import centred, rotate, sample_centred
+from holdfast.resampling import centered, rotate, sample_centered
 from holdfast.rng import Rng
 from holdfast.units import NotNegative, UpToOne, Within
 
@@ -33,7 +33,7 @@ class Transform:
 @register("transform")
 @dataclass(frozen=True, kw_only=True)
 class Rotation(Transform):
-    """Turned about the centre by up to `degrees` either way."""
+    """Turned about the center by up to `degrees` either way."""
 
     moves: ClassVar[bool] = True
 
@@ -41,7 +41,7 @@ class Rotation(Transform):
 
     def __call__(self, x: Tensor, at: Rng) -> Tensor:
         angle = at.uniform((), -self.degrees, self.degrees).to(x.dtype) * (pi / 180)
-        return sample_centred(x, *rotate(*centred(x), angle))
+        return sample_centered(x, *rotate(*centered(x), angle))
 
 
 @register("transform")
@@ -56,8 +56,8 @@ class Scaling(Transform):
     def __call__(self, x: Tensor, at: Rng) -> Tensor:
         power = at.uniform((), -1.0, 1.0).to(x.dtype)
         factor = ((1 + self.share) ** power)[:, None, None]
-        rows, columns = centred(x)
-        return sample_centred(x, rows / factor, columns / factor)
+        rows, columns = centered(x)
+        return sample_centered(x, rows / factor, columns / factor)
 
 
 @register("transform")
@@ -71,8 +71,8 @@ class Translation(Transform):
 
     def __call__(self, x: Tensor, at: Rng) -> Tensor:
         move = at.uniform((2, 1, 1), -self.share, self.share).to(x.dtype)
-        rows, columns = centred(x)
-        return sample_centred(x, rows + move[:, 0] * x.shape[2], columns + move[:, 1] * x.shape[3])
+        rows, columns = centered(x)
+        return sample_centered(x, rows + move[:, 0] * x.shape[2], columns + move[:, 1] * x.shape[3])
 
 
 @register("transform")
@@ -86,9 +86,9 @@ class Perspective(Transform):
 
     def __call__(self, x: Tensor, at: Rng) -> Tensor:
         slant = at.uniform((2, 1, 1), -self.share / 2, self.share / 2).to(x.dtype)
-        rows, columns = centred(x)
+        rows, columns = centered(x)
         depth = 1 + slant[:, 0] * 2 * rows / x.shape[2] + slant[:, 1] * 2 * columns / x.shape[3]
-        return sample_centred(x, rows / depth, columns / depth)
+        return sample_centered(x, rows / depth, columns / depth)
 
 
 @register("transform")
@@ -121,7 +121,7 @@ class GaussianBlur(Transform):
 @register("transform")
 @dataclass(frozen=True, kw_only=True)
 class PrintedColors(Transform):
-    """As paper gives colours back: each channel times 1 +- `gain`, plus +- `shift`, with grain."""
+    """As paper gives colors back: each channel times 1 +- `gain`, plus +- `shift`, with grain."""
 
     gain: UpToOne = 0.1
     shift: NotNegative = 0.05  # in the units of the data

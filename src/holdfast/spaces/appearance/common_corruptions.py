@@ -57,7 +57,7 @@ class CommonCorruptions(Space):
 
 
 class CorruptedRegion:
-    """CommonCorruptions images. A point is (B, 3): which corruption, how severe (0: not at all), a draw."""
+    """Corrupted images. A point is (B, 3): the corruption, its severity (0: none), and a draw."""
 
     traits: ClassVar[frozenset[Trait]] = frozenset()
 

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from holdfast.components import register
 from holdfast.errors import InputError
-from holdfast.resampling import centred, sample_centred
+from holdfast.resampling import centered, sample_centered
 from holdfast.rng import Rng
 
 SEVERITIES = 5
@@ -116,14 +116,14 @@ class MotionBlur(Corruption):
     def __call__(self, x: Tensor, severity: int, at: Rng) -> Tensor:
         reach, width = ((6, 1.0), (6, 1.5), (6, 2.0), (8, 2.0), (9, 2.5))[severity - 1]
         angle = at.uniform((1, 1), -torch.pi / 4, torch.pi / 4).to(x.dtype)
-        rows, columns = centred(x)
+        rows, columns = centered(x)
         most = [(n - 1) / 2 for n in x.shape[2:]]
         total, weights = torch.zeros_like(x), 0.0
         for k in range(reach + 1):
             weight = float(np.exp(-0.5 * (k / width) ** 2))
             down = (rows + k * angle.sin()).clamp(-most[0], most[0])
             right = (columns + k * angle.cos()).clamp(-most[1], most[1])
-            total, weights = total + weight * sample_centred(x, down, right), weights + weight
+            total, weights = total + weight * sample_centered(x, down, right), weights + weight
         return total / weights
 
 
@@ -134,11 +134,11 @@ class ZoomBlur(Corruption):
 
     def __call__(self, x: Tensor, severity: int, at: Rng) -> Tensor:
         count = (6, 11, 16, 21, 26)[severity - 1]
-        rows, columns = centred(x)
+        rows, columns = centered(x)
         total = x
         for k in range(count):
             factor = 1 + 0.01 * k
-            total = total + sample_centred(x, rows / factor, columns / factor)
+            total = total + sample_centered(x, rows / factor, columns / factor)
         return total / (count + 1)
 
 
@@ -195,7 +195,7 @@ class Pixelate(Corruption):
 @register("corruption")
 @dataclass(frozen=True, kw_only=True)
 class Jpeg(Corruption):
-    """Saved as a JPEG file and read again, by Pillow; grey images or three colours."""
+    """Saved as a JPEG file and read again, by Pillow; gray images or three colors."""
 
     def __call__(self, x: Tensor, severity: int, at: Rng) -> Tensor:
         if x.shape[1] not in (1, 3):

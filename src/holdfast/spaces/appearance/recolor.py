@@ -1,4 +1,4 @@
-"""Functions of colours: all pixels of one colour change alike, and by little."""
+"""Functions of colors: all pixels of one color change alike, and by little."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _ROUNDS = 2000  # of the audit's search
 @register("space")
 @dataclass(frozen=True, kw_only=True)
 class Recolor(Space):
-    """One function of colours an image, within eps of the identity in each channel.
+    """One function of colors an image, within eps of the identity in each channel.
 
-    ReColorAdv (Laidlaw and Feizi, 2019, arXiv:1906.00001, sec. 3): values on a grid of colours and
+    ReColorAdv (Laidlaw and Feizi, 2019, arXiv:1906.00001, sec. 3): values on a grid of colors and
     multilinear in between. Images (C, H, W) of one to three channels.
     """
 
@@ -51,13 +51,13 @@ class Recolor(Space):
 
     def sentence(self) -> str:
         return (
-            f"one function of colours an image, on a grid of {self.points} points a channel, up to "
+            f"one function of colors an image, on a grid of {self.points} points a channel, up to "
             f"{self.eps_text}, inputs in {self.range[0]:g}..{self.range[1]:g}"
         )
 
 
 class RecoloredRegion:
-    """Recoloured images. A point is (B, C, n, ..., n): what is added to each colour of the grid."""
+    """Recolored images. A point is (B, C, n, ..., n): what is added to each color of the grid."""
 
     traits: ClassVar[frozenset[Trait]] = frozenset({Trait.VECTOR})
 
@@ -96,7 +96,7 @@ class RecoloredRegion:
         return norm(z, torch.inf)
 
     def penalty(self, z: Tensor) -> Tensor:
-        """Return (B,): the mean length by which neighbours on the grid differ (ibid., sec. 3.3)."""
+        """Return (B,): the mean length by which neighbors on the grid differ (ibid., sec. 3.3)."""
         return roughness(z)
 
     def take(self, idx: Tensor) -> RecoloredRegion:
@@ -132,7 +132,7 @@ class RecoloredRegion:
 
     @cached_property
     def _corners(self) -> tuple[Tensor, Tensor]:
-        """Return (B, N, k) int64 and weights: the grid's points around the colour of each pixel."""
+        """Return (B, N, k) int64 and weights: the grid's points around the color of each pixel."""
         low, high = self.space.range
         points = self.space.points
         place = (self.x.flatten(2) - low) * ((points - 1) / (high - low))  # (B, C, N)

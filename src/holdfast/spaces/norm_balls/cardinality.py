@@ -106,7 +106,7 @@ class Places(Ball):
     def paint(self, at: Rng) -> Tensor:
         """Return random corners of the range in as many random places as may change."""
         chosen = projections.largest(1 + self._draw(at.fold("where")), self.radius)
-        return torch.where(self.numbers(chosen), self._colours(at), self.x)
+        return torch.where(self.numbers(chosen), self._colors(at), self.x)
 
     def repaint(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
         """Undo a `fraction` of the changes, at least one, and paint as many places elsewhere.
@@ -126,12 +126,12 @@ class Places(Ball):
             torch.where(left, 0.0, order), (most - left.sum(1)).clamp_min(0)
         )
         z = torch.where(self.numbers(undone), self.x, z)
-        return torch.where(self.numbers(fresh), self._colours(at), z)
+        return torch.where(self.numbers(fresh), self._colors(at), z)
 
-    def _colours(self, at: Rng) -> Tensor:
+    def _colors(self, at: Rng) -> Tensor:
         """Return a random corner of the range at every place, never what is there already."""
         low, high = self.x.new_tensor(self.range)
-        up = at.fold("colour").sign(tuple(self.x.shape[1:])) > 0
+        up = at.fold("color").sign(tuple(self.x.shape[1:])) > 0
         same = self.by_place(torch.where(up, high, low) == self.x).all(1)
         return torch.where(up ^ self.numbers(same), high, low)
 

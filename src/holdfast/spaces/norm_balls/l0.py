@@ -19,7 +19,7 @@ from holdfast.units import Number
 class L0(Space):
     """At most eps coordinates change, each to anything in `range`.
 
-    eps: a whole number of coordinates. Every number of the input is one: a pixel of a colour image
+    eps: a whole number of coordinates. Every number of the input is one: a pixel of a color image
     has three, as in AttackBench and sigma-zero; PixelL0 counts pixels. Raises InputError unless eps
     is 1 or more; an eps beyond the number of coordinates is refused when the inputs are known.
     """

@@ -32,7 +32,7 @@ class Linf(Space):
     range: tuple[float, float] = (0.0, 1.0)
 
     def __post_init__(self) -> None:
-        check_ball(self, "Linf", self.range[1] - self.range[0], "write 8/255 for 8 grey levels")
+        check_ball(self, "Linf", self.range[1] - self.range[0], "write 8/255 for 8 gray levels")
         warn_if_tiny(self)
 
     def around(self, x: Tensor, radius: float | Tensor | None = None) -> LinfRegion:

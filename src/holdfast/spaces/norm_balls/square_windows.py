@@ -79,7 +79,7 @@ def sides(height: int, width: int, fraction: float, least: int = 1) -> tuple[int
 def bump(rows: int, columns: int) -> Tensor:
     """Return the (rows, columns) update of unit norm of the L2 attack (ibid., eq. 3).
 
-    Two bumps of opposite sign side by side along the longer axis, each highest at its centre and
+    Two bumps of opposite sign side by side along the longer axis, each highest at its center and
     falling off with the square of the distance to it.
     """
     if rows < columns:
@@ -89,7 +89,7 @@ def bump(rows: int, columns: int) -> Tensor:
 
 
 def _hill(rows: int, columns: int) -> Tensor:
-    """Return nested rectangles around the centre, the k-th adding 1 / k^2, with unit norm."""
+    """Return nested rectangles around the center, the k-th adding 1 / k^2, with unit norm."""
     hill = torch.zeros(rows, columns, dtype=torch.float32)
     middle_row, middle_column = rows // 2, columns // 2
     for k in range(max(middle_row, middle_column) + 1):

@@ -168,7 +168,7 @@ class MaskedRegion:
     def paint(self, at: Rng) -> Tensor:
         """Return vertical stripes of random corners of the set, inside the mask."""
         channels, _, width = as_image(self.x)
-        return self._coloured(at.fold("stripes").sign((channels, 1, width)))
+        return self._colored(at.fold("stripes").sign((channels, 1, width)))
 
     def repaint(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
         """Set a random window to one random corner of the set; it covers part of the mask.
@@ -189,10 +189,10 @@ class MaskedRegion:
         left = left - at.fold("left").integers(0, columns)
         window = Windows(top, left, rows, columns).mask(height, width)[:, None]
         wide = window.expand(-1, channels, -1, -1).reshape(z.shape)
-        painted = self._coloured(at.fold("colour").sign((channels, 1, 1)))
+        painted = self._colored(at.fold("color").sign((channels, 1, 1)))
         return torch.where(wide, painted, z)
 
-    def _coloured(self, signs: Tensor) -> Tensor:
+    def _colored(self, signs: Tensor) -> Tensor:
         """Return the highest or the lowest values inside the mask; signs: (B, C, 1, W or 1)."""
         up = (signs > 0).expand(-1, *as_image(self.x)).reshape(self.x.shape)
         return torch.where(up, self.highest, self.lowest)

@@ -192,7 +192,7 @@ class PatchRegion:
         return self.repaint(z, at, fraction)
 
     def repaint(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
-        """Move the patch, once in a while, or give a square of it one extreme colour.
+        """Move the patch, once in a while, or give a square of it one extreme color.
 
         Sparse-RS on patches (Croce et al., 2022, arXiv:2006.12834, sec. 5).
         """
@@ -204,7 +204,7 @@ class PatchRegion:
             move = (at.fold("move").uniform((2,), -1.0, 1.0).to(z.dtype) * (reach + 0.5)).round()
             return self.project(_join(place + move, content))
         square = draw(at, self.sides[0], self.sides[1], fraction).mask(*self.sides)[:, None]
-        signs = at.fold("colour").sign((content.shape[1], 1, 1)).to(z.dtype)
+        signs = at.fold("color").sign((content.shape[1], 1, 1)).to(z.dtype)
         clean = self._cut(place, self.image)
         fresh = clean + signs * spread(self.radius, clean)
         return self.project(_join(place, torch.where(square, fresh, content)))

@@ -108,7 +108,7 @@ class FlowRegion:
         return _lengths(z).flatten(1).amax(1)
 
     def penalty(self, z: Tensor) -> Tensor:
-        """Return (B,): the mean length by which neighbours' displacements differ (ibid., eq. 4)."""
+        """Return (B,): the mean length by which neighbors' displacements differ (ibid., eq. 4)."""
         return roughness(z)
 
     def leap(self, z: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
@@ -207,7 +207,7 @@ class _Search(NamedTuple):
 
 
 def roughness(z: Tensor) -> Tensor:
-    """Return (B,): the mean length of the difference of neighbours in z (B, k, ...)."""
+    """Return (B,): the mean length of the difference of neighbors in z (B, k, ...)."""
     total, count = z.new_zeros(len(z)), 0
     for axis in range(2, z.ndim):
         apart = z.diff(dim=axis)

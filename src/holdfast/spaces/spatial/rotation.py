@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from holdfast.components import register
 from holdfast.errors import InputError
 from holdfast.inputs import check_images
-from holdfast.resampling import centred, rotate, sample_centred
+from holdfast.resampling import centered, rotate, sample_centered
 from holdfast.rng import Rng
 from holdfast.spaces.spatial.latent_audit import closer, same
 from holdfast.tensors import as_float, spread
@@ -80,9 +80,9 @@ class MovedRegion:
 
     def lift(self, z: Tensor, at: Rng) -> Tensor:
         angle, down, right = (z * self.limits).unbind(1)
-        rows, columns = centred(self.x)
+        rows, columns = centered(self.x)
         places = rotate(rows - spread(down, rows), columns - spread(right, rows), -angle)
-        return sample_centred(self.x, *places).clamp(*self.space.range)
+        return sample_centered(self.x, *places).clamp(*self.space.range)
 
     def realize(self, z: Tensor, at: Rng) -> Tensor:
         return self.lift(z, at)
@@ -152,7 +152,7 @@ class MovedRegion:
         return False
 
     def _starts(self) -> Tensor:
-        """Return (n, 3): a grid on which neighbours differ by about a pixel."""
+        """Return (n, 3): a grid on which neighbors differ by about a pixel."""
         height, width = self.x.shape[2:]
         angles = 2 * int(self.space.degrees * pi / 180 * max(height, width) / 2) + 3
         shifts = 2 * int(self.space.shift) + 3
@@ -164,7 +164,7 @@ class MovedRegion:
         height, width = x.shape[2:]
         angle, down, right = (z * self.limits.double()).unbind(1)
         c, s = angle.cos(), angle.sin()
-        # from output to input, in units in which the image spans -1..1 from centre to centre
+        # from output to input, in units in which the image spans -1..1 from center to center
         tall, long = (height - 1) / 2 or 1.0, (width - 1) / 2 or 1.0
         first = torch.stack([c, -s * tall / long, (-right * c + down * s) / long], 1)
         second = torch.stack([s * long / tall, c, (-right * s - down * c) / tall], 1)
