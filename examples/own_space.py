@@ -1,4 +1,4 @@
-"""Write a set of allowed changes of your own: a cast of colour, one number per channel.
+"""Write a set of allowed changes of your own: a cast of color, one number per channel.
 
 python examples/own_space.py
 """
@@ -131,7 +131,7 @@ def main() -> None:
     except hf.Unsupported as refusal:
         print(refusal)
     apgd = hf.Member(name="apgd", attack=hf.attacks.APGD(steps=20))
-    tries = hf.Member(name="random", attack=hf.attacks.WorstOf(queries=50))
+    tries = hf.Member(name="random", attack=hf.attacks.RandomSearch(queries=50))
     suite = hf.Suite(name="cast-1", members=(apgd, tries))
     claim = hf.evaluate(
         model,

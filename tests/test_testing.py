@@ -19,7 +19,7 @@ HOLD = [
 ]
 IN_L2 = [hf.attacks.FMN(steps=3), hf.attacks.DeepFool(steps=2)]
 SETS = [hf.Linf(eps=0.1), hf.L2(eps=0.5), hf.L1(eps=3), hf.L0(eps=4), hf.RotationTranslation(eps=1),
-        hf.Flow(eps=0.3), hf.Patch(eps=0.2), hf.Corrupted(eps=2)]  # fmt: skip
+        hf.Flow(eps=0.3), hf.Patch(eps=0.2), hf.CommonCorruptions(eps=2)]  # fmt: skip
 
 
 def registered(kind, base, **body):
