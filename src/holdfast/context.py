@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 T = TypeVar("T")
+V = TypeVar("V")
 
 
 class Defaults(NamedTuple):
@@ -30,7 +31,8 @@ class Defaults(NamedTuple):
 OURS = Defaults(torch.float32, torch.device("cpu"))
 AUTOCAST = ("cpu", "cuda")  # kinds of device
 
-_caller: ContextVar[Defaults | None] = ContextVar("caller", default=None)  # None: outside
+_inside: ContextVar[bool] = ContextVar("inside", default=False)
+_caller: ContextVar[Defaults | None] = ContextVar("caller", default=None)  # None: they are ours
 
 
 @contextmanager
@@ -39,24 +41,23 @@ def own_context() -> Iterator[None]:
 
     Re-entrant: inside, nothing more is changed.
     """
-    if _caller.get() is not None:
+    if _inside.get():
         yield
         return
     found = _defaults()
-    token = _caller.set(found)
-    try:
-        with ExitStack() as stack:
-            if torch.is_inference_mode_enabled():
-                stack.enter_context(torch.inference_mode(False))
-            if not torch.is_grad_enabled():
-                stack.enter_context(torch.enable_grad())
-            for kind in AUTOCAST:
-                if torch.is_autocast_enabled(kind):
-                    stack.enter_context(torch.autocast(kind, enabled=False))
+    with ExitStack() as stack:
+        stack.enter_context(_set(_inside, True))
+        if torch.is_inference_mode_enabled():
+            stack.enter_context(torch.inference_mode(False))
+        if not torch.is_grad_enabled():
+            stack.enter_context(torch.enable_grad())
+        for kind in AUTOCAST:
+            if torch.is_autocast_enabled(kind):
+                stack.enter_context(torch.autocast(kind, enabled=False))
+        if found != OURS:
+            stack.enter_context(_set(_caller, found))
             stack.enter_context(_with(OURS))
-            yield
-    finally:
-        _caller.reset(token)
+        yield
 
 
 def ask(network: Callable[[Tensor], T], x: Tensor) -> T:
@@ -64,8 +65,7 @@ def ask(network: Callable[[Tensor], T], x: Tensor) -> T:
 
     x: a tensor that nobody else has.
     """
-    found = _caller.get() or OURS
-    return network(x) if found == OURS else _as_found(found, network, x)
+    return network(x) if (found := _caller.get()) is None else _as_found(found, network, x)
 
 
 def _as_found(found: Defaults, network: Callable[[Tensor], T], x: Tensor) -> T:
@@ -79,6 +79,15 @@ def _defaults() -> Defaults:
     A new tensor tells the device: PyTorch 2.5 does not count `with torch.device(...)` as a default.
     """
     return Defaults(torch.get_default_dtype(), torch.empty(0).device)
+
+
+@contextmanager
+def _set(variable: ContextVar[V], value: V) -> Iterator[None]:
+    token = variable.set(value)
+    try:
+        yield
+    finally:
+        variable.reset(token)
 
 
 @contextmanager

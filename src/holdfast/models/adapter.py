@@ -60,15 +60,13 @@ class Model(nn.Module):
 
         A network whose weights are float16, bfloat16 or float64 gets its inputs in that type.
         """
-        given = self.normalized(x)  # a network may write on its input
-        return as_logits(ask(self.module, x.clone() if given is x else given), len(x))
+        return as_logits(ask(self.module, self.normalized(x)), len(x))
 
     def normalized(self, x: Tensor) -> Tensor:
-        """Return the input of the network itself for x (N, ...)."""
-        if self.mean is not None and self.std is not None:
-            x = (x - per_channel(self.mean, x)) / per_channel(self.std, x)
-        weights = next(self.module.parameters(), x)
-        return x.to(weights.dtype) if weights.dtype in _CAST else x
+        """Return the input of the network itself for x (N, ...), which it may write on."""
+        given = x.clone() if self.mean is None else _standardized(x, self.mean, self.std)
+        weights = next(self.module.parameters(), given)
+        return given.to(weights.dtype) if weights.dtype in _CAST else given
 
     @property
     def offers(self) -> str:
@@ -234,16 +232,18 @@ def answer(network: Callable[[Tensor], Any], x: Tensor) -> Any:
     return network(x) if isinstance(network, Model) else ask(network, x.clone())
 
 
+def _standardized(x: Tensor, mean: Tensor, std: Tensor | None) -> Tensor:
+    centered = x - per_channel(mean, x)
+    return centered if std is None else centered / per_channel(std, x)
+
+
 def as_logits(output: Any, n: int) -> Tensor:
     """Return the outputs of a network for n examples as logits (n, K) in float32 or float64."""
-    logits: Tensor = output if _are_logits(output, n) else _converted(_unwrap(output), n)
-    return logits if logits.requires_grad else logits.clone()  # a network may use it again
-
-
-def _are_logits(output: Any, n: int) -> bool:
-    if not isinstance(output, Tensor) or output.dtype not in _EXACT:
-        return False
-    return output.ndim == 2 and len(output) == n and output.shape[1] > 1
+    plain = isinstance(output, Tensor) and output.ndim == 2 and output.dtype in _EXACT
+    if not (plain and len(output) == n and output.shape[1] > 1):
+        output = _converted(_unwrap(output), n)
+    logits: Tensor = output if output.requires_grad else output.clone()
+    return logits  # of its own: a network may use its output again
 
 
 def _converted(logits: Tensor, n: int) -> Tensor:

@@ -20,17 +20,17 @@ class InputGradient:
     def __init__(self) -> None:
         self._whole: bool | None = None
 
-    def __call__(self, value: Tensor, z: Tensor, *, retain_graph: bool = False) -> Tensor:
-        """Run one backward pass; z's own `.grad` is left as it was."""
+    def __call__(self, value: Tensor, z: Tensor, keep: bool = False) -> Tensor:
+        """Run one backward pass; z's own `.grad` is left as it was. keep: the graph."""
         if self._whole is None:
             self._whole = is_checkpointed(value)
         if not self._whole:
-            return _gradients(value, z, retain_graph=retain_graph)[0]
+            return _gradients(value, z, retain_graph=keep)[0]
         if not z.is_leaf:
             z.retain_grad()
         before, z.grad = z.grad, None
         try:
-            torch.autograd.backward(value, retain_graph=retain_graph)
+            torch.autograd.backward(value, retain_graph=keep)
             return torch.zeros_like(z) if z.grad is None else z.grad
         finally:
             z.grad = before

@@ -47,9 +47,9 @@ class Meter:
         """Count passes of the examples at `rows`, None for all of them."""
         if rows is None:
             self._together.update(forward=forward, backward=backward, queries=queries)
-            return
-        passes = torch.tensor([[forward], [backward], [queries]], device=rows.device)
-        self._each.index_add_(1, rows, passes.expand(3, len(rows)))
+        else:
+            passes = torch.tensor([[forward], [backward], [queries]], device=rows.device)
+            self._each.index_add_(1, rows, passes.expand(3, len(rows)))
 
     def cost(self, rows: Tensor | None) -> Cost:
         """Return the passes so far of the examples at `rows`, None for all of them."""

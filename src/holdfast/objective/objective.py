@@ -86,7 +86,8 @@ class Objective:
         no scores are handed out.
         """
         logits = self._ask(Knowledge.SCORE, self.search, x_adv)
-        return Score(self._loss(logits), _as_one(logits.detach()), self._judged)
+        loss, logits = self._loss(logits)
+        return Score(loss, logits.detach(), self._judged)
 
     def climb(self, x_adv: Tensor, z: Tensor, at: Rng) -> tuple[Score, Tensor]:
         """Return the score of x_adv and the gradient (B, ...) of its loss with respect to z alone.
@@ -95,9 +96,9 @@ class Objective:
         entries that are not finite are zero too.
         """
         logits = self._ask(Knowledge.SCORE, self.search, x_adv)
-        loss = self._loss(logits)
+        loss, logits = self._loss(logits)
         gradient = self._gradient(loss, z)
-        return Score(loss.detach(), _as_one(logits.detach()), self._judged), gradient
+        return Score(loss.detach(), logits.detach(), self._judged), gradient
 
     def gaps(self, x_adv: Tensor, z: Tensor, at: Rng, top: int) -> tuple[Score, Tensor, Tensor]:
         """Return score, (B, C) how far each boundary is exceeded, and (C, B, ...) their gradients.
@@ -107,8 +108,7 @@ class Objective:
         there is one boundary: the loss. One forward and C input-only backward passes.
         """
         logits = self._ask(Knowledge.GRADIENT, self.search, x_adv)
-        loss = self._loss(logits)
-        logits = _as_one(logits)
+        loss, logits = self._loss(logits)
         gaps = loss[:, None]
         if self._steer is None and self.targets is None:
             classes = self.threat.goal.classes(logits, self.y)
@@ -117,7 +117,7 @@ class Objective:
             silent = masked(classes).gather(1, rivals)
             rivals = torch.where(silent, rivals[:, :1], rivals)
             gaps = classes.gather(1, rivals) - classes.gather(1, self.y[:, None])
-        grads = [self._gradient(gap, z, retain_graph=True) for gap in gaps.unbind(1)]
+        grads = [self._gradient(gap, z, keep=True) for gap in gaps.unbind(1)]
         score = Score(loss.detach(), logits.detach(), self._judged)
         return score, gaps.detach(), torch.stack(grads)
 
@@ -252,35 +252,37 @@ class Objective:
         """Return logits for the attacker; those of the judge are queries and have a budget."""
         if needed not in self._access.granted:
             raise self._access.refused(needed)
-        queries = self._times if model in self._access.queried else 0
-        if queries and self.limit is not None and self._spent + queries > self.limit:
+        query = model in self._access.queried
+        if query and self.limit is not None and self._spent + self._times > self.limit:
             raise BudgetSpent
-        logits = self._forward(model, x_adv, queries).to(self._kind)
+        logits = self._forward(model, x_adv, query=query).to(self._kind)
         return logits if self._access.differentiable else logits.detach()
 
-    def _forward(self, model: nn.Module, x_adv: Tensor, queries: int = 0) -> Tensor:
+    def _forward(self, model: nn.Module, x_adv: Tensor, *, query: bool = False) -> Tensor:
         beat()
-        self._meter.add(self._rows, forward=self._times, queries=queries)
+        self._meter.add(self._rows, forward=self._times, queries=query * self._times)
         return self._draws.mean(model, x_adv) if self._draws else answer(model, x_adv)
 
-    def _loss(self, logits: Tensor) -> Tensor:
-        """Return (B,): the loss, or where several networks answer the mean of their losses."""
+    def _loss(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return loss (B,) and logits (B, K), or their means where several networks answer."""
         if logits.ndim == 3:
-            return torch.stack([self._loss(voice) for voice in logits]).mean(0)
-        return self.threat.goal.loss(self.loss, logits, self._aim)
+            return torch.stack([self._loss(each)[0] for each in logits]).mean(0), logits.mean(0)
+        return self.threat.goal.loss(self.loss, logits, self._aim), logits
 
     @cached_property
     def _aim(self) -> Aim:
         reference = self.reference() if self.loss.needs_reference else None
         return Aim(self.y, self.targets, self._steer, reference)
 
-    def _gradient(self, values: Tensor, z: Tensor, *, retain_graph: bool = False) -> Tensor:
-        """Return the gradient of values (B,) with respect to z: one backward pass, if any."""
+    def _gradient(self, values: Tensor, z: Tensor, *, keep: bool = False) -> Tensor:
+        """Return the gradient of values (B,) with respect to z: one backward pass, if any.
+
+        keep: the graph, for another one.
+        """
         if not values.requires_grad:
             return torch.zeros_like(z)
         self._meter.add(self._rows, backward=self._times)
-        gradient = self._input_gradient(values.sum(), z, retain_graph=retain_graph)
-        return gradient.contiguous().nan_to_num_(0.0, 0.0, 0.0)
+        return self._input_gradient(values.sum(), z, keep).contiguous().nan_to_num_(0.0, 0.0, 0.0)
 
     def _verdict(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Return harm and tie, (B,) each, of one look."""

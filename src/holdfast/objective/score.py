@@ -64,8 +64,11 @@ class Score:
     @staticmethod
     def verdicts(scores: Sequence[Score]) -> tuple[Tensor, Tensor]:
         """Return harm and tie, (M, B) each, of M looks at one batch, asked together if possible."""
+        if len(scores) == 1:
+            harm, tie = scores[0].verdict
+            return harm[None], tie[None]
         judges, logits = zip(*map(attrgetter("judge", "logits"), scores), strict=True)
-        if len({*judges}) == 1 and not any("verdict" in vars(score) for score in scores):
+        if len({*judges}) == 1 and "verdict" not in set().union(*map(vars, scores)):
             return scores[0].judge(torch.stack(logits))
         harms, ties = zip(*[score.verdict for score in scores], strict=True)
         return torch.stack(harms), torch.stack(ties)

@@ -9,6 +9,7 @@ nearest success, so one run tells what every radius would.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import reduce
 from typing import Any, ClassVar, NamedTuple
@@ -22,12 +23,12 @@ from holdfast.attacks.core.points import Point, Scored, Unscored, Walk, ask, cli
 from holdfast.attacks.core.result import Result, keep_nearest, keep_worst
 from holdfast.attacks.core.shares import REFERENCE, split
 from holdfast.attacks.core.starts import Start
-from holdfast.attacks.core.tracking import Best, Nearest, spent
+from holdfast.attacks.core.tracking import Best, Nearest
 from holdfast.attacks.core.travel import warn_of_short_steps
 from holdfast.components import digest
 from holdfast.context import own_context
 from holdfast.errors import Unsupported, VerificationError
-from holdfast.objective import Cost, Objective
+from holdfast.objective import BudgetSpent, Cost, Objective
 from holdfast.rng import Rng
 from holdfast.threat import Capability, Knowledge, Normed, Region, Witnessed
 
@@ -140,7 +141,7 @@ class Attack:
         with own_context(), objective.frozen():
             before = objective.cost
             results = [
-                worst(part, its, region, part.own(rng), start)
+                _found(part, its, region, part.own(rng), start)
                 for part, its in _divided(self.parts(), objective)
             ]
             keep = keep_nearest if self.demands().nearest else keep_worst
@@ -204,8 +205,7 @@ def worst(
     A start that is outside the set is projected onto it. Of an attack that looks for the nearest
     counterexample, return that.
     """
-    best = keeper(attack, objective, region)
-    return _reduced(best, _points(attack, objective, region, rng, start))
+    return _found(attack, objective, region, rng, start)
 
 
 @checked
@@ -217,8 +217,7 @@ def first(
     Same verdict as `worst` in fewer passes, and no example's point depends on its batch mates. An
     attack that looks for the nearest counterexample is run to the end.
     """
-    best = keeper(attack, objective, region, settle=True)
-    return _reduced(best, _points(attack, objective, region, rng, start))
+    return _found(attack, objective, region, rng, start, settle=True)
 
 
 def walk_of(attack: Attack, region: Region) -> Region:
@@ -238,19 +237,24 @@ def keeper(
     return Best(objective, region, settle=settle)
 
 
-def _points(
-    attack: Attack, objective: Objective, region: Region, rng: Rng, start: Tensor | None
-) -> Iterator[Scored]:
+def _found(
+    attack: Attack,
+    objective: Objective,
+    region: Region,
+    rng: Rng,
+    start: Tensor | None,
+    *,
+    settle: bool = False,
+) -> Result:
+    """Return what is kept of a search that ran to its end, or until its budget was spent."""
+    best = keeper(attack, objective, region, settle=settle)
     walk = walk_of(attack, region)
     start = None if start is None else walk.project(start)
-    return scored(attack.iterate(objective, walk, rng, start), objective, walk, rng)
-
-
-def _reduced(best: Best | Nearest, points: Iterator[Scored]) -> Result:
-    for here in points:
-        best.see(here)
-        if best.done():
-            break
+    with suppress(BudgetSpent):
+        for point in attack.iterate(objective, walk, rng, start):
+            here = point if isinstance(point, Scored) else point.scored(objective, walk, rng)
+            if best.see(here):
+                break
     return best.result()
 
 
@@ -277,4 +281,4 @@ def _confirmed(found: Result, objective: Objective, before: Cost) -> Result:
     """Let the judge have the last word where the search used another model."""
     if objective.judge is not objective.search:
         found = found.judged(objective.verdict(found.x_adv), found.cost)
-    return replace(found, cost=spent(objective, before))
+    return replace(found, cost=objective.cost.since(before))

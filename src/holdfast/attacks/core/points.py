@@ -55,38 +55,40 @@ class Unscored:
     z: Tensor  # (B, ...)
     grad: Tensor | None = None  # (B, ...) zero where the search had none
 
+    def scored(self, objective: Objective, region: Region, rng: Rng) -> Scored:
+        """Return the point with its score: one forward pass."""
+        return replace(look(objective, region, self.z, rng), grad=self.grad)
+
 
 Point = Scored | Unscored
 Walk = Iterator[Point]  # what a search yields: scored points, then where it ends
 
 
+@torch.enable_grad()
 def climb(objective: Objective, region: Region, z: Tensor, at: Rng) -> tuple[Scored, Tensor]:
     """Score z and return the gradient of its loss: one forward and one input-only backward pass."""
     z = z.detach().requires_grad_(True)
-    with torch.enable_grad():
-        x_adv = region.lift(z, at)
-        score, grad = objective.climb(x_adv, z, at)
-    point = z.detach()
-    shown = point if x_adv is z else x_adv.detach()  # one tensor, kept once, where they are one
-    return Scored(point, shown, score, grad), grad
+    x_adv = region.lift(z, at)
+    score, grad = objective.climb(x_adv, z, at)
+    point = z.detach()  # kept once where point and input are one
+    return Scored(point, point if x_adv is z else x_adv.detach(), score, grad), grad
 
 
+@torch.no_grad()
 def look(objective: Objective, region: Region, z: Tensor, at: Rng) -> Scored:
     """Score z without a gradient: one forward pass."""
-    with torch.no_grad():
-        x_adv = region.realize(z, at)
-        score = objective.score(x_adv, at)
-    return Scored(z, x_adv, score)
+    x_adv = region.realize(z, at)
+    return Scored(z, x_adv, objective.score(x_adv, at))
 
 
+@torch.no_grad()
 def ask(objective: Objective, region: Region, z: Tensor, at: Rng) -> tuple[Scored, Tensor]:
     """Return z as a point and (B,) bool, whether it reaches the goal: one query for one bit.
 
     What a search under *decision* knowledge may use is the bit alone.
     """
-    with torch.no_grad():
-        x_adv = region.realize(z, at)
-        score = objective.decide(x_adv, at)
+    x_adv = region.realize(z, at)
+    score = objective.decide(x_adv, at)
     return Scored(z, x_adv, score), score.loss > 0
 
 
@@ -94,9 +96,7 @@ def scored(points: Walk, objective: Objective, region: Region, rng: Rng) -> Iter
     """Score the points that the search left unscored; end quietly when the budget is spent."""
     try:
         for point in points:
-            if isinstance(point, Unscored):
-                point = replace(look(objective, region, point.z, rng), grad=point.grad)
-            yield point
+            yield point if isinstance(point, Scored) else point.scored(objective, region, rng)
     except BudgetSpent:
         return
 

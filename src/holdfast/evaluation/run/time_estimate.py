@@ -100,7 +100,6 @@ def _timed(setup: EvaluationSetup, member: Member, batch: Padded) -> tuple[float
         before, began = 0, time.perf_counter()
         for k, point in enumerate(scored(search, objective, walk, setup.rng(batch.ids))):
             kept.see(point)
-            kept.done()
             if k == 0:  # the first one warms up
                 before, began = _passes(objective), time.perf_counter()
             elif k >= TIMED and time.perf_counter() - began >= ENOUGH:
