@@ -50,7 +50,7 @@ class Objective:
     y: Tensor
     _: KW_ONLY
     targets: Tensor | None = None
-    loss: Loss = DEFAULT_LOSS
+    loss: Loss = _DERIVED
     judge: nn.Module = _DERIVED
     twin: bool = True
     limit: int | None = None
@@ -74,6 +74,7 @@ class Objective:
         given["judge"] = judge
         given["_access"] = Access.to(self.search, judge, self.threat.knowledge, twin=self.twin)
         given["_meter"] = Meter(len(self.y), self.y.device)
+        given["loss"] = given["loss"] or DEFAULT_LOSS
         if self.targets is None:
             given["targets"] = self.threat.goal.targets(self.y)
         if self.limit is None:
