@@ -8,17 +8,17 @@ from __future__ import annotations
 import argparse
 
 import holdfast as hf
+from holdfast.attacks import APGD, PGD, EachTarget, SigmaZero, SparseRS
 
 # Each member drops what it breaks, so a cheap one in front spares the strong ones most work, and
 # the worst case of all counts. The name has a version: other attacks or budgets are sparse-2.
 SPARSE_1 = hf.Suite(
     name="sparse-1",
     members=(
-        hf.Member(name="pgd", attack=hf.attacks.PGD(steps=10, step_size=0.25)),
-        hf.Member(name="sigma-zero", attack=hf.attacks.SigmaZero(steps=50)),
-        hf.Member(
-            name="sparse-rs", attack=hf.attacks.SparseRS(queries=300, loss=hf.losses.Margin())
-        ),
+        hf.Member(name="pgd", attack=PGD(steps=10, step_size=0.25)),
+        hf.Member(name="apgd-t", attack=EachTarget(attack=APGD(steps=50), top=3)),
+        hf.Member(name="sigma-zero", attack=SigmaZero(steps=200)),
+        hf.Member(name="sparse-rs", attack=SparseRS(queries=300)),
     ),
 )
 hf.register("suite")(SPARSE_1)
