@@ -45,7 +45,7 @@ def test_help_is_quick_and_imports_no_torch():
     ("words", "message"),
     [
         (["evalute"], "did you mean 'evaluate'"),
-        (["train", "--epoch", "3"], "no such option: --epoch"),
+        (["train", "--epoch", "3"], "no such option: --epoch|no such option '--epoch'"),
         (["verify"], "missing argument"),
         (["attack", "--n", "many"], "'many'|valid integer"),
     ],
