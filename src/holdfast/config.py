@@ -89,7 +89,7 @@ class EvaluateConfig(Config):
     batch_size: BatchSize | None = None
     exhaustive: bool = False  # run every attack on every example, to count sole breaks
     precision: str = "float32"
-    search: str | None = None  # gradient attacks differentiate it instead; named like a model
+    surrogate: str | None = None  # gradient attacks differentiate it instead; named like a model
     device: str | None = None
 
 

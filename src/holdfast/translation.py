@@ -81,7 +81,7 @@ ATTACKS: dict[str, dict[str, tuple[str, str]]] = {
             "theirs takes 10 steps of APGD where the original takes 100",
         ),
         "MultiAttack": ("suite='standard'", "or a Suite of your own"),
-        "LGV": (NONE, "pass search=hf.models.MeanLogits(networks), say of checkpoints"),
+        "LGV": (NONE, "pass surrogate=hf.models.MeanLogits(networks), say of checkpoints"),
     },
     "foolbox": {
         "FGSM": ("FGSM()", ""),

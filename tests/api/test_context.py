@@ -97,7 +97,7 @@ def numpy_apart(x):
 
 def searched(first):
     members = [network(first, seed=seed) for seed in (1, 2)]
-    return attacked(network(), search=MeanLogits(members))
+    return attacked(network(), surrogate=MeanLogits(members))
 
 
 def detected(first, detector):

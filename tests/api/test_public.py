@@ -39,7 +39,7 @@ attack: holdfast.attacks.<>.Attack =) -> holdfast.training.methods.trades.TRADES
 script.py:5: note: Revealed type is "holdfast.spaces.<>.L2"
 script.py:6: note: Revealed type is "def (model: Any, x: Any, y: Any, *, threat: \
 holdfast.threat.model.ThreatModel, attack: holdfast.attacks.<>.Attack | str | None =, \
-targets: Any =, seed: int | None =, ids: Any =, search: Any =) -> holdfast.attacks.<>.Result"
+targets: Any =, seed: int | None =, ids: Any =, surrogate: Any =) -> holdfast.attacks.<>.Result"
 script.py:7: error: Module has no attribute "Tradez"  [attr-defined]
 script.py:8: error: Module has no attribute "PGDD"; maybe "PGD"?  [attr-defined]
 Found 2 errors in 1 file (checked 5 source files)

@@ -174,16 +174,16 @@ def test_an_onnx_file(capsys):
 
 def test_a_search_model_is_named_like_a_model(capsys):
     trained("mlp")
-    found = evaluated(own_network(), search=hf.load("runs/a"), n=6)
-    assert "search = hf.load('runs/a')" in found.text
+    found = evaluated(own_network(), surrogate=hf.load("runs/a"), n=6)
+    assert "surrogate = hf.load('runs/a')" in found.text
     run_python(found.text, {"model": own_network()})
     shutil.rmtree("claims")
-    found = evaluated(hf.load("runs/a"), search=hf.load("runs/a"), n=6)
-    assert found.shell.endswith("--search runs/a")
+    found = evaluated(hf.load("runs/a"), surrogate=hf.load("runs/a"), n=6)
+    assert found.shell.endswith("--surrogate runs/a")
     run_line(found.shell)
     shutil.rmtree("claims")
-    found = evaluated(hf.load("runs/a"), search=own_network(), n=6)
-    assert "needs the search model as well" in found.note
+    found = evaluated(hf.load("runs/a"), surrogate=own_network(), n=6)
+    assert "needs the surrogate as well" in found.note
     run_line(found.shell)
 
 

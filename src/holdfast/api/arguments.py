@@ -23,17 +23,17 @@ def load_data(name: str | Path) -> Splits:
     return data_room.load(name)
 
 
-def search_model(search: Any, model: Model) -> Model:
+def surrogate_model(surrogate: Any, model: Model) -> Model:
     """Return the search network on the device of the model that judges, in the same range."""
-    wrapped = wrap(search)
+    wrapped = wrap(surrogate)
     if tuple(wrapped.range) != tuple(model.range):
         raise InputError(
-            f"the search model takes inputs in {tuple(wrapped.range)} and the model in "
+            f"the surrogate takes inputs in {tuple(wrapped.range)} and the model in "
             f"{tuple(model.range)}: wrap both with the same range"
         )
     if device_of(wrapped) != device_of(model) and any(True for _ in wrapped.parameters()):
         raise InputError(
-            f"the search model is on {device_of(wrapped)} and the model on {device_of(model)}: "
+            f"the surrogate is on {device_of(wrapped)} and the model on {device_of(model)}: "
             "move both to one device"
         )
     return wrapped

@@ -13,7 +13,7 @@ from torch import Tensor
 from holdfast.api.arguments import (
     as_tensor,
     per_example,
-    search_model,
+    surrogate_model,
 )
 from holdfast.arguments import checked
 from holdfast.attacks import PGD, Attack, Result
@@ -48,7 +48,7 @@ def attack(
     targets: Any = None,
     seed: Seed | None = None,
     ids: Any = None,
-    search: Any = None,
+    surrogate: Any = None,
 ) -> Result:
     """Attack a batch and return the worst input found for each example.
 
@@ -57,9 +57,9 @@ def attack(
     targets: (B,) the classes to reach, none of them the label, which makes the goal targeted. seed:
     of all draws; by default a fresh one from the operating system, so that no two calls draw the
     same. Global generators stay as they are. ids: (B,) keys of the random draws, by default the
-    positions. search: another network that the attack differentiates and scores (a twin with usable
-    gradients, a surrogate); the verdicts stay those of `model`. The work is done on the model's
-    device.
+    positions. surrogate: another network that the attack differentiates and scores (a twin with
+    usable gradients, a surrogate); the verdicts stay those of `model`. The work is done on the
+    model's device.
 
     Returns `.x_adv`, `.loss`, `.success`, `.status` and `.cost`, per example, and the `.seed` with
     which the call repeats itself. Raises InputError for a model or batch that cannot be attacked
@@ -72,7 +72,7 @@ def attack(
         targets = _other_classes(targets, batch.y, model)
         labels.append(targets)
         threat = threat if isinstance(threat.goal, Targeted) else replace(threat, goal=Targeted())
-    twin = None if search is None else search_model(search, model)
+    twin = None if surrogate is None else surrogate_model(surrogate, model)
     with deterministic(), _checked_model(model, twin, batch.x, *labels):
         objective = Objective(threat, twin or model, batch.x, batch.y, targets=targets, judge=model)
         return chosen(objective, threat.space.around(batch.x), _rng(seed, batch))

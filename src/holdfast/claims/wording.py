@@ -44,7 +44,7 @@ def warnings(document: Mapping[str, Any]) -> list[str]:
         notes.append(
             "SEARCH MODEL: gradients, and scores that the model does not give, were those of "
             f"{other['name']} (digest {other['digest'][:12]}), verdicts the model's own; a better "
-            "search model may break more."
+            "surrogate may break more."
         )
     return notes + [note(check) for check in document["checks"] if check["status"] in _SAID]
 

@@ -278,9 +278,9 @@ def verify(
         int | None,
         typer.Option("--replay-seed", help="Draw the same survivors again.", metavar="SEED"),
     ] = None,
-    search: Annotated[
+    surrogate: Annotated[
         str | None,
-        typer.Option("--search", help="The claim's search model, if it had one.", metavar="MODEL"),
+        typer.Option("--surrogate", help="The claim's surrogate, if it had one.", metavar="MODEL"),
     ] = None,
     key: Annotated[
         str | None,
@@ -291,7 +291,7 @@ def verify(
     """Re-check a claim, down to every counterexample."""
     from holdfast.cli import verbs
 
-    given: dict[str, Any] = {"replay": replay, "replay_seed": replay_seed, "search": search}
+    given: dict[str, Any] = {"replay": replay, "replay_seed": replay_seed, "surrogate": surrogate}
     given |= {"outputs": outputs}
     verbs.verify(claim, model, weights, data, **given, key=key, quiet=quiet)
 

@@ -122,7 +122,9 @@ def evaluate(
             eps=settings.eps or (),
             exhaustive=settings.exhaustive,
             precision=settings.precision,
-            search=None if settings.search is None else subject.model_of(settings.search, None),
+            surrogate=None
+            if settings.surrogate is None
+            else subject.model_of(settings.surrogate, None),
             quiet=quiet,
         )
     say(claim)
@@ -141,7 +143,7 @@ def verify(
     outputs: str | None = None,
     replay: int | None = None,
     replay_seed: int | None = None,
-    search: str | None = None,
+    surrogate: str | None = None,
     key: str | None = None,
     quiet: bool = False,
 ) -> None:
@@ -158,9 +160,9 @@ def verify(
     else:
         default = subject.outputs_of_claim(document)
         loaded = subject.model_of(model, weights, outputs, default=default)
-    twin = None if search is None else subject.model_of(search, None)
+    twin = None if surrogate is None else subject.model_of(surrogate, None)
     options: dict[str, Any] = {"replay": replay, "replay_seed": replay_seed, "key": key}
-    say(api.verify(folder, model=loaded, data=data, search=twin, quiet=quiet, **options))
+    say(api.verify(folder, model=loaded, data=data, surrogate=twin, quiet=quiet, **options))
 
 
 def sign(folder: Path, key: str, signer: str, passphrase: str | None) -> None:

@@ -51,7 +51,7 @@ def evaluate(
     eps: Radii = (),
     exhaustive: bool = False,
     precision: str = "float32",
-    search: Any = None,
+    surrogate: Any = None,
     quiet: bool = False,
 ) -> Claim:
     """Attack a model with a suite and return the claim, which lies in the folder `out`.
@@ -60,8 +60,8 @@ def evaluate(
     its test part. n: a random subset of so many examples; its ids are stored. eps: further radii
     for a security curve. exhaustive: run every attack on examples that others broke too, and count
     who alone would have broken it. precision: "bfloat16" lets attacks search faster; verdicts are
-    float32. search: a second network, which gradient attacks differentiate in place of `model` (a
-    twin with usable gradients, a surrogate); the verdicts stay those of `model`, and attacks
+    float32. surrogate: a second network, which gradient attacks differentiate in place of `model`
+    (a twin with usable gradients, a surrogate); the verdicts stay those of `model`, and attacks
     without gradients ask it alone. A query budget is the attacker's total per example, over all
     members, restarts and targets: the members share it by their weights, and an attacker at another
     radius has one of its own. A second call with the same arguments continues where the first was
@@ -72,7 +72,7 @@ def evaluate(
     for a folder that holds another claim and StorageError for one in which another process works,
     before anything is written. Interrupted, a KeyboardInterrupt, comes of SIGTERM and SIGHUP, too.
     """
-    model, search = wrap(model), None if search is None else wrap(search)
+    model, surrogate = wrap(model), None if surrogate is None else wrap(surrogate)
     check_target(threat.goal, model.labels)
     data = as_examples(test_data, part="test", range=model.range)
     provenance = provenance_of(model)
@@ -88,11 +88,11 @@ def evaluate(
             n=n,
             batch_size=batch_size,
             device=device,
-            search=search,
+            surrogate=surrogate,
             precision=precision,
             exhaustive=exhaustive,
         )
-        setup = replace(setup, given=_given(model, search))
+        setup = replace(setup, given=_given(model, surrogate))
         warn_of_short_steps(setup.suite, threat.space)
         with frozen(setup.judge), frozen(setup.search):
             findings = look_at(setup)
@@ -116,9 +116,9 @@ def evaluate(
                 return run.finished() or run.claim(quiet=quiet)
 
 
-def _given(model: Model, search: Model | None) -> dict[str, Any]:
+def _given(model: Model, surrogate: Model | None) -> dict[str, Any]:
     """Return the words by which the models were given, where any are known."""
-    models = {"model": model, **({} if search is None else {"search": search})}
+    models = {"model": model, **({} if surrogate is None else {"search": surrogate})}
     found = {name: given_by(each) for name, each in models.items()}
     return {name: words for name, words in found.items() if words}
 

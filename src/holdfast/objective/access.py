@@ -27,7 +27,7 @@ _NAMES = {
 class Access:
     """Resolved once: the knowledge that is permitted, that is offered, and that is both.
 
-    Under *transfer* the judge answers nothing. A search model that is not the judge is the
+    Under *transfer* the judge answers nothing. A surrogate that is not the judge is the
     attacker's own, with scores and gradients; labels are the judge's alone.
     """
 

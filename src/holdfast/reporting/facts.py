@@ -94,7 +94,7 @@ def stated(claim: Claim) -> Facts:
     signed = "no" if signature is None else f"{signature} (not checked here)"
     return (
         ("Model is called", document["model"]["name"]),
-        *([("Search model is called", search["name"])] if search else []),
+        *([("Surrogate is called", search["name"])] if search else []),
         ("Data are called", document["data"]["name"]),
         *_given(document.get("given", {})),
         ("Seed", str(document["seed"])),
@@ -105,7 +105,7 @@ def stated(claim: Claim) -> Facts:
 
 def _given(given: Mapping[str, Any]) -> Facts:
     """Return the words by which model and data were given."""
-    named = {"model": "Model was given as", "search": "Search model was given as"}
+    named = {"model": "Model was given as", "search": "Surrogate was given as"}
     models = [
         (label, spell({"type": "", **given[key]})) for key, label in named.items() if key in given
     ]
@@ -131,7 +131,7 @@ def digests(document: Mapping[str, Any]) -> Facts:
     return (
         ("claim", document["digest"]),
         ("model", document["model"]["digest"]),
-        *([("search model", search["digest"])] if search else []),
+        *([("surrogate", search["digest"])] if search else []),
         ("data", document["data"]["fingerprint"]),
         ("threat model", document["threat_digest"]),
         ("suite", document["suite"]["digest"]),

@@ -83,7 +83,7 @@ def recheck(claim: Claim) -> Recheck:
 def _program(folder: str, parts: Iterable[_Words]) -> tuple[str, ...]:
     lines = [line for part in parts for line in part.lines]
     names = ", ".join(
-        f"{name}={name}" for name in ("model", "data", "search") if _sets(name, lines)
+        f"{name}={name}" for name in ("model", "data", "surrogate") if _sets(name, lines)
     )
     verify = f"print(hf.verify({folder!r}, {names}))"
     return ("import holdfast as hf", "", *lines, verify)
@@ -125,10 +125,10 @@ def _of_run(given: Mapping[str, Any], model: Mapping[str, Any], name: str) -> _W
 def _search(given: Mapping[str, Any], search: Mapping[str, Any] | None) -> _Words | None:
     if search is None:
         return None
-    words = _model(given, search, "search")
+    words = _model(given, search, "surrogate")
     if words.options and FUNCTION not in words.options:
         return words
-    note = "Attacking survivors again needs the search model as well: --search, named like a model."
+    note = "Attacking survivors again needs the surrogate as well: --surrogate, named like a model."
     return _Words(words.lines, shell_note=note)
 
 

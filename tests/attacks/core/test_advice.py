@@ -101,7 +101,7 @@ def test_a_few_refusals_read_as_a_person_would_say_it():
     for attack, space, message in cases:
         assert refused(attack, *bound(space)).startswith(message)
     nothing = refused(hf.attacks.PGD(), *bound(hf.Linf(eps=0.1), "transfer"))
-    assert nothing.endswith("give the attacker a model of its own (search=...)")
+    assert nothing.endswith("give the attacker a model of its own (surrogate=...)")
 
 
 def test_the_first_proposals_are_attacks_that_need_nothing_to_be_made():

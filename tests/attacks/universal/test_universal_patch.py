@@ -143,7 +143,7 @@ def test_stickers_hold_before_a_camera_if_fitted_to_the_expectation():
     climb = hf.attacks.PGD(steps=15, step_size=0.2)
     eot = hf.attacks.EOT(attack=climb, samples=4)
     still = hf.attack(net, x, y, attack=climb, **options)
-    held = hf.attack(judge, x, y, attack=eot, search=Transformed(net, scene), **options)
+    held = hf.attack(judge, x, y, attack=eot, surrogate=Transformed(net, scene), **options)
     with torch.no_grad():
         fooled = float((judge(still.x_adv).argmax(1) != y).float().mean())
         clean = float((judge(x).argmax(1) != y).float().mean())

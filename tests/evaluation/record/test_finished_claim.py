@@ -58,7 +58,7 @@ OTHER = {
     "eps": {"eps": [0.06]},
     "exhaustive": {"exhaustive": True},
     "precision (float32, now bfloat16)": {"precision": "bfloat16"},
-    "search model": {"search": network(seed=1)},
+    "surrogate": {"surrogate": network(seed=1)},
     "training run": {"behind": RUN},
     "suite": {"suite": Suite(name="tiny", members=TINY.members[:2])},
     "data": {"n": 89},

@@ -48,7 +48,7 @@ def test_a_rounding_defence_falls_to_its_twin_and_not_to_plain_steps():
         plain.failed.any()
     )
     found = hf.attack(
-        defended, x, y, threat=THREAT, attack=attack, search=bpda(defended, {"0": None}), seed=0
+        defended, x, y, threat=THREAT, attack=attack, surrogate=bpda(defended, {"0": None}), seed=0
     )
     free = hf.attack(undefended, x, y, threat=THREAT, attack=attack, seed=0)
     assert int(plain.success.sum()) < int(found.success.sum()) / 3
@@ -90,7 +90,7 @@ def test_a_learned_twin_replaces_a_step_whose_identity_has_another_shape():
     attack = PGD(steps=20, step_size=0.2)
     plain = hf.attack(defended, x, y, threat=THREAT, attack=attack, seed=0)
     twin = bpda(defended, {"0": learned})
-    found = hf.attack(defended, x, y, threat=THREAT, attack=attack, search=twin, seed=0)
+    found = hf.attack(defended, x, y, threat=THREAT, attack=attack, surrogate=twin, seed=0)
     assert int(found.success.sum()) > int(plain.success.sum()) + 5
 
 
@@ -101,6 +101,6 @@ def test_mistakes_are_named():
         bpda(defended, {"halve": None})
     with pytest.raises(InputError, match="give a differentiable twin"):
         bpda(defended, {"0": None})(x)
-    with pytest.raises(InputError, match="search model takes inputs in"):
+    with pytest.raises(InputError, match="surrogate takes inputs in"):
         other = wrap(net, range=(0.0, 2.0))
-        hf.attack(net, x[:, :10], torch.zeros(40).long(), threat=THREAT, search=other, seed=0)
+        hf.attack(net, x[:, :10], torch.zeros(40).long(), threat=THREAT, surrogate=other, seed=0)

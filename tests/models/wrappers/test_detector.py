@@ -151,7 +151,7 @@ def test_mistakes_are_named():
     with pytest.raises(InputError, match="needs a model that may reject"):
         hf.attack(NET, X, Y, threat=THREAT, seed=0)
     with pytest.raises(InputError, match="needs a model that may reject"):
-        hf.attack(MODEL, X, Y, threat=THREAT, search=NET, seed=0)
+        hf.attack(MODEL, X, Y, threat=THREAT, surrogate=NET, seed=0)
     with pytest.raises(InputError, match="one score per example"):
         Rejecting(NET, nn.Identity(), 0.5)(X)
     with pytest.raises(InputError, match=r"labels must be in 0\.\.3, got 4"):

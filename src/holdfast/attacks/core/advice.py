@@ -59,7 +59,7 @@ def instead(attack: Any, objective: Objective, region: Region) -> str:
     """Return what to write in place of an attack."""
     found = fitting(attack, objective, region)
     if not found:
-        return "nothing here fits: give the attacker a model of its own (search=...)"
+        return "nothing here fits: give the attacker a model of its own (surrogate=...)"
     more = f" ({len(found)} fit; holdfast list attack)" if len(found) > MOST else ""
     return f"use {'one of ' * (len(found) > 1)}{', '.join(found[:MOST])}{more}"
 

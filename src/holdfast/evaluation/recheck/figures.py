@@ -54,7 +54,7 @@ def _statements(claim: Claim, setup: EvaluationSetup) -> list[tuple[str, Callabl
         ("its sentence", lambda: document["threat_sentence"] == setup.threat.sentence()),
         ("its statuses", lambda: set(table["status"]) <= {status.value for status in Status}),
         ("the model's facts", lambda: about_model(setup).items() <= document["model"].items()),
-        ("its search model", lambda: document.get("search") == setup.about_twin),
+        ("its surrogate", lambda: document.get("search") == setup.about_twin),
         ("the choice of examples", lambda: about_data(setup).items() <= document["data"].items()),
         ("its examples", lambda: table["id"] == tuple(_ids(setup))),
         (

@@ -19,7 +19,7 @@ class Verification:
     points: int  # whose clean prediction was recomputed
     counterexamples: int  # that are in the set, within range, and fool the model
     replay: Replay | None  # outcome of attacking survivors again; None: none were
-    searched: bool = True  # the claim's search model, if it had one, was at hand
+    searched: bool = True  # the claim's surrogate, if it had one, was at hand
     signature: Signature | None = None  # of the claim's author
     key_checked: bool = False  # the signature was made with the key that the verifier gave
     trusted: tuple[str, ...] = ()  # statements that nothing at hand can prove
@@ -41,7 +41,7 @@ class Verification:
         again = f" {self.replay}" if self.replay else " No survivor was attacked again."
         if not self.searched:
             again += (
-                " The claim's search model was not at hand: the findings on gradients are "
+                " The claim's surrogate was not at hand: the findings on gradients are "
                 "the claim's word."
             )
         if self.signature is not None:

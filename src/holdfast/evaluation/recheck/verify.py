@@ -57,7 +57,7 @@ def verify(
     data: Any,
     replay: int | None = None,
     replay_seed: int | None = None,
-    search: Any = None,
+    surrogate: Any = None,
     device: str | torch.device | None = None,
     key: str | Path | None = None,
     quiet: bool = False,
@@ -66,15 +66,15 @@ def verify(
 
     replay: run the suite again on so many of the points that it did not break, 0 for none; by
     default on as many as a minute allows, and five at least, of a black box on none. replay_seed:
-    draws the same points again; by default they come from the operating system's entropy. search:
-    the claim's search model, where it had one; counterexamples are proven without it, nothing is
-    replayed. key: a file with the public key of the required signer. What the claim
+    draws the same points again; by default they come from the operating system's entropy.
+    surrogate: the claim's surrogate, where it had one; counterexamples are proven without it,
+    nothing is replayed. key: a file with the public key of the required signer. What the claim
     states and nothing at hand can prove is listed in `.trusted`. quiet: print no progress.
 
     Raises VerificationError at the first thing that does not hold, StorageError if there is no
     finished claim.
     """
-    model, search = wrap(model), None if search is None else wrap(search)
+    model, surrogate = wrap(model), None if surrogate is None else wrap(surrogate)
     examples = as_examples(data, part="test", range=model.range)
     provenance = provenance_of(model)
     if replay is not None and replay < 0:
@@ -83,12 +83,12 @@ def verify(
     signature = signer_of(claim, key)
     check_subject(claim, model, examples)
     with deterministic(), torch.random.fork_rng():
-        setup = bind(claim, model, examples, device, search)
+        setup = bind(claim, model, examples, device, surrogate)
         if replay and setup.about_twin and not setup.twin:
             said = "the attacks searched with another model"
             raise InputError(
-                f"{said}: pass search= to replay them",
-                console=f"{said}: say --search MODEL to replay them",
+                f"{said}: pass surrogate= to replay them",
+                console=f"{said}: say --surrogate MODEL to replay them",
             )
         with frozen(setup.judge), frozen(setup.search):
             findings = look_at(setup)
@@ -115,7 +115,7 @@ def verify(
 
 
 def _can_replay(setup: EvaluationSetup) -> bool:
-    """Return True unless that costs somebody's queries, or the search model is not at hand."""
+    """Return True unless that costs somebody's queries, or the surrogate is not at hand."""
     asked = [setup.judge, setup.twin or setup.judge]
     at_hand = setup.about_twin is None or setup.twin is not None
     return at_hand and all(model.box is None for model in asked)
@@ -135,14 +135,14 @@ def bind(
     model: nn.Module,
     data: Examples,
     device: str | torch.device | None = None,
-    search: nn.Module | None = None,
+    surrogate: nn.Module | None = None,
 ) -> EvaluationSetup:
     """Return the setup that the claim says it was made in, on the model and data at hand."""
     document = claim.document
     _refuse_huge(document["batch_size"], data)
-    if search is not None:
+    if surrogate is not None:
         said = (document.get("search") or {"digest": "none"})["digest"]
-        _same(said, model_digest(wrap(search)), "the search model", "another model")
+        _same(said, model_digest(wrap(surrogate)), "the surrogate", "another model")
     try:
         threat: ThreatModel = build("threat", document["threat"])
         suite = _suite(document)
@@ -156,7 +156,7 @@ def bind(
             n=n,
             batch_size=document["batch_size"],
             device=device,
-            search=search,
+            surrogate=surrogate,
             precision=document["precision"],
             exhaustive=document["suite"]["exhaustive"],
             about_twin=document.get("search"),

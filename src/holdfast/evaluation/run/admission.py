@@ -38,4 +38,4 @@ def _other_suite(found: Misfit, objective: Objective, region: Region) -> str:
         return f"use the suite {in_words(fit, 'or')}"
     attacks = in_words(fitting(found.part, objective, region)[:MOST])
     own = f"make your own, Suite(name='own', members=...), of {attacks}" if attacks else ""
-    return f"no suite of ours does; {own or 'give the attacker a model of its own (search=...)'}"
+    return f"no suite of ours does; {own or 'give the attacker a model of its own (surrogate=...)'}"

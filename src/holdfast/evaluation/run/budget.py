@@ -36,7 +36,7 @@ def granted(setup: EvaluationSetup) -> dict[str, int]:
 def _asks_judge(setup: EvaluationSetup, member: Member) -> bool:
     """Return True if a search's passes are queries of the judge, in any precision.
 
-    Where the claim has a search model, also one that is not at hand, gradients are that one's.
+    Where the claim has a surrogate, also one that is not at hand, gradients are that one's.
     """
     if setup.about_twin is None:
         return setup.can_run(member)

@@ -43,14 +43,14 @@ def prepare(
     n: int | None = None,
     batch_size: int | None = None,
     device: str | torch.device | None = None,
-    search: nn.Module | None = None,
+    surrogate: nn.Module | None = None,
     precision: str = "float32",
     exhaustive: bool = False,
     about_twin: dict[str, Any] | None = None,
 ) -> EvaluationSetup:
     """Check everything and bind it, on a copy of the model; writes nothing.
 
-    about_twin: a claim's facts about a search model that is not at hand; nothing can be attacked.
+    about_twin: a claim's facts about a surrogate that is not at hand; nothing can be attacked.
     Raises InputError, ConfigError or Unsupported for arguments that cannot be evaluated.
     """
     wrapped = wrap(model)
@@ -71,7 +71,7 @@ def prepare(
         check_input(batch.x, batch.y, judge.range, num_classes)
     check_class(threat.goal, num_classes, "an evaluation")
     members = suite.parts(num_classes)
-    twin = None if search is None else _twin(search, judge, first.x, num_classes)
+    twin = None if surrogate is None else _twin(surrogate, judge, first.x, num_classes)
     exact = twin or judge
     if about_twin is None or twin is not None:
         objective = Objective(threat, exact, first.x, first.y, judge=judge)
@@ -189,19 +189,19 @@ def _batch_size(data: Examples, n: int, wanted: int | None) -> int:
     return 128 if numbers <= 16_384 else 32
 
 
-def _twin(search: nn.Module, judge: Model, x: Tensor, num_classes: int) -> Model:
-    """Return a copy of the search model, in eval mode; InputError unless it fits the judge."""
-    given = wrap(search)
+def _twin(surrogate: nn.Module, judge: Model, x: Tensor, num_classes: int) -> Model:
+    """Return a copy of the surrogate, in eval mode; InputError unless it fits the judge."""
+    given = wrap(surrogate)
     if tuple(given.range) != tuple(judge.range):
         raise InputError(
-            f"the search model takes inputs in {tuple(given.range)} and the model in "
+            f"the surrogate takes inputs in {tuple(given.range)} and the model in "
             f"{tuple(judge.range)}: wrap both with the same range"
         )
     twin = _own(given, x.device)
     found = count_classes(twin, x)
     if found != num_classes:
         raise InputError(
-            f"the search model has {found} classes and the model {num_classes}: give one that "
+            f"the surrogate has {found} classes and the model {num_classes}: give one that "
             "tells the same classes apart"
         )
     return twin

@@ -81,7 +81,7 @@ class EvaluationSetup:
     def can_run(self, member: Member) -> bool:
         """Return True if the model can answer a member at all: a black box has no gradient.
 
-        Of a search model that is not at hand it is taken for granted.
+        Of a surrogate that is not at hand it is taken for granted.
         """
         if self.about_twin is not None and self.twin is None:
             return True

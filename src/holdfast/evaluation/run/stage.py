@@ -181,7 +181,7 @@ def attack_batch(
     """Attack one batch; the judge confirms every success, nothing outside the set passes.
 
     A network that draws (dropout left on) draws the same for the same member and batch. What breaks
-    a search model of the user's may not break the judge, so that search goes on to its worst point.
+    a surrogate of the user's may not break the judge, so that search goes on to its worst point.
     """
     reduce = first if setup.twin is None or setup.asked(member) is setup.judge else worst
     region = setup.threat.space.around(batch.x)

@@ -220,7 +220,7 @@ def _detector(model: Rejecting, x: Tensor) -> Finding:
         name,
         f"the detector's input gradient is exactly zero for {still:.1%} of the examples: gradient "
         "attacks cannot see how to evade it",
-        "search with a twin whose detector can be differentiated (search=)",
+        "search with a twin whose detector can be differentiated (surrogate=)",
     )
 
 

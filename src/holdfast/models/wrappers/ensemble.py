@@ -1,4 +1,4 @@
-"""Several networks asked as one: the search model of an attack that is to carry over."""
+"""Several networks asked as one: the surrogate of an attack that is to carry over."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def test_a_front_end_without_gradients_is_noticed_and_its_twin_breaks_it(run, ro
     assert alone.document["counts"]["unbroken"] == 0
     assert alone.document["counts"]["failed"] > 40
 
-    found = run(DEFENDED, rounded, suite=GRADIENTS, search=TWIN, out=tmp_path / "found")
+    found = run(DEFENDED, rounded, suite=GRADIENTS, surrogate=TWIN, out=tmp_path / "found")
     ids = {check["id"]: check["status"] for check in found.checks}
     assert ids["zero-gradient"] == "pass"
     assert found.document["counts"]["failed"] == 0
@@ -59,34 +59,34 @@ def test_a_front_end_without_gradients_is_noticed_and_its_twin_breaks_it(run, ro
 
 
 def test_the_claim_names_the_search_model_and_its_digest(run, rounded, tmp_path):
-    claim = run(DEFENDED, rounded, suite=GRADIENTS, search=TWIN)
+    claim = run(DEFENDED, rounded, suite=GRADIENTS, surrogate=TWIN)
     assert claim.document["search"] == {"name": "Sequential", "digest": model_digest(TWIN)}
     assert "SEARCH MODEL: gradients" in str(claim)
     assert "were those of Sequential (digest" in str(claim)
     folder = tmp_path / "claim"
     assert str(Claim.load(folder)) == str(claim)
-    full = verify(folder, model=DEFENDED, data=rounded, search=TWIN, replay=2)
+    full = verify(folder, model=DEFENDED, data=rounded, surrogate=TWIN, replay=2)
     assert full.replayed == 2
     assert "not at hand" not in str(full)
     part = verify(folder, model=DEFENDED, data=rounded)
     assert part.counterexamples == full.counterexamples
-    assert "search model was not at hand" in str(part)
-    with pytest.raises(InputError, match="pass search="):
+    assert "surrogate was not at hand" in str(part)
+    with pytest.raises(InputError, match="pass surrogate="):
         verify(folder, model=DEFENDED, data=rounded, replay=3)
-    with pytest.raises(VerificationError, match="the search model is not the claim's"):
-        verify(folder, model=DEFENDED, data=rounded, search=network(seed=1))
+    with pytest.raises(VerificationError, match="the surrogate is not the claim's"):
+        verify(folder, model=DEFENDED, data=rounded, surrogate=network(seed=1))
     other = run(DEFENDED, rounded, suite=GRADIENTS, out=tmp_path / "other")
-    with pytest.raises(VerificationError, match="the search model is not the claim's"):
-        verify(other.folder, model=DEFENDED, data=rounded, search=TWIN)
-    with pytest.raises(InputError, match="another search model"):
-        run(DEFENDED, rounded, suite=GRADIENTS, out=tmp_path / "other", search=TWIN)
+    with pytest.raises(VerificationError, match="the surrogate is not the claim's"):
+        verify(other.folder, model=DEFENDED, data=rounded, surrogate=TWIN)
+    with pytest.raises(InputError, match="another surrogate"):
+        run(DEFENDED, rounded, suite=GRADIENTS, out=tmp_path / "other", surrogate=TWIN)
 
 
 def test_attacks_without_gradients_ask_the_model_itself(run, rounded, tmp_path):
     blind = Suite(name="blind", members=TINY.members[3:])
     wrong = network(seed=5)  # a poor surrogate
     alone = run(DEFENDED, rounded, suite=blind, out=tmp_path / "alone")
-    beside = run(DEFENDED, rounded, suite=blind, search=wrong, out=tmp_path / "beside")
+    beside = run(DEFENDED, rounded, suite=blind, surrogate=wrong, out=tmp_path / "beside")
     assert beside.per_example["status"] == alone.per_example["status"]
 
 
@@ -97,7 +97,7 @@ def test_a_surrogate_is_searched_to_the_end_because_the_judge_may_differ(run, ro
         for weight in near.parameters():
             weight += 0.05 * torch.randn_like(weight)
     suite = Suite(name="pgd", members=(Member(name="pgd", attack=PGD(steps=20)),))
-    claim = run(DEFENDED, rounded, suite=suite, search=near)
+    claim = run(DEFENDED, rounded, suite=suite, surrogate=near)
     assert claim.document["counts"]["broken"] > 20
 
 
@@ -108,25 +108,25 @@ def test_a_black_box_is_judged_while_its_surrogate_is_searched(run, rounded, tmp
 
     target = Function(ask, "labels", num_classes=5)
     suite = Suite(name="two", members=(*GRADIENTS.members, *TINY.members[3:]))
-    claim = run(target, rounded, suite=suite, search=TWIN)
+    claim = run(target, rounded, suite=suite, surrogate=TWIN)
     assert claim.document["counts"]["broken"] > 35
     assert claim.document["counts"]["failed"] == 0
     verify(tmp_path / "claim", model=target, data=rounded)
-    verify(tmp_path / "claim", model=target, data=rounded, search=TWIN, replay=2)
+    verify(tmp_path / "claim", model=target, data=rounded, surrogate=TWIN, replay=2)
 
 
 def test_under_transfer_the_surrogate_is_all_there_is(run, rounded, threat, tmp_path):
     blind = replace(threat, knowledge=Knowledge.TRANSFER)
     with pytest.raises(Unsupported, match="grants transfer"):
         run(DEFENDED, rounded, threat=blind, suite=GRADIENTS)
-    claim = run(DEFENDED, rounded, threat=blind, suite=GRADIENTS, search=network())
+    claim = run(DEFENDED, rounded, threat=blind, suite=GRADIENTS, surrogate=network())
     assert claim.document["counts"]["broken"] > 20
     assert claim.cost.queries == 0
     verify(tmp_path / "claim", model=DEFENDED, data=rounded)
 
 
 def test_low_precision_is_finished_in_the_twins_own(run, rounded):
-    claim = run(DEFENDED, rounded, suite=GRADIENTS, search=TWIN, precision="bfloat16")
+    claim = run(DEFENDED, rounded, suite=GRADIENTS, surrogate=TWIN, precision="bfloat16")
     names = [bar["name"] for bar in claim.waterfall]
     assert "pgd-float32" in names
     assert claim.document["counts"]["failed"] == 0
@@ -135,30 +135,36 @@ def test_low_precision_is_finished_in_the_twins_own(run, rounded):
 
 def test_search_models_that_do_not_fit(run, rounded, tmp_path):
     cases = [
-        (wrap(network(), range=(-1, 1)), "search model takes inputs in"),
+        (wrap(network(), range=(-1, 1)), "surrogate takes inputs in"),
         (network(classes=4), "has 4 classes and the model 5"),
         (nn.Linear(3, 5), "cannot take"),
         ("a twin", "model must be"),
     ]
-    for search, message in cases:
+    for surrogate, message in cases:
         with pytest.raises(InputError, match=message):
-            run(DEFENDED, rounded, search=search)
+            run(DEFENDED, rounded, surrogate=surrogate)
     assert not (tmp_path / "claim").exists()
 
 
 def test_on_the_surface(rounded, threat, tmp_path):
     data = (rounded.batch(torch.arange(20)).x, rounded.y[:20])
     claim = hf.evaluate(
-        DEFENDED, data, threat=threat, suite=GRADIENTS, search=TWIN, out=tmp_path / "c", quiet=True
+        DEFENDED,
+        data,
+        threat=threat,
+        suite=GRADIENTS,
+        surrogate=TWIN,
+        out=tmp_path / "c",
+        quiet=True,
     )
     assert claim.document["counts"]["failed"] == 0
-    report = hf.verify(tmp_path / "c", model=DEFENDED, data=data, search=TWIN, replay=0)
+    report = hf.verify(tmp_path / "c", model=DEFENDED, data=data, surrogate=TWIN, replay=0)
     assert report.searched
     hf.report(claim, tmp_path / "report.html")
-    assert "Search model" in (tmp_path / "report.html").read_text()
+    assert "Surrogate" in (tmp_path / "report.html").read_text()
 
 
 def test_the_square_of_a_suite_counts_its_queries_of_the_judge(run, rounded):
     suite = Suite(name="s", members=(Member(name="square", attack=Square(queries=7)),))
-    claim = run(DEFENDED, rounded, suite=suite, search=TWIN, n=20)
+    claim = run(DEFENDED, rounded, suite=suite, surrogate=TWIN, n=20)
     assert claim.cost.queries > 0
