@@ -87,8 +87,10 @@ def traced(work: Callable[[], object], folder: Path) -> Lines:
 
 def counted(make: Callable[[int], Callable[[], object]], folder: Path) -> dict[str, float]:
     """Return the figures of the work that `make` returns for a number of steps."""
-    make(CALL)()
-    short, long, call = (traced(make(steps), folder) for steps in (SHORT, LONG, CALL))
+    works = [make(steps) for steps in (SHORT, LONG, CALL)]
+    for work in works:
+        work()
+    short, long, call = (traced(work, folder) for work in works)
     return {
         "executed_per_step": round((long.total() - short.total()) / (LONG - SHORT), 1),
         "distinct_per_step": sum(times > short[line] for line, times in long.items()),

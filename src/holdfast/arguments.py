@@ -138,8 +138,15 @@ class _Form:
         return {**placed, **given}
 
 
-def _is_settled(kind: type) -> bool:
-    """Return True if every value of a class fits where one of them did."""
+def _is_settled(kind: type, hint: Any = None) -> bool:
+    """Return True if every value of a class fits where one of them did.
+
+    hint: the annotation, which may name the class itself; numbers and texts are looked into.
+    """
+    if kind not in (int, float, str, list, tuple, dict) and kind in {
+        option.type for option in options_of(hint) if option.within is None
+    }:
+        return True
     return kind in (bool, type(None)) or issubclass(kind, Enum) or is_component(kind)
 
 
@@ -179,18 +186,22 @@ def checked(function: F) -> F:
     ]
     label = function.__qualname__.removesuffix(".__init__")
     hints: dict[str, Any] = {}
+    known: dict[str, set[type]] = {}  # classes whose values are let through without another look
 
     @functools.wraps(function)
     def call(*args: Any, **given: Any) -> Any:
         if not hints:
             hints.update(typing.get_type_hints(function, include_extras=True))
+            known.update((name, set()) for name in names if hints.get(name, Any) is not Any)
         try:
             bound = signature.bind(*args, **given)
         except TypeError as error:
             raise InputError(_unbound(label, names, given, error)) from None
         for name, value in bound.arguments.items():
-            if name in hints and name in names:
+            if name in known and type(value) not in known[name]:
                 bound.arguments[name] = fit(value, hints[name], name, InputError)
+                if bound.arguments[name] is value and _is_settled(type(value), hints[name]):
+                    known[name].add(type(value))
         from holdfast.context import own_context  # which brings PyTorch
 
         with own_context():

@@ -43,6 +43,28 @@ def test_an_attack_makes_one_more_to_score_its_last_point():
     assert found.cost.forward.tolist() == [4] * len(X)
 
 
+def test_fgsm_is_one_gradient_and_two_forward_passes():
+    net = Passes(own_network())
+    hf.attack(net, X, Y, threat=THREAT, attack=hf.attacks.FGSM())
+    assert (net.forward_passes, net.backward_passes) == (2 * len(X), len(X))
+
+
+def test_a_judge_is_looked_at_once_for_each_state_of_it():
+    judge, twin = Passes(own_network()), own_network()
+
+    def looks(x=X):
+        before = judge.forward_passes
+        hf.attack(judge, x, Y, threat=THREAT, attack=hf.attacks.FGSM(), search=twin)
+        return judge.forward_passes - before - len(x)  # the verdict
+
+    few = min(len(X), 32)
+    assert [looks(), looks()] == [few, 0]
+    judge.load_state_dict(judge.state_dict())
+    assert [looks(), looks()] == [few, 0]
+    judge.last = nn.Softmax(1)  # a part that changes what is returned
+    assert [looks(), looks()] == [few, 0]
+
+
 def test_a_step_of_an_own_loop_finds_the_model_as_it_was():
     net = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(64), nn.Linear(64, 10)).train()
     net[2].bias.requires_grad_(False)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor
@@ -151,7 +151,11 @@ class Attack:
 
     def own(self, rng: Rng) -> Rng:
         """Return this attack's own draws: no two attacks share theirs, whatever their order."""
-        return rng.fold(digest(self))
+        return rng.fold(self._digest)
+
+    @cached_property
+    def _digest(self) -> str:
+        return digest(self)
 
 
 def _divided(parts: tuple[Attack, ...], objective: Objective) -> Iterator[tuple[Attack, Objective]]:
