@@ -54,7 +54,7 @@ def test_a_judge_is_looked_at_once_for_each_state_of_it():
 
     def looks(x=X):
         before = judge.forward_passes
-        hf.attack(judge, x, Y, threat=THREAT, attack=hf.attacks.FGSM(), search=twin)
+        hf.attack(judge, x, Y, threat=THREAT, attack=hf.attacks.FGSM(), surrogate=twin)
         return judge.forward_passes - before - len(x)  # the verdict
 
     few = min(len(X), 32)
