@@ -19,7 +19,7 @@ from holdfast.data import Batch
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.spaces import Linf
-from holdfast.threat import Region, Space, ThreatModel, Witnessed
+from holdfast.threat import LatentAudited, Region, Space, ThreatModel
 from holdfast.training import Method
 
 N, CLASSES = 8, 4
@@ -189,7 +189,9 @@ def _check_point(region: Region, z: Tensor, at: Rng, x: Tensor) -> None:
 
 def _audited(region: Region, x_adv: Tensor, z: Tensor) -> Tensor:
     """Return (B,): what the audit says, of the set that needs it with the point behind an input."""
-    return region.shows(x_adv, z) if isinstance(region, Witnessed) else region.contains(x_adv)
+    if isinstance(region, LatentAudited):
+        return region.contains_point(x_adv, z)
+    return region.contains(x_adv)
 
 
 def _check_step(region: Region, network: nn.Module, at: Rng) -> None:

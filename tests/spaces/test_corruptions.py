@@ -94,16 +94,18 @@ def test_every_point_is_in_the_set_and_no_other_is():
     points = [region.center(), *(region.init(at.at(k)) for k in range(12)), *region.choices(at)]
     for z in points:
         x_adv = region.realize(z, at)
-        assert bool(region.shows(x_adv, z).all())
+        assert bool(region.contains_point(x_adv, z).all())
         assert torch.equal(region.realize(z, Rng(9, torch.arange(5))), x_adv)  # z holds the draw
         assert torch.equal(region.project(z), z)
         assert bool((region.size(z) <= 5).all())
-        assert not bool(region.shows(x_adv + 0.01, z).any())
+        assert not bool(region.contains_point(x_adv + 0.01, z).any())
     assert len(list(region.choices(at))) == 61
     for z in ([12.0, 1, 0], [0.0, 6, 0], [0.5, 1, 0], [0.0, 1, torch.nan], [-1.0, 1, 0]):
         wrong = torch.tensor(z).expand(5, 3)
         assert not bool(
-            region.shows(region.realize(region.project(wrong.nan_to_num()), at), wrong).any()
+            region.contains_point(
+                region.realize(region.project(wrong.nan_to_num()), at), wrong
+            ).any()
         )
     mild = SPACE.around(x, 2.0)
     assert max(float(mild.size(mild.init(at.at(k))).max()) for k in range(9)) == 2

@@ -75,13 +75,13 @@ def test_every_point_is_in_the_set_and_what_is_not_is_told_apart(space, shape, d
     for z in made:
         x_adv = region.realize(z, at)
         assert x_adv.dtype == dtype
-        assert bool(region.shows(x_adv, z).all())
+        assert bool(region.contains_point(x_adv, z).all())
         assert bool((region.size(z) <= region.radius * (1 + 1e-5)).all())
         assert torch.equal(region.project(z), z)
-        assert not bool(region.shows((x_adv + 0.01).clamp(0, 1), z).any())
-        assert not bool(region.shows(x_adv + 1.0, z).any())
+        assert not bool(region.contains_point((x_adv + 0.01).clamp(0, 1), z).any())
+        assert not bool(region.contains_point(x_adv + 1.0, z).any())
     far = 1.5 * made[-1]
-    assert not bool(region.shows(region.realize(far, at), far).any())
+    assert not bool(region.contains_point(region.realize(far, at), far).any())
     half = space.around(x, 0.4 * space.radius)
     assert bool(half.contains(x).all())
     assert bool(region.contains(region.realize(made[1], at)).all())

@@ -102,14 +102,14 @@ def test_a_moved_image_is_found_again_and_any_other_is_not():
     x_adv = region.realize(z, at)
     assert torch.equal(region.realize(region.center(), at), x)
     assert bool(region.contains(x_adv).all())
-    assert bool(region.shows(x_adv, z).all())
+    assert bool(region.contains_point(x_adv, z).all())
     assert bool(region.contains(x).all())
     noisy = (x_adv + 0.01 * torch.randn_like(x)).clamp(0, 1)
     assert not bool(region.contains(noisy).any())
-    assert not bool(region.shows(noisy, z).any())
+    assert not bool(region.contains_point(noisy, z).any())
     far = 1.4 * z / z.abs().amax(1, keepdim=True)
     assert not bool(region.contains(region.realize(far, at)).any())
-    assert not bool(region.shows(region.realize(far, at), far).any())
+    assert not bool(region.contains_point(region.realize(far, at), far).any())
 
 
 @pytest.mark.parametrize("space", [MOVES, STICKERS], ids=["moves", "stickers"])

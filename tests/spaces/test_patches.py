@@ -42,7 +42,7 @@ def test_every_point_is_in_the_set(space, shape, dtype):
         assert x_adv.shape == x.shape
         assert x_adv.dtype == dtype
         assert bool(region.contains(x_adv).all())
-        assert bool(region.shows(x_adv, z).all())
+        assert bool(region.contains_point(x_adv, z).all())
         assert bool((region.size(z) <= region.radius * (1 + 1e-5)).all())
         assert torch.equal(region.project(z), z)
         changed = (x_adv != x).flatten(1).sum(1)
@@ -62,16 +62,16 @@ def test_what_is_not_one_patch_is_told_apart(space):
     two[:, 0, 0, 0] += 0.1
     two[:, 0, 7, 7] += 0.1  # no window holds both corners
     assert not bool(region.contains(two).any())
-    assert not bool(region.shows(two, z).any())
-    assert not bool(region.shows(x_adv, region.init(at.fold("other"))).all())
+    assert not bool(region.contains_point(two, z).any())
+    assert not bool(region.contains_point(x_adv, region.init(at.fold("other"))).all())
     wide = x_adv + 5 * (x_adv - x)
     assert not bool(region.contains(wide).any())
-    assert not bool(region.shows(wide, z).any())
+    assert not bool(region.contains_point(wide, z).any())
     for place in (-1.0, 7.5, torch.nan):
         moved = torch.cat([torch.full((3, 2), place), z[:, 2:]], 1)
-        assert not bool(region.shows(x_adv, moved).any())
+        assert not bool(region.contains_point(x_adv, moved).any())
     half = space.around(x, region.radius / 2)
-    assert not bool(half.shows(x_adv, z).any())
+    assert not bool(half.contains_point(x_adv, z).any())
 
 
 @SPACES

@@ -14,7 +14,7 @@ from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.spaces.catalog import fits, sets_with
 from holdfast.spaces.norm_balls.l2 import L2Region
-from holdfast.threat import Normed, ThreatModel, Trait, Witnessed
+from holdfast.threat import LatentAudited, Normed, ThreatModel, Trait
 from small_nets import mlp
 
 load_all()
@@ -48,8 +48,10 @@ def test_the_traits_of_a_set_are_true(space):
     if Trait.VECTOR in region.traits:
         moved = region.project(one + 0.5 * (other - region.center()))
         x_adv = region.realize(moved, at)
-        witnessed = isinstance(region, Witnessed)
-        assert bool((region.shows(x_adv, moved) if witnessed else region.contains(x_adv)).all())
+        witnessed = isinstance(region, LatentAudited)
+        assert bool(
+            (region.contains_point(x_adv, moved) if witnessed else region.contains(x_adv)).all()
+        )
     if isinstance(region, Normed):
         length = (one - x).flatten(1).double().norm(dim=1).to(x.dtype)
         assert torch.allclose(region.size(one), length) is (Trait.EUCLIDEAN in region.traits)

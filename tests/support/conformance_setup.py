@@ -15,7 +15,7 @@ from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.spaces import PixelL0, catalog
-from holdfast.threat import Counting, Knowledge, Paintable, ThreatModel
+from holdfast.threat import CountsCoordinates, Knowledge, RandomCorners, ThreatModel
 from small_nets import batch, mlp
 
 ATTACKS = small_attacks()
@@ -26,7 +26,9 @@ SHAPE = (2, 4, 5)
 
 def fits(attack, space):
     """Say whether to run it there: pixels are L0 to an attack that knows nothing of places."""
-    if isinstance(space, PixelL0) and not {Counting, Paintable} & set(attack.demands().needs):
+    if isinstance(space, PixelL0) and not {CountsCoordinates, RandomCorners} & set(
+        attack.demands().needs
+    ):
         return False
     region = space.around(torch.rand(1, *SHAPE))
     return catalog.fits(region, attack.demands().needs)

@@ -119,7 +119,7 @@ class Normed(Region, Protocol):
 
 
 @runtime_checkable
-class Counting(Normed, Protocol):
+class CountsCoordinates(Normed, Protocol):
     """A region whose norm counts the places that change: coordinates, or pixels."""
 
     @property
@@ -127,7 +127,7 @@ class Counting(Normed, Protocol):
         """Return (channels, rows, columns): numbers that are one place, and the places' layout."""
         ...
 
-    def together(self, values: Tensor) -> Tensor:
+    def sum_per_place(self, values: Tensor) -> Tensor:
         """Return values (B, ...) summed over the numbers of each place, at each of them."""
         ...
 
@@ -135,20 +135,20 @@ class Counting(Normed, Protocol):
         """View (B, ...) as (B, channels, places)."""
         ...
 
-    def numbers(self, per_place: Tensor) -> Tensor:
+    def expand_places(self, per_place: Tensor) -> Tensor:
         """Return (B, places) at every number of each place, (B, ...)."""
         ...
 
 
 @runtime_checkable
-class Paintable(Region, Protocol):
+class RandomCorners(Region, Protocol):
     """A region in which places change to corners of the range: sparse-RS."""
 
-    def paint(self, at: Rng) -> Tensor:
+    def sample(self, at: Rng) -> Tensor:
         """Return random corners in random places, (B, ...)."""
         ...
 
-    def repaint(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
+    def resample(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
         """Return z with about `fraction` of what may change painted anew, (B, ...)."""
         ...
 
@@ -187,10 +187,10 @@ class Lattice(Region, Protocol):
 
 
 @runtime_checkable
-class Witnessed(Protocol):
+class LatentAudited(Protocol):
     """A region whose audit is quick where the point behind an input is at hand."""
 
-    def shows(self, x_adv: Tensor, z: Tensor) -> Tensor:
+    def contains_point(self, x_adv: Tensor, z: Tensor) -> Tensor:
         """Audit in float64, (B,) bool: z is in the set and x_adv is its input."""
         ...
 

@@ -54,7 +54,7 @@ def test_sparse_rs_reaches_the_optimum_of_linear_models(space):
     low, high = region.box() if isinstance(space, Masked) else (0.0, 1.0)
     corner = torch.where(slope > 0, high, low)
     if not isinstance(space, Masked):
-        gains = region.together(slope * (corner - x)).reshape(
+        gains = region.sum_per_place(slope * (corner - x)).reshape(
             16, -1, region.grid[1] * region.grid[2]
         )
         least = gains[:, 0].topk(int(space.radius)).values[:, -1:]
@@ -116,12 +116,12 @@ def test_one_pixel_breaks_no_fewer_than_a_peer(pixels, population, queries, thei
 def test_a_pixel_is_changed_in_all_its_channels_and_counts_once():
     x = Rng(0, torch.arange(5)).uniform((3, 4, 5))
     region, at = PixelL0(eps=6).around(x), Rng(1, torch.arange(5))
-    z = region.paint(at)
+    z = region.sample(at)
     for k in range(20):
         changed = z != x
         assert bool((changed.any(1).flatten(1).sum(1) == 6).all())
         assert bool(((z == 0) | (z == 1))[changed].all())
-        again = region.repaint(z, at.at(k), 0.34)  # two of six
+        again = region.resample(z, at.at(k), 0.34)  # two of six
         assert bool(((again != z).any(1).flatten(1).sum(1) >= 2).all())
         assert bool(((again != z).any(1).flatten(1).sum(1) <= 4).all())
         z = again
@@ -137,7 +137,7 @@ def test_a_place_never_gets_the_colour_that_it_has():
     x = Rng(0, torch.arange(4)).uniform((3, 4, 5)).round()  # half of the colors are there already
     for space in (L0(eps=60), PixelL0(eps=20)):
         region = space.around(x)
-        z = region.paint(Rng(1, torch.arange(4)))
+        z = region.sample(Rng(1, torch.arange(4)))
         assert bool((region.size(z) == region.radius).all())
 
 

@@ -30,7 +30,7 @@ from holdfast.context import own_context
 from holdfast.errors import Unsupported, VerificationError
 from holdfast.objective import BudgetSpent, Cost, Objective
 from holdfast.rng import Rng
-from holdfast.threat import Capability, Knowledge, Normed, Region, Witnessed
+from holdfast.threat import Capability, Knowledge, LatentAudited, Normed, Region
 
 __all__ = [
     "Attack",
@@ -267,8 +267,8 @@ def audit(region: Region, found: Result) -> None:
 
     Only a search for the nearest counterexample says of some that they are farther than the radius.
     """
-    if isinstance(region, Witnessed):
-        outside = ~region.shows(found.x_adv, found.z)
+    if isinstance(region, LatentAudited):
+        outside = ~region.contains_point(found.x_adv, found.z)
     else:
         outside = ~region.contains(found.x_adv)
     bad = outside & found.inside

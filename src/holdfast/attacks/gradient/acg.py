@@ -10,7 +10,7 @@ from torch import Tensor
 from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.core.starts import Start, Uniform
-from holdfast.attacks.gradient.apgd import Pace
+from holdfast.attacks.gradient.apgd import StepSchedule
 from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
@@ -41,34 +41,35 @@ class ACG(Attack):
         here, grad = climb(objective, region, z, rng.at(0, of=self.steps))
         yield here
         scale = _scale(grad)
-        slope = way = grad / scale
-        pace = Pace(here, torch.stack((slope, way), 1), self.steps)
+        slope = direction = grad / scale
+        schedule = StepSchedule(here, torch.stack((slope, direction), 1), self.steps)
         z = here.z
         for k in range(1, self.steps + 1):
-            z = region.project(region.step(z, way, pace.fraction))
+            z = region.project(region.step(z, direction, schedule.fraction))
             if k == self.steps:
                 yield Unscored(z)
                 return
             here, grad = climb(objective, region, z, rng.at(k, of=self.steps))
             yield here
             new = grad / scale
-            way = _conjugate(new, slope, way)
-            z, pair = pace.check(here, torch.stack((new, way), 1))
-            slope, way = pair.unbind(1)
+            direction = _conjugate(new, slope, direction)
+            z, pair = schedule.check(here, torch.stack((new, direction), 1))
+            slope, direction = pair.unbind(1)
 
 
-def _conjugate(grad: Tensor, before: Tensor, way: Tensor) -> Tensor:
-    """Return grad + beta x way with the beta of Hestenes and Stiefel; 0 where it is not defined.
+def _conjugate(grad: Tensor, before: Tensor, direction: Tensor) -> Tensor:
+    """Return grad + beta x direction, with the beta of Hestenes and Stiefel.
 
-    A gradient that turned by no more than rounding, as at the same corner once more, gives none.
+    Where that is undefined beta is 0, also where the gradient has changed by rounding alone, as at
+    the same corner once more.
     """
     turn = (grad - before).flatten(1).double()
-    above, below = ((turn * v.flatten(1).double()).sum(1) for v in (grad, way))
+    above, below = ((turn * v.flatten(1).double()).sum(1) for v in (grad, direction))
     still = turn.norm(dim=1) <= 64 * torch.finfo(grad.dtype).eps * norm(grad.double(), 2)
     none = still | (below == 0)
     beta = above / torch.where(none, 1.0, below)
     beta = torch.where(none | ~beta.isfinite(), 0.0, beta)
-    new = grad.double() + spread(beta, grad) * way.double()
+    new = grad.double() + spread(beta, grad) * direction.double()
     longest = norm(new, torch.inf) / norm(grad.double(), torch.inf).clamp_min(1e-300)
     return torch.where(spread(longest < 1e20, new), new, grad.double()).to(grad.dtype)
 

@@ -51,17 +51,17 @@ class APGD(Attack):
         z = self.start(region, rng) if start is None else start
         here, grad = climb(objective, region, z, rng.at(0, of=self.steps))
         yield here
-        pace = Pace(here, grad, self.steps)
+        schedule = StepSchedule(here, grad, self.steps)
         last = z = here.z
         for k in range(1, self.steps + 1):
-            ahead = region.project(region.step(z, grad, pace.fraction))
+            ahead = region.project(region.step(z, grad, schedule.fraction))
             last, z = z, ahead if k == 1 else _mix(region, z, last, ahead)
             if k == self.steps:
                 yield Unscored(z)
                 return
             here, grad = climb(objective, region, z, rng.at(k, of=self.steps))
             yield here
-            z, grad = pace.check(here, grad)
+            z, grad = schedule.check(here, grad)
 
     def _sparse_opening(self, region: Sparse, rng: Rng) -> Tensor:
         """Return the first point; steps that grow sparser are to begin where few are changed."""
@@ -75,7 +75,7 @@ def _mix(region: Region, z: Tensor, last: Tensor, ahead: Tensor) -> Tensor:
     return region.project(z + MOMENTUM * (ahead - z) + (1 - MOMENTUM) * (z - last))
 
 
-class Pace:
+class StepSchedule:
     """Each example's step size, with the record of progress that decides when to halve it.
 
     grad: (B, ...) whatever the search goes on from at a point, kept with the best one.

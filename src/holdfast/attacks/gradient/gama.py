@@ -50,14 +50,14 @@ class _Guided(Loss):
     weight: float
 
     def away(self, logits: Tensor, y: Tensor, reference: Tensor | None = None) -> Tensor:
-        logits, reference = _alike(logits, reference)
+        logits, reference = _rescaled(logits, reference)
         slope = SLOPE * Margin().away(logits, y)
         return self.loss.away(logits, y, reference) + self._moved(logits, reference) + slope
 
     def towards(
         self, logits: Tensor, rival: Tensor, target: Tensor, reference: Tensor | None = None
     ) -> Tensor:
-        logits, reference = _alike(logits, reference)
+        logits, reference = _rescaled(logits, reference)
         climbed = self.loss.towards(logits, rival, target, reference)
         slope = SLOPE * Margin().towards(logits, rival, target)
         return climbed + self._moved(logits, reference) + slope
@@ -67,7 +67,7 @@ class _Guided(Loss):
         return self.weight * apart.square().sum(1)
 
 
-def _alike(logits: Tensor, reference: Tensor | None) -> tuple[Tensor, Tensor]:
+def _rescaled(logits: Tensor, reference: Tensor | None) -> tuple[Tensor, Tensor]:
     """Divide both by the spread of the reference, lest a confident network's softmax be flat."""
     assert reference is not None, "the objective supplies the reference"
     silent = masked(reference)

@@ -29,21 +29,21 @@ def sparse_ascent(
     """
     here, grad = climb(objective, region, z, rng.at(0, of=steps))
     yield here
-    pace = SparsePace(region, here, grad, steps)
+    schedule = SparseStepSchedule(region, here, grad, steps)
     if given:
-        pace.follow(here.z)
+        schedule.follow(here.z)
     z = here.z
     for k in range(1, steps + 1):
-        z = region.project(region.sparse_step(z, grad, pace.fraction, pace.share))
+        z = region.project(region.sparse_step(z, grad, schedule.fraction, schedule.share))
         if k == steps:
             yield Unscored(z)
             return
         here, grad = climb(objective, region, z, rng.at(k, of=steps))
         yield here
-        z, grad = pace.check(here, grad)
+        z, grad = schedule.check(here, grad)
 
 
-class SparsePace:
+class SparseStepSchedule:
     """Each example's step size and the share of coordinates that a step moves."""
 
     def __init__(self, region: Region, here: Scored, grad: Tensor, steps: int) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk, climb
 from holdfast.attacks.core.passes import Passes
-from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, outset, polish
+from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, initial_radius, refine
 from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
@@ -46,7 +46,7 @@ class ALMA(Attack):
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
-        here, view = outset(objective, region, start, rng.fold("outset"), self.candidates)
+        here, view = initial_radius(objective, region, start, rng.fold("outset"), self.candidates)
         yield here
         z, best, scale = view.z, Bracket(region, here), view.scale
         squares = momentum = torch.zeros_like(z)
@@ -55,7 +55,7 @@ class ALMA(Attack):
         for k in range(self.steps):
             here, grad = climb(objective, region, z, rng.at(k, of=self.steps))
             yield here
-            best.see(here)
+            best.update(here)
             beyond = here.harm > here.edge
             first = torch.where(beyond & first.isinf(), float(k), first)
             weight = penalty.weight((-here.loss / scale).nan_to_num(0.0, 1.0, -1.0), beyond)
@@ -66,7 +66,7 @@ class ALMA(Attack):
             if k == 0:
                 length = length / region.norms(momentum).clamp_min(1e-30)
             z = region.project(z - spread(length * self._pace(first, k), z) * momentum)
-        yield from polish(objective, region, best, rng.at(self.steps), self.candidates)
+        yield from refine(objective, region, best, rng.at(self.steps), self.candidates)
 
     def _pace(self, first: Tensor, k: int) -> Tensor:
         """Return (B,): the step size, which falls by a constant factor after the first success."""

@@ -8,18 +8,23 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.points import Scored, Unscored, Walk, look
-from holdfast.attacks.minimum_norm.linearized import along, boundaries, nearest_plane, onto
+from holdfast.attacks.minimum_norm.linearized import (
+    boundaries,
+    dot,
+    nearest_plane,
+    project_onto_plane,
+)
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import choose, norm, spread
 from holdfast.threat import Normed
 
-LOOKS = 3  # along the way from x to the nearest success
+LINE_SEARCH_STEPS = 3  # along the way from x to the nearest success
 BEYOND = 1e-4  # of the loss of x: where logits are small, a tie is less than their rounding
 ROUNDS = 3  # of a polish; each has two forward passes and one backward pass a boundary
 
 
-def foot(region: Normed, z: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
+def project_from_origin(region: Normed, z: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
     """Return the valid point nearest to x, (B, ...), with gap + <normal, point - z> = 0.
 
     gap: (B,). Where the normal is zero, z.
@@ -27,17 +32,17 @@ def foot(region: Normed, z: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
     x, peak = region.center(), norm(normal, torch.inf)
     scale = torch.where(peak > 0, peak, 1.0)
     unit = normal / spread(scale, normal)
-    p = onto(region, x, unit, gap / scale + along(unit, x - z))
+    p = project_onto_plane(region, x, unit, gap / scale + dot(unit, x - z))
     return choose(peak > 0, p, z)
 
 
-def nearest_foot(region: Normed, z: Tensor, gaps: Tensor, grads: Tensor) -> Tensor:
+def project_onto_nearest(region: Normed, z: Tensor, gaps: Tensor, grads: Tensor) -> Tensor:
     """Return the valid point nearest to x on any of the planes gap + <grad, p - z> = 0.
 
     gaps: (B, C); grads: (C, B, ...). Planes that have x beyond them do not count.
     """
     x = region.center()
-    at_x = gaps + torch.stack([along(grad, x - z) for grad in grads], dim=1)
+    at_x = gaps + torch.stack([dot(grad, x - z) for grad in grads], dim=1)
     at_x = torch.where(at_x > 0, -torch.inf, at_x)
     return nearest_plane(region, x, at_x, grads)[0]
 
@@ -59,7 +64,7 @@ class Bracket:
         self.size = torch.full_like(first.loss, torch.inf)
         self.goal = 2 * first.edge + BEYOND * self.first_loss.abs()
 
-    def see(self, here: Scored) -> None:
+    def update(self, here: Scored) -> None:
         """Take one more point of the search into account."""
         size = torch.where(here.harm > here.edge, self.region.size(here.z), torch.inf)
         self._move_outer(here, size < self.size)
@@ -89,7 +94,7 @@ class Bracket:
         """
         nearer = self.region.size(p.z) < self.size
         beyond = p.harm > p.edge
-        self.see(p)
+        self.update(p)
         short = nearer & ~beyond & self.size.isfinite()
         self.inner = torch.where(spread(short, p.z), p.z, self.region.center())
         self.inner_loss = torch.where(short, p.loss, self.first_loss)
@@ -99,16 +104,16 @@ class Bracket:
         self.outer_loss = torch.where(which, here.loss, self.outer_loss)
 
 
-def narrowed(objective: Objective, region: Normed, best: Bracket, at: Rng) -> Walk:
+def line_search(objective: Objective, region: Normed, best: Bracket, at: Rng) -> Walk:
     """Look a few times where the way from x to the nearest success crosses the boundary."""
-    for k in range(LOOKS):
+    for k in range(LINE_SEARCH_STEPS):
         here = look(objective, region, best.between(), at.at(at.step + k))
         yield here
         best.narrow(here)
     yield Unscored(best.between())
 
 
-class Outset(NamedTuple):
+class SearchStart(NamedTuple):
     """What a search for the nearest counterexample by descent begins with."""
 
     z: Tensor  # (B, ...) half of the way to the nearest boundary as it seems from x, or the start
@@ -116,9 +121,9 @@ class Outset(NamedTuple):
     scale: Tensor  # (B,) slope of that boundary's gap: the margin over it is a length
 
 
-def outset(
+def initial_radius(
     objective: Objective, region: Normed, start: Tensor | None, at: Rng, top: int
-) -> tuple[Scored, Outset]:
+) -> tuple[Scored, SearchStart]:
     """Look at x, or at the start, and at the boundaries around it."""
     z = region.center() if start is None else start
     here, gaps, grads = boundaries(objective, region, z, at, top)
@@ -127,10 +132,10 @@ def outset(
     distance = torch.where(distance > 0, distance, 1.0)
     flat = gap.abs().clamp_min(1e-30).nan_to_num(1.0, 1.0, 1.0)
     half = (z + near) / 2 if start is None else z
-    return here, Outset(half, distance, torch.where(steep > 0, steep, flat))
+    return here, SearchStart(half, distance, torch.where(steep > 0, steep, flat))
 
 
-def polish(objective: Objective, region: Normed, best: Bracket, at: Rng, top: int) -> Walk:
+def refine(objective: Objective, region: Normed, best: Bracket, at: Rng, top: int) -> Walk:
     """Bring each nearest success nearer still, as if the boundaries were planes there.
 
     Each round takes the planes where the way to the success crosses the boundary, and looks at the
@@ -143,7 +148,7 @@ def polish(objective: Objective, region: Normed, best: Bracket, at: Rng, top: in
         )
         yield here
         best.narrow(here)
-        near = nearest_foot(region, here.z, gaps - best.goal[:, None], grads)
+        near = project_onto_nearest(region, here.z, gaps - best.goal[:, None], grads)
         here = look(objective, region, near, at.at(at.step + 2 * k + 1))
         yield here
         best.aim(here)

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk, climb
 from holdfast.attacks.core.passes import Passes
-from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, polish
+from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, refine
 from holdfast.attacks.minimum_norm.steps import slope
-from holdfast.attacks.minimum_norm.tradeoff import Inside, Weights
+from holdfast.attacks.minimum_norm.tradeoff import BinarySearchConst, TanhSpace
 from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
@@ -54,25 +54,25 @@ class CW(Attack):
         here, grad = climb(objective, region, x, rng.fold("slope"))
         yield here
         best, steep = Bracket(region, here), slope(region, here, grad)
-        weights = Weights(torch.full_like(steep, self.initial_const))
+        const = BinarySearchConst(torch.full_like(steep, self.initial_const))
         for i in range(self.binary_search_steps):
             reached = torch.zeros_like(steep, dtype=torch.bool)
-            inside = Inside(region, x if start is None else start, self.learning_rate)
+            tanh_space = TanhSpace(region, x if start is None else start, self.learning_rate)
             progress = _Progress(steep)
             for k in range(self.steps):
-                here, grad = climb(objective, region, inside.z, rng.fold("search", i).at(k))
+                here, grad = climb(objective, region, tanh_space.z, rng.fold("search", i).at(k))
                 yield here
-                best.see(here)
+                best.update(here)
                 reached = reached | (here.loss > self.confidence * steep)
                 reached = reached | ((here.harm > here.edge) & (self.confidence == 0))
                 short = self.confidence - here.loss / steep  # a length
-                value = norm(here.z - x, 2).square() + weights.c * short.clamp_min(0)
+                value = norm(here.z - x, 2).square() + const.c * short.clamp_min(0)
                 if (k + 1) % max(self.steps // _CHECKS, 1) == 0 and progress.all_settled(value):
                     break
-                pull = torch.where(short > 0, weights.c, 0.0) / steep
-                inside.step(2 * (here.z - x) - spread(pull, grad) * grad, progress.settled)
-            weights.update(reached)
-        yield from polish(objective, region, best, rng.fold("polish"), self.candidates)
+                pull = torch.where(short > 0, const.c, 0.0) / steep
+                tanh_space.step(2 * (here.z - x) - spread(pull, grad) * grad, progress.settled)
+            const.update(reached)
+        yield from refine(objective, region, best, rng.fold("polish"), self.candidates)
 
 
 class _Progress:

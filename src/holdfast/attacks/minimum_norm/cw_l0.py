@@ -9,14 +9,14 @@ from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Scored, Unscored, Walk, climb
 from holdfast.attacks.core.passes import Passes
-from holdfast.attacks.minimum_norm.tradeoff import Inside
+from holdfast.attacks.minimum_norm.tradeoff import TanhSpace
 from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.spaces.norm_balls import projections
 from holdfast.tensors import normalize, spread
-from holdfast.threat import Counting, Trait
+from holdfast.threat import CountsCoordinates, Trait
 from holdfast.units import Count, OfSearch, Positive, Share
 
 _EDGE = 1e-3  # how far from the range's ends a search begins at least, in halves of its width
@@ -31,7 +31,7 @@ class CWL0(Attack):
     that worked ended; one that fails is repeated with fewer places left out.
     """
 
-    needs = (Trait.VECTOR, Counting)
+    needs = (Trait.VECTOR, CountsCoordinates)
     nearest = True
     spends = Passes("at most binary_search_steps x steps + 1", "binary_search_steps x steps")
 
@@ -42,23 +42,23 @@ class CWL0(Attack):
     share: Share = 0.3  # of the changed places that a success leaves out of the next search
 
     def iterate(
-        self, objective: Objective, region: Counting, rng: Rng, start: Tensor | None
+        self, objective: Objective, region: CountsCoordinates, rng: Rng, start: Tensor | None
     ) -> Walk:
         objective = objective.using(Margin())
         x, (low, high) = region.center(), region.range
         chosen = _Chosen(region, x, x if start is None else start, self.initial_const)
         for i in range(self.binary_search_steps):
-            inside = Inside(region, chosen.z, self.learning_rate, _EDGE)
+            tanh_space = TanhSpace(region, chosen.z, self.learning_rate, _EDGE)
             for k in range(self.steps):
-                z = torch.where(chosen.mask, inside.z, x)
+                z = torch.where(chosen.mask, tanh_space.z, x)
                 here, grad = climb(objective, region, z, rng.fold("search", i).at(k))
                 yield here
                 up = normalize(grad, torch.inf)
-                chosen.see(here, up * torch.where(up > 0, high - x, low - x))
+                chosen.update(here, up * torch.where(up > 0, high - x, low - x))
                 if bool((chosen.reached | chosen.done).all()):
                     break
                 down = 2 * (here.z - x) / (high - low) - spread(chosen.c, up) * up
-                inside.step(torch.where(chosen.mask, down, 0.0), chosen.reached | chosen.done)
+                tanh_space.step(torch.where(chosen.mask, down, 0.0), chosen.reached | chosen.done)
             chosen.move(self.share)
             if bool(chosen.done.all()):
                 return
@@ -68,7 +68,7 @@ class CWL0(Attack):
 class _Chosen:
     """Which places of each example may change, and the success that says so."""
 
-    def __init__(self, region: Counting, x: Tensor, z: Tensor, weight: float) -> None:
+    def __init__(self, region: CountsCoordinates, x: Tensor, z: Tensor, weight: float) -> None:
         self.region, self.x = region, x
         self.z = z  # the last success; before there is one, where to start
         self.worth = region.by_place(x).sum(1)  # (B, P): of each place there
@@ -83,9 +83,9 @@ class _Chosen:
     @property
     def mask(self) -> Tensor:
         """Return (B, ...) bool: the numbers that may change."""
-        return self.region.numbers(self.free)
+        return self.region.expand_places(self.free)
 
-    def see(self, here: Scored, gains: Tensor) -> None:
+    def update(self, here: Scored, gains: Tensor) -> None:
         """Take a point and what its coordinates can gain into account; a success is kept."""
         new = ~self.reached & ~self.done & (here.harm > here.edge)
         moved = self.region.by_place(here.z != self.x).any(1)

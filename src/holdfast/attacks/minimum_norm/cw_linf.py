@@ -9,8 +9,8 @@ from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Scored, Walk, climb
 from holdfast.attacks.core.passes import Passes
-from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, polish
-from holdfast.attacks.minimum_norm.tradeoff import Inside
+from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, refine
+from holdfast.attacks.minimum_norm.tradeoff import TanhSpace
 from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
@@ -50,24 +50,24 @@ class CWLinf(Attack):
         x = region.center()
         z, best, bounds = x if start is None else start, None, _Bounds(region, self.initial_const)
         for i in range(self.binary_search_steps):
-            inside = Inside(region, z, self.learning_rate, _EDGE)
+            tanh_space = TanhSpace(region, z, self.learning_rate, _EDGE)
             for k in range(self.steps):
-                here, grad = climb(objective, region, inside.z, rng.fold("search", i).at(k))
+                here, grad = climb(objective, region, tanh_space.z, rng.fold("search", i).at(k))
                 yield here
                 best = best or Bracket(region, here)
-                best.see(here)
+                best.update(here)
                 excess = ((here.z - x).abs() - spread(bounds.bound, x)).clamp_min(0)
-                bounds.see(here, excess)
+                bounds.update(here, excess)
                 if bool(bounds.kept.all()):
                     break
                 pull = torch.where(here.loss > 2 * here.edge, 0.0, bounds.c)
                 up = spread(pull, grad) * normalize(grad, torch.inf)
                 down = excess.sign() * (here.z - x).sign() - up
-                inside.step(down, bounds.kept)
+                tanh_space.step(down, bounds.kept)
             bounds.move(self.factor)
-            z = inside.z
+            z = tanh_space.z
         assert best is not None, "there is a search"
-        yield from polish(objective, region, best, rng.fold("polish"), self.candidates)
+        yield from refine(objective, region, best, rng.fold("polish"), self.candidates)
 
 
 class _Bounds:
@@ -81,7 +81,7 @@ class _Bounds:
         never = torch.zeros_like(one, dtype=torch.bool)
         self.nearer, self.reached, self.kept = never, never, never  # in this search
 
-    def see(self, here: Scored, excess: Tensor) -> None:
+    def update(self, here: Scored, excess: Tensor) -> None:
         """Take a point into account: a success within the bound ends the search."""
         beyond = here.harm > here.edge
         size = torch.where(beyond, self.region.size(here.z), torch.inf)

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk, climb
 from holdfast.attacks.core.passes import Passes
-from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, polish
+from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, refine
 from holdfast.attacks.minimum_norm.steps import slope
-from holdfast.attacks.minimum_norm.tradeoff import Weights
+from holdfast.attacks.minimum_norm.tradeoff import BinarySearchConst
 from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
@@ -50,19 +50,20 @@ class EAD(Attack):
         here, grad = climb(objective, region, x, rng.fold("slope"))
         yield here
         best, steep = Bracket(region, here), slope(region, here, grad)
-        weights, beta = Weights(torch.full_like(steep, self.initial_const)), width * self.beta
+        const = BinarySearchConst(torch.full_like(steep, self.initial_const))
+        beta = torch.full_like(steep, width * self.beta)
         for i in range(self.binary_search_steps):
             reached = torch.zeros_like(steep, dtype=torch.bool)
             z = ahead = x if start is None else start
             for k in range(self.steps):
                 here, grad = climb(objective, region, ahead, rng.fold("search", i).at(k))
                 yield here
-                best.see(here)
+                best.update(here)
                 reached = reached | (here.harm > here.edge)
-                pull = torch.where(here.loss > 2 * here.edge, 0.0, weights.c) / steep
+                pull = torch.where(here.loss > 2 * here.edge, 0.0, const.c) / steep
                 down = 2 * (here.z - x) / width - spread(pull, grad) * grad
                 length = width * self.learning_rate * (1 - k / self.steps) ** 0.5
-                before, z = z, region.shrink(here.z - length * down, torch.full_like(steep, beta))
+                before, z = z, region.shrink(here.z - length * down, beta)
                 ahead = region.project(z + k / (k + 3) * (z - before))
-            weights.update(reached)
-        yield from polish(objective, region, best, rng.fold("polish"), self.candidates)
+            const.update(reached)
+        yield from refine(objective, region, best, rng.fold("polish"), self.candidates)

@@ -9,7 +9,12 @@ from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk, look
 from holdfast.attacks.core.passes import Passes
-from holdfast.attacks.minimum_norm.boundary_walk import LOOKS, Bracket, foot, narrowed
+from holdfast.attacks.minimum_norm.boundary_walk import (
+    LINE_SEARCH_STEPS,
+    Bracket,
+    line_search,
+    project_from_origin,
+)
 from holdfast.attacks.minimum_norm.linearized import boundaries, nearest_plane
 from holdfast.components import register
 from holdfast.losses import Margin
@@ -31,7 +36,7 @@ class FAB(Attack):
 
     needs = (Trait.VECTOR, Normed, Trait.CONVEX)
     nearest = True
-    spends = Passes(f"at most 2 x steps + {LOOKS + 1}", "steps x candidates")
+    spends = Passes(f"at most 2 x steps + {LINE_SEARCH_STEPS + 1}", "steps x candidates")
 
     steps: Count = 100
     candidates: Count = 9  # wrong classes whose boundaries are looked at
@@ -47,21 +52,21 @@ class FAB(Attack):
             here, gaps, grads = boundaries(objective, region, z, rng.at(k), self.candidates)
             yield here
             best = best or Bracket(region, here)
-            best.see(here)
+            best.update(here)
             ahead = self._ahead(region, here.z, gaps, grads)
             seen = look(objective, region, ahead, rng.at(k).fold("ahead"))
             yield seen
-            best.see(seen)
+            best.update(seen)
             beyond = spread(seen.harm > seen.edge, ahead)
             z = torch.where(beyond, x + self.beta * (ahead - x), ahead)
         assert best is not None, "there is a step"
-        yield from narrowed(objective, region, best, rng.at(self.steps))
+        yield from line_search(objective, region, best, rng.at(self.steps))
 
     def _ahead(self, region: Normed, z: Tensor, gaps: Tensor, grads: Tensor) -> Tensor:
         """Return the next point: both projections, overshot and mixed (ibid., eqs. 7 and 8)."""
         x = region.center()
         near, gap, normal = nearest_plane(region, z, gaps, grads)
-        from_x = foot(region, z, normal, gap)
+        from_x = project_from_origin(region, z, normal, gap)
         one, other = region.norms(near - z), region.norms(from_x - x)
         weight = (one / (one + other).clamp_min(1e-30)).clamp_max(self.alpha_max)
         mix = spread(weight, z)

@@ -16,7 +16,7 @@ from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import norm, spread
-from holdfast.threat import Counting, Trait
+from holdfast.threat import CountsCoordinates, Trait
 from holdfast.units import Count, OfRange
 
 CANDIDATES = 128  # places, best alone, of which pairs are formed
@@ -32,7 +32,7 @@ class JSMA(Attack):
     the likeliest wrong class at each step.
     """
 
-    needs = (Trait.VECTOR, Counting)
+    needs = (Trait.VECTOR, CountsCoordinates)
     nearest = True
     spends = Passes("at most 2 x steps + 3", "2 x steps")
 
@@ -40,7 +40,7 @@ class JSMA(Attack):
     theta: OfRange = 1.0  # change of a coordinate, in widths of the range (theta)
 
     def iterate(
-        self, objective: Objective, region: Counting, rng: Rng, start: Tensor | None
+        self, objective: Objective, region: CountsCoordinates, rng: Rng, start: Tensor | None
     ) -> Walk:
         wanted, others = objective.using(_Wanted()), objective.using(_Others())
         length = self.theta * (region.range[1] - region.range[0])
@@ -53,14 +53,14 @@ class JSMA(Attack):
                 break
             _, loss = climb(others, region, z, rng.at(k))
             moves = _Moves.of(region, here.z, length, gain, loss)
-            move = torch.where(region.numbers(moves.best_pair()), moves.change, 0.0)
+            move = torch.where(region.expand_places(moves.best_pair()), moves.change, 0.0)
             ahead = region.project(here.z + move)
             before = torch.where(spread(beyond, z), before, here.z)
             z = torch.where(spread(beyond, z), here.z, ahead)
         moved = region.by_place(z != before).any(1)
         first = moved & (moved.cumsum(1) == 1)
         for one in (first, moved & ~first):  # one of the last two may do
-            half = torch.where(region.numbers(one), z, before)
+            half = torch.where(region.expand_places(one), z, before)
             yield look(objective, region, half, rng.at(self.steps))
         yield Unscored(z)
 
@@ -74,7 +74,9 @@ class _Moves(NamedTuple):
     able: Tensor  # (B, P) bool: whether it can move
 
     @classmethod
-    def of(cls, region: Counting, z: Tensor, length: float, gain: Tensor, others: Tensor) -> _Moves:
+    def of(
+        cls, region: CountsCoordinates, z: Tensor, length: float, gain: Tensor, others: Tensor
+    ) -> _Moves:
         """Return the moves of at most `length` within the range."""
         low, high = region.range
         peak = torch.maximum(norm(gain, torch.inf), norm(others, torch.inf))

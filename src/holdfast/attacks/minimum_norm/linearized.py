@@ -28,7 +28,7 @@ def boundaries(
     return Scored(point, shown, score, grads.abs().amax(0)), gaps, grads
 
 
-def onto(region: Normed, p: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
+def project_onto_plane(region: Normed, p: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
     """Return the valid point nearest to p with gap + <normal, point - p> = 0, from either side."""
     peak = norm(normal, torch.inf)
     scale = torch.where(gap > 0, -1.0, 1.0).to(peak.dtype) * torch.where(peak > 0, peak, 1.0)
@@ -56,7 +56,7 @@ def nearest_plane(
             break
         part = region if len(rows) == len(z) else region.take(rows)
         here, which = take(z, rows), take(which, rows)
-        p, size = _on(part, here, gaps[rows, which], grads[which, rows])
+        p, size = _project_with_distance(part, here, gaps[rows, which], grads[which, rows])
         before, first = take(nearest, rows), take(chosen, rows)
         nearer = (size < before) | ((size == before) & (which < first))
         best = best.index_copy(0, rows, choose(nearer, p, take(best, rows)))
@@ -80,14 +80,16 @@ def _distances(region: Normed, gaps: Tensor, grads: Tensor) -> Tensor:
     return torch.where(slopes > 0, far, torch.inf)
 
 
-def _on(region: Normed, z: Tensor, gap: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
+def _project_with_distance(
+    region: Normed, z: Tensor, gap: Tensor, grad: Tensor
+) -> tuple[Tensor, Tensor]:
     """Return the valid point nearest to z on a plane, and how far it is: very, if it is not on."""
-    p, peak = onto(region, z, grad, gap), norm(grad, torch.inf)
-    gained = along(safe_divide(grad, peak), p - z).abs() * peak
+    p, peak = project_onto_plane(region, z, grad, gap), norm(grad, torch.inf)
+    gained = dot(safe_divide(grad, peak), p - z).abs() * peak
     size = region.norms(p - z)
     return p, torch.where(gained < gap.abs() * (1 - 1e-3), 1e6 + size, size)
 
 
-def along(normal: Tensor, change: Tensor) -> Tensor:
+def dot(normal: Tensor, change: Tensor) -> Tensor:
     """Return (B,): the scalar product."""
     return (normal * change).flatten(1).sum(1)

@@ -13,13 +13,13 @@ from torch import Tensor
 from holdfast.attacks.core.base import Attack, Scored, Walk, climb
 from holdfast.attacks.core.moments import Moments
 from holdfast.attacks.core.passes import Passes
-from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, outset, polish
+from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, initial_radius, refine
 from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import either, norm, spread
-from holdfast.threat import Counting, Normed, Trait
+from holdfast.threat import CountsCoordinates, Normed, Trait
 from holdfast.units import Count, OfRange, Positive
 
 AVERAGE = 0.9  # weight of the past in the weights that the primal step uses
@@ -27,7 +27,7 @@ BOUND = -log(1e-6)  # of the logarithm of the weights' ratio
 ROUND = 10  # rounds of the proximal step in L2
 FLAT = 4  # elsewhere: in L1 and L0 more would wipe out what moves rarely, in Linf they gain nothing
 LONG = 300  # steps; in fewer the weights move as far, in more they move as fast
-ResizePad = Callable[[Tensor, Tensor], Tensor]  # z (B, ...), amount (B,): the plain proximal step
+ProximalStep = Callable[[Tensor, Tensor], Tensor]  # of z (B, ...) and amount (B,), Euclidean
 
 
 @register("attack", name="pdpgd")
@@ -54,18 +54,18 @@ class PDPGD(Attack):
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
-        here, view = outset(objective, region, start, rng.fold("outset"), self.candidates)
+        here, view = initial_radius(objective, region, start, rng.fold("outset"), self.candidates)
         yield here
         z = here.z
         best, moments, weights = Bracket(region, here), Moments(z), _Weights(view.scale, self.ratio)
         width = region.range[1] - region.range[0]
-        shrink = partial(_fewer, region) if isinstance(region, Counting) else region.shrink
+        shrink = partial(_fewer, region) if isinstance(region, CountsCoordinates) else region.shrink
         rounds = ROUND if Trait.EUCLIDEAN in region.traits else FLAT
         for k in range(self.steps):
             at = rng.at(k, of=self.steps)
             here, grad = climb(objective, region, z, at)
             yield here
-            best.see(here)
+            best.update(here)
             pull = (-here.loss / view.scale).sigmoid().nan_to_num(1.0) / view.scale
             mean, root = moments.see(-grad * spread(pull, grad))
             pace = (
@@ -77,10 +77,10 @@ class PDPGD(Attack):
             z = _proximal(shrink, rounds, moved, root, pace * weights.ratio())
             rate = self.rate + (self.last_rate - self.rate) * at.progress
             weights.follow(here, rate / min(self.steps, LONG))
-        yield from polish(objective, region, best, rng.at(self.steps), self.candidates)
+        yield from refine(objective, region, best, rng.at(self.steps), self.candidates)
 
 
-def _proximal(shrink: ResizePad, rounds: int, z: Tensor, root: Tensor, amount: Tensor) -> Tensor:
+def _proximal(shrink: ProximalStep, rounds: int, z: Tensor, root: Tensor, amount: Tensor) -> Tensor:
     """Take the proximal step of amount (B,) in the metric of root, by a few plain ones."""
     peak = norm(root, torch.inf)
     metric, amount = root / spread(peak, root), amount / peak
@@ -90,7 +90,7 @@ def _proximal(shrink: ResizePad, rounds: int, z: Tensor, root: Tensor, amount: T
     return z
 
 
-def _fewer(region: Counting, z: Tensor, amount: Tensor) -> Tensor:
+def _fewer(region: CountsCoordinates, z: Tensor, amount: Tensor) -> Tensor:
     """Take the more off a place, the less it has changed: a count has no slope to follow.
 
     The step is that of a concave function of the sizes of the places' changes, log(1 + size) in
@@ -98,7 +98,7 @@ def _fewer(region: Counting, z: Tensor, amount: Tensor) -> Tensor:
     """
     x, width = region.center(), region.range[1] - region.range[0]
     change = z - x
-    size = region.together(change.square()).sqrt()
+    size = region.sum_per_place(change.square()).sqrt()
     left = 1 - spread(amount, z) / (1 + size / width) / size.clamp_min(1e-30)
     return (x + change * left.clamp_min(0)).clamp(*region.range)
 

@@ -16,7 +16,7 @@ from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.tensors import choose, flags, normalize, spread
-from holdfast.threat import Counting, Trait
+from holdfast.threat import CountsCoordinates, Trait
 from holdfast.units import Count, NotNegative, OfRange, Positive
 
 LAST = 0.1  # share of the step size that is left at the end
@@ -31,7 +31,7 @@ class SigmaZero(Attack):
     threshold of each example rises while it is beyond the boundary and falls while it is not.
     """
 
-    needs = (Trait.VECTOR, Counting)
+    needs = (Trait.VECTOR, CountsCoordinates)
     nearest = True
     spends = Passes("steps + 1", "steps")
 
@@ -42,7 +42,7 @@ class SigmaZero(Attack):
     adapt: NotNegative = 0.01  # how far the threshold moves, in step sizes
 
     def iterate(
-        self, objective: Objective, region: Counting, rng: Rng, start: Tensor | None
+        self, objective: Objective, region: CountsCoordinates, rng: Rng, start: Tensor | None
     ) -> Walk:
         objective = objective.using(Margin())
         x, width = region.center(), region.range[1] - region.range[0]
@@ -60,13 +60,13 @@ class SigmaZero(Attack):
             z = region.project(z - width * pace * mean / root)
             move = torch.where(reached, self.adapt * pace, -self.adapt * pace)
             threshold = (threshold + move).clamp(0, 1)
-            size = region.together((z - x).square())  # of a place: a coordinate, or a pixel
+            size = region.sum_per_place((z - x).square())  # of a place: a coordinate, or a pixel
             small = flags(torch.lt, size, (width * spread(threshold, z)).square())
             z = torch.lerp(z, x, small)
         yield Unscored(z)
 
-    def _count_grad(self, region: Counting, change: Tensor) -> Tensor:
+    def _count_grad(self, region: CountsCoordinates, change: Tensor) -> Tensor:
         """Return the gradient of the mean over places of size^2 / (size^2 + sigma)."""
         _, rows, columns = region.grid
         share = 2 * self.sigma / (rows * columns)
-        return share * change / (region.together(change.square()) + self.sigma).square()
+        return share * change / (region.sum_per_place(change.square()) + self.sigma).square()

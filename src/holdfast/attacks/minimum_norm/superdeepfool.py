@@ -9,7 +9,12 @@ from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Walk
 from holdfast.attacks.core.passes import Passes
-from holdfast.attacks.minimum_norm.boundary_walk import LOOKS, Bracket, foot, narrowed
+from holdfast.attacks.minimum_norm.boundary_walk import (
+    LINE_SEARCH_STEPS,
+    Bracket,
+    line_search,
+    project_from_origin,
+)
 from holdfast.attacks.minimum_norm.linearized import boundaries, nearest_crossing
 from holdfast.components import register
 from holdfast.losses import Margin
@@ -31,7 +36,7 @@ class SuperDeepFool(Attack):
 
     needs = (Trait.VECTOR, Normed, Trait.CONVEX)
     nearest = True
-    spends = Passes(f"at most steps + {LOOKS + 1}", "steps x candidates")
+    spends = Passes(f"at most steps + {LINE_SEARCH_STEPS + 1}", "steps x candidates")
 
     steps: Count = 100
     candidates: Count = 9  # wrong classes whose boundaries are looked at
@@ -45,17 +50,17 @@ class SuperDeepFool(Attack):
             here, gaps, grads = boundaries(objective, region, z, rng.at(k), self.candidates)
             yield here
             best = best or Bracket(region, here)
-            best.see(here)
+            best.update(here)
             beyond = here.harm > here.edge
             done = done | (beyond & turned)
             if bool(done.all()):
                 break
             onward = self._onward(region, here.z, gaps - 2 * here.edge[:, None], grads)
-            through = foot(region, here.z, grads[0], torch.zeros_like(here.loss))
+            through = project_from_origin(region, here.z, grads[0], torch.zeros_like(here.loss))
             ahead = choose(beyond, through, onward)
             z, turned = choose(done, here.z, ahead), beyond
         assert best is not None, "there is a step"
-        yield from narrowed(objective, region, best, rng.at(self.steps))
+        yield from line_search(objective, region, best, rng.at(self.steps))
 
     def _onward(self, region: Normed, z: Tensor, gaps: Tensor, grads: Tensor) -> Tensor:
         """Return where DeepFool's step ends."""

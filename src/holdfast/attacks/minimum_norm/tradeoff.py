@@ -15,7 +15,7 @@ from holdfast.threat import Normed
 EDGE = 1e-6  # how far from the range's ends a search begins at least, in halves of its width
 
 
-class Weights:
+class BinarySearchConst:
     """Each example's c: up in orders of magnitude until it works, then halved in between."""
 
     def __init__(self, c: Tensor) -> None:
@@ -30,7 +30,7 @@ class Weights:
         self.c = torch.where(self.high.isinf(), self.c * 10, middle)
 
 
-class Inside:
+class TanhSpace:
     """Adam on the coordinates w of z = middle + half the width * tanh(w), examples on their own."""
 
     def __init__(self, region: Normed, z: Tensor, step_size: float, edge: float = EDGE) -> None:

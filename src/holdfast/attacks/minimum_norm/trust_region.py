@@ -9,8 +9,13 @@ from torch import Tensor
 
 from holdfast.attacks.core.base import Attack, Scored, Walk
 from holdfast.attacks.core.passes import Passes
-from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, polish
-from holdfast.attacks.minimum_norm.linearized import along, boundaries, nearest_plane, onto
+from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, refine
+from holdfast.attacks.minimum_norm.linearized import (
+    boundaries,
+    dot,
+    nearest_plane,
+    project_onto_plane,
+)
 from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
@@ -50,7 +55,7 @@ class TrustRegion(Attack):
             here, gaps, grads = boundaries(objective, region, z, rng.at(k), self.candidates)
             yield here
             best = best or Bracket(region, here)
-            best.see(here)
+            best.update(here)
             beyond = here.harm > here.edge
             if bool(beyond.all()):
                 break
@@ -59,11 +64,11 @@ class TrustRegion(Attack):
             distance = region.norms(near - here.z)
             trust = trust or _Trust(self.radius * distance, self.growth)
             share = (trust.follow(here) / distance.clamp_min(1e-30)).clamp_max(1 + OVERSHOOT)
-            ahead = onto(region, here.z, normal, share * gap.clamp_max(0))
+            ahead = project_onto_plane(region, here.z, normal, share * gap.clamp_max(0))
             trust.expect(here, gaps, grads, ahead - here.z)
             z = torch.where(spread(beyond, z), here.z, ahead)
         assert best is not None, "there is a step"
-        yield from polish(objective, region, best, rng.at(self.steps), self.candidates)
+        yield from refine(objective, region, best, rng.at(self.steps), self.candidates)
 
 
 class _Trust:
@@ -84,5 +89,5 @@ class _Trust:
 
     def expect(self, here: Scored, gaps: Tensor, grads: Tensor, move: Tensor) -> None:
         """Note by how much the best of the linear models rises with the move."""
-        moved = torch.stack([gaps[:, c] + along(grad, move) for c, grad in enumerate(grads)])
+        moved = torch.stack([gaps[:, c] + dot(grad, move) for c, grad in enumerate(grads)])
         self.loss, self.promised = here.loss, moved.amax(0) - gaps.amax(1)

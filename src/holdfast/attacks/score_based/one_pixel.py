@@ -14,7 +14,7 @@ from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import Counting, Knowledge
+from holdfast.threat import CountsCoordinates, Knowledge
 from holdfast.units import Count, Within
 
 PARENTS = 3  # members that a child is made of, all different from the one that it may replace
@@ -30,7 +30,7 @@ class OnePixel(Attack):
     may change. A child takes the place of the member with its number if it is no worse.
     """
 
-    needs = (Counting,)
+    needs = (CountsCoordinates,)
     knowledge = Knowledge.SCORE
     spends = Passes("queries")
 
@@ -40,7 +40,7 @@ class OnePixel(Attack):
     loss: Loss | None = Margin()
 
     def iterate(
-        self, objective: Objective, region: Counting, rng: Rng, start: Tensor | None
+        self, objective: Objective, region: CountsCoordinates, rng: Rng, start: Tensor | None
     ) -> Walk:
         objective = objective.using(self.loss)
         left, k = self.queries, 0
@@ -66,7 +66,7 @@ class OnePixel(Attack):
                 genes = torch.where(better[:, None, :, None], children, genes)
                 fitness = torch.where(better, born, fitness)
 
-    def _first(self, region: Counting, at: Rng) -> Tensor:
+    def _first(self, region: CountsCoordinates, at: Rng) -> Tensor:
         """Return (B, pixels, population, 2 + channels): uniform places, Gaussian colors."""
         channels, rows, columns = region.grid
         most = int(region.radius.max()) if len(region.radius) else 1
@@ -102,7 +102,7 @@ def others(population: int, at: Rng) -> list[Tensor]:
     return taken[1:]
 
 
-def paint(region: Counting, member: Tensor) -> Tensor:
+def paint(region: CountsCoordinates, member: Tensor) -> Tensor:
     """Return x with the pixels of one member of each example, (B, pixels, 2 + channels).
 
     An example whose radius is less than the number of pixels gets the first of them.

@@ -13,7 +13,7 @@ from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.threat import Counting, Knowledge, Paintable
+from holdfast.threat import CountsCoordinates, Knowledge, RandomCorners
 from holdfast.units import Count, Share
 
 # The first share is divided by a number that grows along a search of SCALE queries.
@@ -31,7 +31,7 @@ class SparseRS(Attack):
     mask (patch, frame, stickers) a window gets another color. Colors are corners of the range.
     """
 
-    needs = (Paintable,)
+    needs = (RandomCorners,)
     knowledge = Knowledge.SCORE
     spends = Passes("queries")
 
@@ -40,15 +40,15 @@ class SparseRS(Attack):
     loss: Loss | None = Margin()
 
     def iterate(
-        self, objective: Objective, region: Paintable, rng: Rng, start: Tensor | None
+        self, objective: Objective, region: RandomCorners, rng: Rng, start: Tensor | None
     ) -> Walk:
         objective = objective.using(self.loss)
-        z = region.paint(rng.fold("start")) if start is None else start
-        schedule = PLACES if isinstance(region, Counting) else WINDOWS
+        z = region.sample(rng.fold("start")) if start is None else start
+        schedule = PLACES if isinstance(region, CountsCoordinates) else WINDOWS
 
         def propose(z: Tensor, at: Rng) -> Tensor:
             share = self.fraction / divisor(schedule, at.step * SCALE // self.queries)
-            return region.repaint(z, at, share)
+            return region.resample(z, at, share)
 
         return random_search(objective, region, z, rng, queries=self.queries, propose=propose)
 

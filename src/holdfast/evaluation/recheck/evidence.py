@@ -13,7 +13,7 @@ from holdfast.evaluation.run.setup import EvaluationSetup, Padded
 from holdfast.logits import disagreement, logit_range
 from holdfast.objective import Score
 from holdfast.progress import counting
-from holdfast.threat import Region, Status, Witnessed
+from holdfast.threat import LatentAudited, Region, Status
 
 SLACK = 2.0  # ties: another thread count or machine may round each of two logits otherwise
 DRIFT = 3e-5  # of the range of an example's logits: and what it computes before them
@@ -104,7 +104,7 @@ def _read_points(claim: Claim, setup: EvaluationSetup) -> dict[int, Tensor] | No
     """Return the points behind the inputs by id; None where the set's audit needs none."""
     x = setup.probes()[:1].to(setup.device)
     region = setup.threat.space.around(x)
-    if not isinstance(region, Witnessed):
+    if not isinstance(region, LatentAudited):
         return None
     points, like = read_evidence(claim, "z"), region.center()
     for i, z in points.items():
@@ -119,8 +119,8 @@ def _audited(region: Region, x_adv: Tensor, z: Tensor | None) -> tuple[Tensor, T
     """Return (B,) bool, which inputs are in the set, and (B,) their sizes."""
     if z is None:
         return region.contains(x_adv), region.size(x_adv)
-    assert isinstance(region, Witnessed), "points are read for such sets alone"
-    return region.shows(x_adv, z), region.size(z)
+    assert isinstance(region, LatentAudited), "points are read for such sets alone"
+    return region.contains_point(x_adv, z), region.size(z)
 
 
 def _check_batch(

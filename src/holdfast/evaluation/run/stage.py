@@ -22,7 +22,7 @@ from holdfast.evaluation.suites import Member
 from holdfast.logits import unmasked
 from holdfast.objective import Objective, Score, refusal
 from holdfast.rng import own_randomness
-from holdfast.threat import Region, Status, Untargeted, Witnessed
+from holdfast.threat import LatentAudited, Region, Status, Untargeted
 
 log = logging.getLogger("holdfast")
 
@@ -95,7 +95,7 @@ def run_member(
         keep = shown.nonzero().flatten().to(found.batch.ids.device)
         parts["ids"].append(found.batch.ids[keep].cpu())
         parts["x_adv"].append(found.result.x_adv[keep].cpu())
-        if isinstance(setup.threat.space.around(found.batch.x[:0]), Witnessed):
+        if isinstance(setup.threat.space.around(found.batch.x[:0]), LatentAudited):
             parts.setdefault("z", []).append(found.result.z[keep].cpu())
         rows += fresh
         totals += torch.stack([part[: found.batch.real].sum() for part in found.result.cost]).cpu()

@@ -14,7 +14,7 @@ from holdfast.errors import InputError
 from holdfast.inputs import check_images
 from holdfast.rng import Rng
 from holdfast.spaces.appearance.corruptions import EVERY, SEVERITIES, Corruption
-from holdfast.spaces.spatial.latent_audit import SAME, same
+from holdfast.spaces.spatial.latent_audit import SAME, matches
 from holdfast.tensors import as_float
 from holdfast.threat import Space, Trait, check_ball, radii
 from holdfast.tree import take
@@ -116,14 +116,14 @@ class CorruptedRegion:
                 allowed = self.radius.floor().clamp_max(severity)
                 yield torch.stack([torch.full_like(draw, which), allowed, draw], 1)
 
-    def shows(self, x_adv: Tensor, z: Tensor) -> Tensor:
+    def contains_point(self, x_adv: Tensor, z: Tensor) -> Tensor:
         """Audit with the point at hand, (B,) bool: an allowed choice, of which x_adv comes out.
 
         Computed once more in float64; a corruption is what its code says.
         """
         whole = (z == self.project(z)).all(1)
         made = self._made(self.x.double(), torch.where(whole[:, None], z, 0.0))
-        return whole & same(made, x_adv, self.space.range)
+        return whole & matches(made, x_adv, self.space.range)
 
     def contains(self, x_adv: Tensor) -> Tensor:
         """Audit, (B,) bool: a choice without a draw of which x_adv comes out.

@@ -15,7 +15,7 @@ from holdfast.components import register
 from holdfast.inputs import check_images
 from holdfast.rng import Rng
 from holdfast.spaces.spatial.flow import roughness
-from holdfast.spaces.spatial.latent_audit import SAME, same
+from holdfast.spaces.spatial.latent_audit import SAME, matches
 from holdfast.tensors import as_float, norm, spread
 from holdfast.threat import Space, Trait, check_ball, radii, warn_if_tiny
 from holdfast.tree import take
@@ -102,12 +102,12 @@ class RecoloredRegion:
     def take(self, idx: Tensor) -> RecoloredRegion:
         return RecoloredRegion(take(self.x, idx), take(self.radius, idx), self.space)
 
-    def shows(self, x_adv: Tensor, z: Tensor) -> Tensor:
+    def contains_point(self, x_adv: Tensor, z: Tensor) -> Tensor:
         """Audit with the point at hand, (B,) bool: z within the radius, x_adv its image."""
         slack = 1e-6 * self.radius.double() + 2.0**-24
         near = z.double().flatten(1).abs().amax(1) <= self.radius.double() + slack
         made = self.x.double() + self._added(z.double())
-        return near & same(made.clamp(*self.space.range), x_adv, self.space.range)
+        return near & matches(made.clamp(*self.space.range), x_adv, self.space.range)
 
     def contains(self, x_adv: Tensor) -> Tensor:
         """Audit, (B,) bool: find the function again in float64 and compare.

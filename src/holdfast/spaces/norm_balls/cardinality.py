@@ -25,7 +25,7 @@ def check_count(space: Space, name: str, what: str) -> None:
         raise InputError(f"{name}: eps counts {what}, got {space.eps}: write a whole number")
 
 
-class Places(Ball):
+class CardinalityBall(Ball):
     """Inputs that differ in few places; a radius that is no whole number is rounded down.
 
     A place is the numbers that count as one: `grid[0]` of them, one in each channel.
@@ -42,7 +42,7 @@ class Places(Ball):
         """Return random values of the range in as many random places as may change."""
         values = at.fold("value").uniform(tuple(self.x.shape[1:]), *self.range).to(self.x.dtype)
         chosen = projections.largest(1 + self._draw(at.fold("where")), self.radius)
-        return torch.where(self.numbers(chosen), values, self.x)
+        return torch.where(self.expand_places(chosen), values, self.x)
 
     def project(self, z: Tensor) -> Tensor:
         """Return the nearest point: the changes whose undoing would be farthest are kept."""
@@ -51,7 +51,7 @@ class Places(Ball):
         beyond = change - kept  # what the range takes away in any case
         worth = (change.abs() - beyond.abs()) * (change.abs() + beyond.abs())
         chosen = projections.among_largest(self._sums(worth), self.radius)
-        return torch.lerp(self.x, valid, self.numbers(chosen))
+        return torch.lerp(self.x, valid, self.expand_places(chosen))
 
     def step(self, z: Tensor, grad: Tensor, fraction: float | Tensor) -> Tensor:
         """Move along the gradient, by 20 x fraction x range in the mean over the coordinates.
@@ -73,7 +73,7 @@ class Places(Ball):
         """Return (B,): what changing one place by one in every channel can gain at most."""
         return self._sums(grad.abs()).amax(1)
 
-    def together(self, values: Tensor) -> Tensor:
+    def sum_per_place(self, values: Tensor) -> Tensor:
         """Return values (B, ...) summed over the numbers of each place, at each of them."""
         parts = self.by_place(values)
         return parts.sum(1, keepdim=True).expand_as(parts).reshape(values.shape)
@@ -83,7 +83,7 @@ class Places(Ball):
         channels, rows, columns = self.grid
         return values.reshape(len(values), channels, rows * columns)
 
-    def numbers(self, per_place: Tensor) -> Tensor:
+    def expand_places(self, per_place: Tensor) -> Tensor:
         """Return (B, places) at every number of each place, (B, ...)."""
         wide = per_place[:, None].expand(-1, self.grid[0], -1)
         return wide.reshape(self.x.shape)
@@ -92,7 +92,7 @@ class Places(Ball):
         """Undo every change that is worth less than `amount`, half its square, within the range."""
         change = z - self.x
         valid = z.clamp(*self.range)
-        worth = self.together((change.square() - (z - valid).square()) / 2)
+        worth = self.sum_per_place((change.square() - (z - valid).square()) / 2)
         return torch.where(worth > spread(amount, z), valid, self.x)
 
     def reach(self, z: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
@@ -100,15 +100,15 @@ class Places(Ball):
         flat = normal.flatten(1)
         room = self._room(z, flat)
         gains = self._sums(flat.abs() * room)
-        share = self.numbers(projections.fractional_knapsack(gains, gains, gap)).flatten(1)
+        share = self.expand_places(projections.fractional_knapsack(gains, gains, gap)).flatten(1)
         return self._moved(z, share * room * flat.sign())
 
-    def paint(self, at: Rng) -> Tensor:
+    def sample(self, at: Rng) -> Tensor:
         """Return random corners of the range in as many random places as may change."""
         chosen = projections.largest(1 + self._draw(at.fold("where")), self.radius)
-        return torch.where(self.numbers(chosen), self._colors(at), self.x)
+        return torch.where(self.expand_places(chosen), self._colors(at), self.x)
 
-    def repaint(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
+    def resample(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
         """Undo a `fraction` of the changes, at least one, and paint as many places elsewhere.
 
         Places that may change and have not are painted, too. Where no others are left, those that
@@ -125,15 +125,15 @@ class Places(Ball):
         fresh = projections.largest(
             torch.where(left, 0.0, order), (most - left.sum(1)).clamp_min(0)
         )
-        z = torch.where(self.numbers(undone), self.x, z)
-        return torch.where(self.numbers(fresh), self._colors(at), z)
+        z = torch.where(self.expand_places(undone), self.x, z)
+        return torch.where(self.expand_places(fresh), self._colors(at), z)
 
     def _colors(self, at: Rng) -> Tensor:
         """Return a random corner of the range at every place, never what is there already."""
         low, high = self.x.new_tensor(self.range)
         up = at.fold("color").sign(tuple(self.x.shape[1:])) > 0
         same = self.by_place(torch.where(up, high, low) == self.x).all(1)
-        return torch.where(up ^ self.numbers(same), high, low)
+        return torch.where(up ^ self.expand_places(same), high, low)
 
     def _draw(self, at: Rng) -> Tensor:
         """Return (B, places): uniform numbers."""

@@ -8,7 +8,7 @@ from math import prod
 from torch import Tensor
 
 from holdfast.components import register
-from holdfast.spaces.norm_balls.cardinality import Places, check_count
+from holdfast.spaces.norm_balls.cardinality import CardinalityBall, check_count
 from holdfast.tensors import as_float, as_image
 from holdfast.threat import Space, check_ball, radii
 from holdfast.units import Number
@@ -40,7 +40,7 @@ class L0(Space):
         return f"L0 eps={self.eps_text} coordinates, inputs in {self.range[0]:g}..{self.range[1]:g}"
 
 
-class L0Region(Places):
+class L0Region(CardinalityBall):
     """Inputs that differ in few coordinates: each is a place of its own."""
 
     @property

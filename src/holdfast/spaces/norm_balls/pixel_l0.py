@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from holdfast.components import register
-from holdfast.spaces.norm_balls.cardinality import Places, check_count
+from holdfast.spaces.norm_balls.cardinality import CardinalityBall, check_count
 from holdfast.tensors import as_float, as_image
 from holdfast.threat import Space, check_ball, radii
 from holdfast.units import Number
@@ -40,7 +40,7 @@ class PixelL0(Space):
         return f"L0 eps={self.eps_text} pixels, inputs in {self.range[0]:g}..{self.range[1]:g}"
 
 
-class PixelRegion(Places):
+class PixelRegion(CardinalityBall):
     """Inputs that differ in few pixels: a pixel's channels are one place."""
 
     @property

@@ -165,12 +165,12 @@ class MaskedRegion:
         """Return the bounds of every value, (B, ...) each."""
         return self.lowest, self.highest
 
-    def paint(self, at: Rng) -> Tensor:
+    def sample(self, at: Rng) -> Tensor:
         """Return vertical stripes of random corners of the set, inside the mask."""
         channels, _, width = as_image(self.x)
         return self._colored(at.fold("stripes").sign((channels, 1, width)))
 
-    def repaint(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
+    def resample(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
         """Set a random window to one random corner of the set; it covers part of the mask.
 
         The window's area is `fraction` of the mask's.

@@ -177,7 +177,7 @@ class PatchRegion:
             content = clean + covers * (content - clean)
         return self.project(_join(place, content))
 
-    def paint(self, at: Rng) -> Tensor:
+    def sample(self, at: Rng) -> Tensor:
         """Return a random place with vertical stripes at the ends of what is allowed."""
         place = self._anywhere(at)
         channels, _, width = self._content_shape
@@ -186,12 +186,12 @@ class PatchRegion:
         return self.project(_join(place, content))
 
     def propose_start(self, at: Rng) -> Tensor:
-        return self.paint(at)
+        return self.sample(at)
 
     def propose(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
-        return self.repaint(z, at, fraction)
+        return self.resample(z, at, fraction)
 
-    def repaint(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
+    def resample(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
         """Move the patch, once in a while, or give a square of it one extreme color.
 
         Sparse-RS on patches (Croce et al., 2022, arXiv:2006.12834, sec. 5).
@@ -209,7 +209,7 @@ class PatchRegion:
         fresh = clean + signs * spread(self.radius, clean)
         return self.project(_join(place, torch.where(square, fresh, content)))
 
-    def shows(self, x_adv: Tensor, z: Tensor) -> Tensor:
+    def contains_point(self, x_adv: Tensor, z: Tensor) -> Tensor:
         """Audit with the point at hand, (B,) bool: untouched but in its window, which it fills."""
         place, content = self._split(z)
         limits = torch.tensor(self.counts, dtype=z.dtype, device=z.device) - 1

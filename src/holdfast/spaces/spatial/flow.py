@@ -16,7 +16,7 @@ from holdfast.components import register
 from holdfast.inputs import check_images
 from holdfast.resampling import sample
 from holdfast.rng import Rng
-from holdfast.spaces.spatial.latent_audit import SAME, closer, same
+from holdfast.spaces.spatial.latent_audit import SAME, gauss_newton_step, matches
 from holdfast.tensors import as_float, spread
 from holdfast.threat import Space, Trait, check_ball, radii
 from holdfast.tree import take
@@ -134,13 +134,13 @@ class FlowRegion:
     def take(self, idx: Tensor) -> FlowRegion:
         return FlowRegion(take(self.x, idx), take(self.radius, idx), self.range)
 
-    def shows(self, x_adv: Tensor, z: Tensor) -> Tensor:
+    def contains_point(self, x_adv: Tensor, z: Tensor) -> Tensor:
         """Audit with the point at hand, (B,) bool: z within the radius, x_adv its image."""
         slack = 1e-6 * self.radius.double() + 2.0**-24
         near = self.size(z.double()) <= self.radius.double() + slack
         rows, columns = self._pixels(torch.float64)
         made = _sampled(self.x.double(), rows + z[:, 0].double(), columns + z[:, 1].double())
-        return near & same(made.clamp(*self.range), x_adv, self.range)
+        return near & matches(made.clamp(*self.range), x_adv, self.range)
 
     def contains(self, x_adv: Tensor) -> Tensor:
         """Audit, (B,) bool: find a displacement for every pixel again, in float64.
@@ -170,7 +170,7 @@ class FlowRegion:
                 left, z = left[missed], z[:, missed]
                 if not len(left):
                     return True
-                z = search.of(left).closer(z)
+                z = search.of(left).step(z)
                 z = z * (radius / z.norm(dim=2, keepdim=True).clamp_min(1e-30)).clamp_max(1.0)
         return False
 
@@ -200,9 +200,11 @@ class _Search(NamedTuple):
             _sampled(self.x, at[None, ..., 0], at[None, ..., 1])[0].permute(1, 2, 0) - self.wanted
         )
 
-    def closer(self, z: Tensor) -> Tensor:
+    def step(self, z: Tensor) -> Tensor:
         """Take one damped step of Gauss and Newton's method with each displacement."""
-        found = closer(lambda flat: self.miss(flat.reshape(z.shape)).flatten(0, 1), z.flatten(0, 1))
+        found = gauss_newton_step(
+            lambda flat: self.miss(flat.reshape(z.shape)).flatten(0, 1), z.flatten(0, 1)
+        )
         return found.reshape(z.shape)
 
 

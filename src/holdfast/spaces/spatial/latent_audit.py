@@ -10,7 +10,7 @@ from torch import Tensor
 SAME = 1e-4  # of the range: how far two computations of one changed input may be apart
 
 
-def same(made: Tensor, x_adv: Tensor, range: tuple[float, float]) -> Tensor:
+def matches(made: Tensor, x_adv: Tensor, range: tuple[float, float]) -> Tensor:
     """Return (B,) bool: x_adv is in the range and equals `made`, but for rounding."""
     low, high = range
     valid = (x_adv >= low) & (x_adv <= high)
@@ -18,7 +18,7 @@ def same(made: Tensor, x_adv: Tensor, range: tuple[float, float]) -> Tensor:
     return (valid & near).flatten(1).all(1)
 
 
-def closer(miss: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+def gauss_newton_step(miss: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
     """Take one damped step of Gauss and Newton's method on each row of z (n, k), in float64.
 
     miss: returns (n, m), what is to become zero; row by row.

@@ -16,7 +16,7 @@ from holdfast.errors import InputError
 from holdfast.inputs import check_images
 from holdfast.resampling import centered, rotate, sample_centered
 from holdfast.rng import Rng
-from holdfast.spaces.spatial.latent_audit import closer, same
+from holdfast.spaces.spatial.latent_audit import gauss_newton_step, matches
 from holdfast.tensors import as_float, spread
 from holdfast.threat import Space, Trait, check_ball, radii
 from holdfast.tree import take
@@ -112,12 +112,12 @@ class MovedRegion:
         for point in torch.cartesian_prod(*axes):
             yield point.to(self.x) * self.radius[:, None]
 
-    def shows(self, x_adv: Tensor, z: Tensor) -> Tensor:
+    def contains_point(self, x_adv: Tensor, z: Tensor) -> Tensor:
         """Audit with the point at hand, (B,) bool: z within the radius, x_adv its image."""
         slack = 1e-6 * self.radius.double() + 2.0**-24
         near = z.double().abs().amax(1) <= self.radius.double() + slack
         moved = self._moved(self.x.double(), z.double())
-        return near & same(moved, x_adv, self.space.range)
+        return near & matches(moved, x_adv, self.space.range)
 
     def contains(self, x_adv: Tensor) -> Tensor:
         """Audit, (B,) bool: find the movement again in float64 and compare.
@@ -146,8 +146,8 @@ class MovedRegion:
             return (self._moved(wide, z) - goal).flatten(1)
 
         for _ in range(_ROUNDS):
-            z = closer(miss, z).clamp(-radius, radius)
-            if bool(same(self._moved(wide, z), x_adv[None], self.space.range).any()):
+            z = gauss_newton_step(miss, z).clamp(-radius, radius)
+            if bool(matches(self._moved(wide, z), x_adv[None], self.space.range).any()):
                 return True
         return False
 
