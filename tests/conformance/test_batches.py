@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from conformance_setup import (
+    ATTACKS,
     SHAPE,
+    each_of,
     every_attack,
     plain,
     run,
@@ -76,8 +78,7 @@ def test_how_the_batch_lies_in_memory_does_not_matter(attack, space):
     assert x.grad is None
 
 
-@every_attack
-@pytest.mark.parametrize("n", [0, 1])
+@each_of(ATTACKS, n=[0, 1])
 def test_tiny_batches(attack, space, n):
     net = mlp(SHAPE)
     x, y = batch(net, SHAPE, n=8)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
-import pytest
 import torch
 from torch import nn
 
 from conformance_setup import (
+    ATTACKS,
     SHAPE,
     allowed,
+    each_of,
     every_attack,
     plain,
     run,
@@ -45,21 +44,7 @@ class Mute(nn.Module):
 HOW = ("constant", "detached", "rounded", "nan gradient", "nan logits")
 
 
-def pairwise():
-    """Every attack with every way and every set, every set with every way; the rest is `slow`."""
-    cases, sets = [], Counter()
-    for pair in every_attack.args[1]:
-        (attack, space), name = pair.values, pair.id.rpartition("-")[0]
-        place = sets[name]  # of the set among those of this attack
-        sets[name] += 1
-        for k, how in enumerate(HOW):
-            here = place == 0 or (len(sets) + place) % len(HOW) == k
-            marks = () if here else pytest.mark.slow
-            cases.append(pytest.param(attack, space, how, id=f"{pair.id}-{how}", marks=marks))
-    return pytest.mark.parametrize(("attack", "space", "how"), cases)
-
-
-@pairwise()
+@each_of(ATTACKS, how=HOW)
 def test_what_cannot_move_has_failed_and_is_not_robust(attack, space, how):
     x, y = Rng(0, torch.arange(4)).uniform(SHAPE), torch.arange(4)
     found = run(attack, space, Mute(how, y), x, y)

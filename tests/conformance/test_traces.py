@@ -11,8 +11,10 @@ import torch
 from torch import nn
 
 from conformance_setup import (
+    ATTACKS,
     SHAPE,
     default_type,
+    each_of,
     every_attack,
     run,
     same,
@@ -67,8 +69,7 @@ def unchanged(before, after):
             assert a == b
 
 
-@every_attack
-@pytest.mark.parametrize("raises_at", [None, 1, 2])
+@each_of(ATTACKS, raises_at=[None, 1, 2])
 def test_nothing_is_left_behind(attack, space, raises_at):
     net = Stateful(raises_at)
     next(net.parameters()).grad = torch.full_like(next(net.parameters()), 2.0)

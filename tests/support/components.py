@@ -11,17 +11,8 @@ from typing import Any
 import pytest
 
 import holdfast
-from holdfast.attacks import (
-    APGD,
-    PGD,
-    NoiseImages,
-    ResizePad,
-    ScaleCopies,
-    Square,
-    TranslationKernel,
-)
+from holdfast.attacks import PGD, Attack, NoiseImages
 from holdfast.components import kinds, known
-from holdfast.losses import Margin
 from holdfast.spaces import L0, L1, L2, Linf, PixelL0
 
 # What components need in order to be built at all, by the name of the field.
@@ -39,76 +30,11 @@ REQUIRED: dict[str, Callable[[], Any]] = {
     "space": lambda: Linf(eps="8/255"),
 }
 
-# Attacks at budgets that a test of two seconds can pay.
-SMALL: dict[str, dict[str, Any]] = {
-    "acg": {"steps": 12},
-    "admix": {"steps": 5, "step_size": 0.25, "images": NoiseImages(), "mixed": 2, "copies": 2},
-    "alma": {"steps": 40, "top": 3},
-    "apgd": {"steps": 12},
-    "bandits": {"queries": 61},
-    "cw": {"steps": 20, "searches": 3, "step_size": 0.1, "weight": 0.1, "top": 3},
-    "cw_linf": {"steps": 20, "searches": 6, "step_size": 0.1, "top": 3},
-    "ead": {"steps": 20, "searches": 4, "top": 3},
-    "cw_l0": {"steps": 20, "searches": 20},
-    "jsma": {"steps": 20},
-    "ddn": {"steps": 30},
-    "deepfool": {"steps": 8, "top": 3},
-    "fmn": {"steps": 25},
-    "fab": {"steps": 8, "top": 3},
-    "superdeepfool": {"steps": 12, "top": 3},
-    "trust_region": {"steps": 12, "top": 3, "radius": 0.3},
-    "sigma_zero": {"steps": 60},
-    "bim": {"steps": 5, "step_size": 0.25},
-    "difgsm": {"steps": 4, "step_size": 0.3},
-    "diverse": {
-        "steps": 4,
-        "step_size": 0.3,
-        "views": (ResizePad(), ScaleCopies(copies=2), TranslationKernel(kernel=3)),
-    },
-    "frank_wolfe": {"steps": 8},
-    "gama": {"steps": 8},
-    "leap": {"steps": 10},
-    "malt": {"attack": PGD(steps=4), "top": 2, "among": 3},
-    "md": {"steps": 4},
-    "mifgsm": {"steps": 5, "step_size": 0.25},
-    "multi_targeted": {"steps": 10, "top": 3},
-    "nifgsm": {"steps": 5, "step_size": 0.25},
-    "odi": {"attack": PGD(steps=6, step_size=0.3)},
-    "place_search": {"attack": PGD(steps=4), "places": 1, "heats": 2, "probes": 3},
-    "pdpgd": {"steps": 40, "top": 3},
-    "pgd": {"steps": 6, "step_size": 0.25},
-    "sinifgsm": {"steps": 4, "step_size": 0.3, "copies": 2},
-    "square": {"queries": 30},
-    "multi_eps": {"attack": APGD(steps=12)},
-    "radius_search": {"attack": APGD(steps=6, loss=Margin()), "first": 0.3, "radii": 7},
-    "stadv": {"steps": 10},
-    "sparse_rs": {"queries": 100},
-    "one_pixel": {"queries": 60, "population": 10},
-    "tifgsm": {"steps": 4, "step_size": 0.3, "kernel": 3},
-    "vmifgsm": {"steps": 5, "step_size": 0.25, "neighbors": 2},
-    "vnifgsm": {"steps": 5, "step_size": 0.25, "neighbors": 2},
-    "genattack": {"queries": 60},
-    "nes": {"queries": 60, "samples": 10},
-    "reinforce": {"queries": 60},
-    "signhunter": {"queries": 40},
-    "simba": {"queries": 60},
-    "spsa": {"queries": 60, "samples": 10},
-    "zoo": {"queries": 60, "coordinates": 8},
-    "to_nearest": {"attack": PGD(steps=4), "among": 3},
-    "boundary": {"queries": 50},
-    "geoda": {"queries": 60, "probes": 10},
-    "hopskipjump": {"queries": 60, "probes": 10},
-    "rays": {"queries": 50},
-    "sign_opt": {"queries": 60, "probes": 10},
-    "surfree": {"queries": 50},
-    "restart": {"attack": PGD(steps=3), "index": 1},
-    "restarts": {"attack": PGD(steps=3), "restarts": 2},
-    "target_rank": {"attack": PGD(steps=4), "rank": 1},
-    "each_target": {"attack": PGD(steps=4), "top": 2},
-    "quantized": {"attack": PGD(steps=3, step_size=0.4), "bits": 8},
-    "eot": {"attack": PGD(steps=6, step_size=0.25), "samples": 3},
-    "warm_start": {"first": Square(queries=12), "then": APGD(steps=8)},
-}
+# What an attack may spend in a test: one that looks for the nearest counterexample takes longer.
+STEPS, STEPS_TO_THE_NEAREST, QUERIES = 8, 30, 60
+# Other whole numbers: those that the cost grows with, and the rest (odd, since a kernel must be).
+FACTOR, NUMBER = 3, 9
+STRIDE = 0.25  # of fewer steps, each may be longer, up to here
 
 SPACES = {
     "linf": Linf(eps=0.1),
@@ -139,6 +65,31 @@ def example(cls: type) -> Any:
     return cls(**{name: REQUIRED[name]() for name in needed})
 
 
+def small(attack: Any) -> Any:
+    """Return an attack, and the attacks inside it, at a budget that a test can pay."""
+    changes: dict[str, Any] = {}
+    for field in dataclasses.fields(attack):
+        value = getattr(attack, field.name)
+        if isinstance(value, Attack):
+            changes[field.name] = small(value)
+        elif type(value) is int:
+            changes.update(_capped(attack, field.name, value))
+    return dataclasses.replace(attack, **changes)
+
+
+def _capped(attack: Any, name: str, value: int) -> dict[str, Any]:
+    """Return one whole number of an attack as a test has it, and the steps as long as that asks."""
+    if name == "queries":
+        return {name: min(value, QUERIES)}
+    if name != "steps":
+        grown = dataclasses.replace(attack, **{name: value + 2}).passes() > attack.passes()
+        return {name: min(value, FACTOR if grown else NUMBER)}
+    steps = min(value, STEPS_TO_THE_NEAREST if attack.demands().nearest else STEPS)
+    size = getattr(attack, "step_size", STRIDE)
+    longer = max(size, min(STRIDE, size * value / steps))
+    return {name: steps, **({"step_size": longer} if longer != size else {})}
+
+
 def every_component() -> list[Any]:
     """Return (kind, component) of everything registered that is a component."""
     load_all()
@@ -153,6 +104,4 @@ def every_component() -> list[Any]:
 def small_attacks() -> list[Any]:
     """Return one small instance of every registered attack."""
     load_all()
-    return [
-        pytest.param(cls(**SMALL.get(name, {})), id=name) for name, cls in known("attack").items()
-    ]
+    return [pytest.param(small(example(cls)), id=name) for name, cls in known("attack").items()]

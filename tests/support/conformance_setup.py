@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from functools import cache
+from itertools import product
+from zlib import crc32
 
 import pytest
 import torch
@@ -34,18 +36,48 @@ def fits(attack, space):
     return catalog.fits(region, attack.demands().needs)
 
 
-def each_of(attacks):
-    """Run a test for the attacks in every space that their `needs` allow."""
-    pairs = [
-        pytest.param(attack.values[0], space, id=f"{attack.id}-{name}")
-        for attack in attacks
-        for name, space in SPACES.items()
-        if fits(attack.values[0], space)
-    ]
-    return pytest.mark.parametrize(("attack", "space"), pairs)
+def each_of(attacks, *, once=False, **factors):
+    """Run a test for the attacks in the sets that fit and for the values of `factors`, pairwise.
+
+    Each attack meets each of its sets and each value of each factor, and over the attacks each set
+    meets each value. With `once` an attack is in one of its sets; another test has another one.
+    The rest of the product is `slow`.
+    """
+
+    def parametrized(test):
+        turn = crc32(test.__name__.encode())
+        cases = [
+            pytest.param(attack.values[0], *values, id=f"{attack.id}-{name}", marks=marks)
+            for place, attack in enumerate(attacks)
+            for values, name, marks in _cases(attack.values[0], factors, place + turn, once)
+        ]
+        return pytest.mark.parametrize(("attack", "space", *factors), cases)(test)
+
+    return parametrized
+
+
+def _cases(attack, factors, turn, once):
+    """Yield (values, name, marks) for the whole product of an attack's sets and the factors."""
+    spaces = {name: space for name, space in SPACES.items() if fits(attack, space)}
+    axes = [list(axis.items()) for axis in (spaces, *map(named, factors.values()))]
+    most = 1 if once else max(map(len, axes))
+    if not spaces:
+        return  # its sets have tests of their own
+    pairs = {
+        tuple((k + turn * (1 + j)) % len(axis) for j, axis in enumerate(axes)) for k in range(most)
+    }
+    for places in product(*(range(len(axis)) for axis in axes)):
+        names, values = zip(*(axis[i] for axis, i in zip(axes, places, strict=True)), strict=True)
+        yield values, "-".join(names), () if places in pairs else pytest.mark.slow
+
+
+def named(values):
+    """Return name -> value of a factor that may have no names."""
+    return values if isinstance(values, dict) else {str(value): value for value in values}
 
 
 every_attack = each_of(ATTACKS)
+every_attack_once = each_of(ATTACKS, once=True)
 
 
 @cache
