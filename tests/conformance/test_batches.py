@@ -10,6 +10,7 @@ from conformance_setup import (
     SHAPE,
     each_of,
     every_attack,
+    every_attack_once,
     plain,
     run,
     same,
@@ -50,7 +51,7 @@ def assert_broken_ones_keep_their_points(attack, space, chosen):
         same(together, end(fragile), i, 0)
 
 
-@every_attack
+@every_attack_once
 def test_an_example_that_broke_keeps_its_point_whatever_its_mates_do(attack, space):
     """The first two that broke; all of them are `slow`."""
     assert_broken_ones_keep_their_points(attack, space, slice(2))
@@ -62,7 +63,7 @@ def test_every_example_that_broke_keeps_its_point(attack, space):
     assert_broken_ones_keep_their_points(attack, space, slice(2, None))
 
 
-@every_attack
+@every_attack_once
 def test_how_the_batch_lies_in_memory_does_not_matter(attack, space):
     """Permuted and asking for gradients; and one example eight times, in the memory of one."""
     net = mlp(SHAPE)

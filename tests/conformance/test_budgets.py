@@ -15,6 +15,7 @@ from conformance_setup import (
     allowed,
     each_of,
     every_attack,
+    every_attack_once,
     run,
     same,
 )
@@ -37,7 +38,7 @@ def stronger(attack):
     return None
 
 
-@every_attack
+@every_attack_once
 def test_more_is_never_weaker(attack, space):
     net = mlp(SHAPE)
     x, y = batch(net, SHAPE, n=64)
@@ -134,7 +135,7 @@ def test_called_or_walked_a_composed_attack_is_the_same(attack, space):
     assert torch.equal(called.cost.forward, walked.cost.forward)
 
 
-@every_attack
+@every_attack_once
 def test_a_batch_takes_less_than_two_seconds(attack, space):
     net = mlp(SHAPE)
     x, y = batch(net, SHAPE, n=32)

@@ -10,7 +10,7 @@ from conformance_setup import (
     SHAPE,
     allowed,
     each_of,
-    every_attack,
+    every_attack_once,
     plain,
     run,
     same,
@@ -53,7 +53,7 @@ def test_what_cannot_move_has_failed_and_is_not_robust(attack, space, how):
     assert bool(allowed(attack, space, x).contains(found.x_adv).all())
 
 
-@every_attack
+@every_attack_once
 def test_one_mute_example_does_not_stop_the_others(attack, space):
     net = mlp(SHAPE)
     x, y = batch(net, SHAPE)
@@ -82,7 +82,7 @@ class Shy(nn.Module):
         return torch.where(moved, self.says, self.net(inputs))
 
 
-@every_attack
+@every_attack_once
 def test_no_number_off_the_unchanged_inputs_is_a_failure_not_robustness(attack, space):
     net = mlp(SHAPE)
     x, y = batch(net, SHAPE, n=8)
@@ -91,7 +91,7 @@ def test_no_number_off_the_unchanged_inputs_is_a_failure_not_robustness(attack, 
     assert bool(found.lost.all())
 
 
-@every_attack
+@every_attack_once
 def test_an_infinite_logit_of_a_wrong_class_breaks(attack, space):
     net = mlp(SHAPE)
     x, y = batch(net, SHAPE, n=8)

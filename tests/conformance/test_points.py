@@ -14,6 +14,7 @@ from conformance_setup import (
     allowed,
     each_of,
     every_attack,
+    every_attack_once,
     judged,
     run,
     uses_gradients,
@@ -86,7 +87,7 @@ def test_any_loss(attack, space, loss):
     assert counter.forward_passes == int(found.cost.forward.sum())
 
 
-@every_attack
+@every_attack_once
 def test_examples_that_are_wrong_already_are_broken(attack, space):
     net = mlp(SHAPE)
     x, y = batch(net, SHAPE)
@@ -94,7 +95,7 @@ def test_examples_that_are_wrong_already_are_broken(attack, space):
     assert found.status == [Status.BROKEN] * 8
 
 
-@every_attack
+@every_attack_once
 def test_a_targeted_run_reaches_its_target(attack, space):
     net = mlp(SHAPE)
     x, y = batch(net, SHAPE, n=16)

@@ -15,7 +15,7 @@ from conformance_setup import (
     SHAPE,
     default_type,
     each_of,
-    every_attack,
+    every_attack_once,
     run,
     same,
 )
@@ -83,7 +83,7 @@ def test_nothing_is_left_behind(attack, space, raises_at):
     unchanged(before, everything(net))
 
 
-@every_attack
+@every_attack_once
 def test_deterministic_and_without_memory(attack, space):
     net = mlp(SHAPE)
     x, y = batch(net, SHAPE)

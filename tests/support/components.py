@@ -20,7 +20,7 @@ REQUIRED: dict[str, Callable[[], Any]] = {
     "attack": PGD,
     "digest": lambda: 64 * "0",
     "eps": lambda: 1,
-    "first": lambda: 0.1,
+    "first": lambda: 0.5,
     "images": NoiseImages,
     "index": lambda: 1,
     "path": lambda: "a-folder",
@@ -31,7 +31,7 @@ REQUIRED: dict[str, Callable[[], Any]] = {
 }
 
 # What an attack may spend in a test: one that looks for the nearest counterexample takes longer.
-STEPS, STEPS_TO_THE_NEAREST, QUERIES = 8, 30, 60
+STEPS, STEPS_TO_THE_NEAREST, QUERIES = 6, 20, 40
 # Other whole numbers: those that the cost grows with, and the rest (odd, since a kernel must be).
 FACTOR, NUMBER = 3, 9
 STRIDE = 0.25  # of fewer steps, each may be longer, up to here

@@ -22,21 +22,29 @@ import worker
 WORKER = Path(__file__).parent / "worker.py"
 
 
-def test_two_processes_follow_one(tmp_path):
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+@pytest.fixture(params=["forked", pytest.param("torchrun", marks=pytest.mark.slow)])
+def trained(request, tmp_path):
+    """A folder with `one`, trained by one process, and `two`, by two."""
+    launch, verb, out = (), "pair", tmp_path
+    if request.param == "torchrun":
+        launch = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+        verb, out = "part", tmp_path / "two"
+        worker.part(tmp_path / "one")
     done = subprocess.run(
-        [*launch, str(WORKER), "pair", str(tmp_path / "two")],
+        [sys.executable, *launch, str(WORKER), verb, str(out)],
         capture_output=True,
         text=True,
         timeout=100,
         check=False,
-        env=environment,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr
-    worker.main("pair", tmp_path / "one", [])
+    return tmp_path
+
+
+def test_two_processes_follow_one(trained):
     records = [
-        [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+        [json.loads(line) for line in (trained / name / "metrics.jsonl").read_text().splitlines()]
         for name in ("one", "two")
     ]
     assert len(records[0]) == len(records[1]) == 3
@@ -44,11 +52,11 @@ def test_two_processes_follow_one(tmp_path):
         assert two["train_loss"] == pytest.approx(one["train_loss"], abs=1e-4)
         assert (two["clean"], two["robust"]) == (one["clean"], one["robust"])
     weights = [
-        load_file(next((tmp_path / name / "last").glob("*.safetensors"))) for name in ("one", "two")
+        load_file(next((trained / name / "last").glob("*.safetensors"))) for name in ("one", "two")
     ]
     for name, tensor in weights[0].items():
         assert torch.allclose(weights[1][name], tensor, atol=1e-4)
-    assert json.loads((tmp_path / "two/run.json").read_text())["environment"]["processes"] == 2
+    assert json.loads((trained / "two/run.json").read_text())["environment"]["processes"] == 2
 
 
 def test_every_process_takes_its_part():

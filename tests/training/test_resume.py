@@ -38,10 +38,18 @@ def work(*arguments: object) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_killed_runs_resume_bit_for_bit(tmp_path):
+@pytest.mark.parametrize(
+    "points",
+    [
+        pytest.param((1, 6, 11, 26, 4), id="few"),
+        pytest.param(
+            (1, 2, 5, 6, 7, 8, 11, 16, 23, 26, 31, 38, 20, 4), id="all", marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_killed_runs_resume_bit_for_bit(tmp_path, points):
     """Kills fall at the first write, inside and between checkpoints, exports and metrics."""
-    work("run", tmp_path / "whole")
-    work("kills", tmp_path / "killed", 1, 2, 5, 6, 7, 8, 11, 16, 23, 26, 31, 38, 20, 4)
+    work("kills", tmp_path, *points)
     assert fingerprint(tmp_path / "killed") == fingerprint(tmp_path / "whole")
     leftovers = list((tmp_path / "killed").rglob(".tmp*"))
     assert [path for path in leftovers if "checkpoints" in str(path)] == []

@@ -1,8 +1,9 @@
 """Programs that the resume and multi-process tests run in processes of their own.
 
-worker.py kills OUT POINT...   one child after the other, killed before its POINT-th fsync
-worker.py run OUT              an uninterrupted run, or the rest of a killed one
-worker.py pair OUT             one of several processes
+worker.py kills OUT POINT...   OUT/whole, an uninterrupted run; OUT/killed, one child after the
+                               other, killed before its POINT-th fsync, and the rest
+worker.py pair OUT             OUT/one, by one process; OUT/two, by two children
+worker.py part OUT             one of several processes
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 import importlib
 import os
 import signal
+import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -67,11 +70,22 @@ def hard(out: Path) -> None:
     run(out, small_net(), plan)
 
 
+def child(work: Callable[[], None]) -> int:
+    """Start a child that does some work and no more; return its id."""
+    number = os.fork()
+    if number:
+        return number
+    work()
+    os._exit(0)
+
+
+def status(number: int) -> int:
+    """Return the wait status of a child."""
+    return os.waitpid(number, 0)[1]
+
+
 def killed(out: Path, point: int) -> int:
     """Run in a child that is killed before its point-th fsync; return its wait status."""
-    child = os.fork()
-    if child:
-        return os.waitpid(child, 0)[1]
     real, count = os.fsync, 0
 
     def counted(descriptor: int) -> None:
@@ -81,23 +95,50 @@ def killed(out: Path, point: int) -> int:
             os.kill(os.getpid(), signal.SIGKILL)
         real(descriptor)
 
-    os.fsync = counted
-    hard(out)
-    os._exit(0)
+    def work() -> None:
+        os.fsync = counted
+        hard(out)
+
+    return status(child(work))
+
+
+def part(out: Path) -> None:
+    """Train as one of the processes that the environment names."""
+    plan = TrainPlan(epochs=3, batch_size=16, optimizer=SGD(lr=0.05), checkpoint_minutes=0)
+    run(out, scaled_net(1.0 + int(os.environ.get("RANK", "0"))), plan)
+
+
+def pair(out: Path) -> None:
+    """Train alone and in two children that find each other as torchrun has it."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = str(free.getsockname()[1])
+
+    def one(rank: int) -> None:
+        world = {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"}
+        os.environ.update(world, MASTER_ADDR="localhost", MASTER_PORT=port)
+        part(out / "two")
+
+    children = [child(lambda rank=rank: one(rank)) for rank in range(2)]
+    part(out / "one")
+    assert [status(number) for number in children] == [0, 0]
 
 
 def main(verb: str, out: Path, points: list[str]) -> None:
     torch.set_num_threads(1)
-    if verb == "kills":
-        importlib.import_module("torch._dynamo")  # optimizers import it: once, not in every child
-        for point in points:
-            assert killed(out, int(point)) == signal.SIGKILL, f"ended before fsync {point}"
-    if verb in {"kills", "run"}:
-        hard(out)
-    else:
-        plan = TrainPlan(epochs=3, batch_size=16, optimizer=SGD(lr=0.05), checkpoint_minutes=0)
-        rank = int(os.environ.get("RANK", "0"))
-        run(out, scaled_net(1.0 + rank), plan)
+    if verb == "part":
+        part(out)
+        return
+    importlib.import_module("torch._dynamo")  # optimizers import it: once, not in every child
+    if verb == "pair":
+        pair(out)
+        return
+    whole = child(lambda: hard(out / "whole"))
+    for point in points:
+        ended = killed(out / "killed", int(point))
+        assert ended == signal.SIGKILL, f"ended before fsync {point}"
+    hard(out / "killed")
+    assert status(whole) == 0
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Programs that the tests run in processes of their own.
 
-program.py run OUT                 an evaluation, or the rest of a killed one
-program.py kills OUT SEED COUNT    the same, killed COUNT times at random moments first
+program.py run OUT             an evaluation, by one of the processes that the environment names
+program.py all OUT SEED COUNT  OUT/whole; OUT/killed, killed COUNT times at random moments first;
+                               OUT/two, by two processes
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -40,40 +42,63 @@ def run(out: Path) -> None:
     )
 
 
-def child(out: Path, seconds: float | None) -> int:
-    """Run in a child that is killed after so many seconds; return its wait status."""
-    pid = os.fork()
-    if pid == 0:
-        run(out)
-        os._exit(0)
-    if seconds is not None:
-        time.sleep(seconds)
-        os.kill(pid, signal.SIGKILL)
-    return os.waitpid(pid, 0)[1]
+def child(out: Path, **environment: str) -> int:
+    """Run in a child; return its id."""
+    number = os.fork()
+    if number:
+        return number
+    os.environ.update(environment)
+    run(out)
+    leave()
+    os._exit(0)
+
+
+def leave() -> None:
+    """Leave the group of processes, if there is one."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def status(number: int) -> int:
+    """Return the wait status of a child."""
+    return os.waitpid(number, 0)[1]
 
 
 def kills(out: Path, seed: int, count: int) -> None:
     """Kill at random moments of an evaluation whose length was measured, then let it end."""
     draws = random.Random(seed)
     began = time.monotonic()
-    assert child(out / "whole", None) == 0
+    assert status(child(out / "whole")) == 0
     whole = time.monotonic() - began
     killed = 0
     for _ in range(count):
-        killed += child(out / "killed", draws.uniform(0, whole / count)) == signal.SIGKILL
-    assert child(out / "killed", None) == 0
+        number = child(out / "killed")
+        time.sleep(draws.uniform(0, whole / count))
+        os.kill(number, signal.SIGKILL)
+        killed += status(number) == signal.SIGKILL
+    assert status(child(out / "killed")) == 0
     print(f"{killed} kills")
+
+
+def pair(out: Path) -> None:
+    """Run in two children that find each other as torchrun has it."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        world = {"WORLD_SIZE": "2", "MASTER_PORT": str(free.getsockname()[1])}
+    world["MASTER_ADDR"] = "localhost"
+    children = [child(out, **world, RANK=str(rank), LOCAL_RANK=str(rank)) for rank in range(2)]
+    assert [status(number) for number in children] == [0, 0]
 
 
 def main(verb: str, out: Path, rest: list[str]) -> None:
     torch.set_num_threads(1)
-    if verb == "kills":
-        __import__("torch._dynamo")  # deterministic algorithms import it: not in every child
-        kills(out, *map(int, rest))
+    if verb == "run":
+        run(out)
+        leave()
         return
-    run(out)
-    if dist.is_initialized():
-        dist.destroy_process_group()
+    __import__("torch._dynamo")  # deterministic algorithms import it: not in every child
+    kills(out, *map(int, rest))
+    pair(out / "two")
 
 
 if __name__ == "__main__":

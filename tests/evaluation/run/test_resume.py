@@ -15,6 +15,7 @@ from torch import nn
 from evaluation_setup import TINY, essence, examples, network, segments
 from holdfast.claims import Claim
 from holdfast.errors import InputError, StorageError
+from holdfast.evaluation import evaluate
 from holdfast.evaluation.run import stage
 from holdfast.evaluation.run import time_estimate as forecast
 
@@ -31,19 +32,27 @@ def work(*arguments: object, launch: tuple[str, ...] = ()) -> str:
     return done.stdout
 
 
-def test_killed_runs_end_bit_for_bit_alike(tmp_path):
-    said = work("kills", tmp_path, 0, 3)
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory):
+    """Folders of the same evaluation: whole, killed again and again, and by two processes."""
+    folder = tmp_path_factory.mktemp("ended")
+    said = work("all", folder, 0, 3)
     assert said.split()[0] in {"2", "3"}, "the kills came after the end"
-    assert essence(tmp_path / "killed") == essence(tmp_path / "whole")
-    assert segments(tmp_path / "killed") == segments(tmp_path / "whole")
+    return folder
 
 
-def test_two_processes_make_the_ledger_of_one(tmp_path):
+@pytest.mark.parametrize("name", ["killed", "two"])
+def test_killed_runs_and_two_processes_end_bit_for_bit_alike(ended, name):
+    assert essence(ended / name) == essence(ended / "whole")
+    assert segments(ended / name) == segments(ended / "whole")
+
+
+@pytest.mark.slow
+def test_two_processes_of_torchrun_make_the_ledger_of_one(ended, tmp_path):
     two = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
     work("run", tmp_path / "two", launch=two)
-    work("run", tmp_path / "one")
-    assert segments(tmp_path / "two") == segments(tmp_path / "one")
-    assert essence(tmp_path / "two") == essence(tmp_path / "one")
+    assert segments(tmp_path / "two") == segments(ended / "whole")
+    assert essence(tmp_path / "two") == essence(ended / "whole")
 
 
 class Pressing(nn.Module):
@@ -64,12 +73,21 @@ class Pressing(nn.Module):
         return self.net(x)
 
 
+@pytest.fixture(scope="module")
+def uninterrupted(net, data, threat, tmp_path_factory):
+    """The folder of an evaluation of a network to be interrupted that was not."""
+    out = tmp_path_factory.mktemp("uninterrupted") / "claim"
+    options = {"threat": threat, "suite": TINY, "out": out, "batch_size": 16, "quiet": True}
+    evaluate(Pressing(net, -1), data, **options)
+    return out
+
+
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_signal_keeps_the_ledger_and_says_how_to_go_on(
-    name, run, net, tmp_path, capsys, monkeypatch
+    name, run, net, uninterrupted, tmp_path, capsys, monkeypatch
 ):
     monkeypatch.setattr(forecast, "ENOUGH", 0.0)  # a fast machine would time more than 60 passes
-    interrupted, whole = tmp_path / "interrupted", tmp_path / "whole"
+    interrupted = tmp_path / "interrupted"
     number = signal.Signals[name]
     before = signal.getsignal(number)
     with pytest.raises(KeyboardInterrupt) as caught:
@@ -81,8 +99,7 @@ def test_a_signal_keeps_the_ledger_and_says_how_to_go_on(
     kept = segments(interrupted)
     assert kept
     run(Pressing(net, -1), out=interrupted)
-    run(Pressing(net, -1), out=whole)
-    assert essence(interrupted) == essence(whole)
+    assert essence(interrupted) == essence(uninterrupted)
     assert kept.items() <= segments(interrupted).items()
 
 
