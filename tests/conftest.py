@@ -1,12 +1,15 @@
-"""What every test shares: one thread, and the way to what is not part of the repository."""
+"""Shared by every test: one thread, a seed, and the way to what is not in the repository."""
 
 from __future__ import annotations
 
 import os
+import random
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from zlib import crc32
 
+import numpy as np
 import pytest
 import torch
 
@@ -26,6 +29,30 @@ def shared_folder() -> Path:
     integration puts it.
     """
     return Path(os.environ.get("HOLDFAST_SHARED", ROOT.parent / "shared"))
+
+
+def seed(name: str) -> None:
+    """Seed the global generators by a name."""
+    number = crc32(name.encode())
+    random.seed(number)
+    np.random.seed(number)  # noqa: NPY002
+    torch.manual_seed(number)
+
+
+@pytest.fixture(autouse=True)
+def seeded(request: pytest.FixtureRequest) -> None:
+    """Let a test draw the same every time, whatever ran before it.
+
+    Each has a seed of its own, so that a result which two tests share cannot depend on it unseen.
+    """
+    seed(request.node.name)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> None:
+    """Do the same for what several tests share: it is made by whichever of them comes first."""
+    if fixturedef.scope != "function":
+        seed(fixturedef.argname)
 
 
 @pytest.fixture(scope="session")

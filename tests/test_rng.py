@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -163,3 +164,9 @@ def test_derived_seeds_fit_in_63_bits_and_differ():
     seeds = {derive(0, "epoch", i) for i in range(100)} | {derive(1, "epoch", 0)}
     assert len(seeds) == 101
     assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_the_global_generators_are_seeded_by_the_name_of_the_test(request):
+    name = request.node.name.encode()
+    assert torch.initial_seed() == crc32(name)
+    assert random.random() == random.Random(crc32(name)).random()

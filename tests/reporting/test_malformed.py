@@ -175,7 +175,7 @@ def refused_with(small: Claim, folder: Path, name: str, content: bytes) -> bool:
     return shown_or_refused(seal(folder, document)) is None
 
 
-X = torch.rand(2, 1, 4, 4)
+X = torch.rand(2, 1, 4, 4, generator=torch.Generator().manual_seed(0))
 Y = torch.tensor([0, 1])
 
 
