@@ -22,7 +22,7 @@ from holdfast.threat import ThreatModel
 from small_nets import batch, mlp
 
 
-@every_attack
+@every_attack_once
 def test_an_example_does_not_notice_its_batch_mates(attack, space):
     """Same shape, other mates and other places: bit-equal rows."""
     net = mlp(SHAPE)
@@ -79,7 +79,7 @@ def test_how_the_batch_lies_in_memory_does_not_matter(attack, space):
     assert x.grad is None
 
 
-@each_of(ATTACKS, n=[0, 1])
+@each_of(ATTACKS, once=True, n=[0, 1])
 def test_tiny_batches(attack, space, n):
     net = mlp(SHAPE)
     x, y = batch(net, SHAPE, n=8)

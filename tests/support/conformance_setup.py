@@ -40,7 +40,7 @@ def each_of(attacks, *, once=False, **factors):
     """Run a test for the attacks in the sets that fit and for the values of `factors`, pairwise.
 
     Each attack meets each of its sets and each value of each factor, and over the attacks each set
-    meets each value. With `once` an attack is in one of its sets; another test has another one.
+    meets each value. With `once` an attack need not meet each of its sets: see another test.
     The rest of the product is `slow`.
     """
 
@@ -60,7 +60,7 @@ def _cases(attack, factors, turn, once):
     """Yield (values, name, marks) for the whole product of an attack's sets and the factors."""
     spaces = {name: space for name, space in SPACES.items() if fits(attack, space)}
     axes = [list(axis.items()) for axis in (spaces, *map(named, factors.values()))]
-    most = 1 if once else max(map(len, axes))
+    most = max((len(axis) for axis in axes[once:]), default=1)
     if not spaces:
         return  # its sets have tests of their own
     pairs = {

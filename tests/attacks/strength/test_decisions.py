@@ -38,13 +38,13 @@ def least(net, x, y, space):
 @pytest.mark.parametrize(
     ("attack", "space", "most"),
     [
-        (HopSkipJump(queries=2000), TWO, 1.05),
+        pytest.param(HopSkipJump(queries=2000), TWO, 1.05, marks=pytest.mark.slow),
         (HopSkipJump(queries=2000), MAX, 1.1),
         (RayS(queries=2000), MAX, 1.02),
         (SurFree(queries=2000), TWO, 1.05),
         (Boundary(queries=2000), TWO, 1.02),
         (SignOPT(queries=2000), TWO, 1.05),
-        (GeoDA(queries=2000), TWO, 1.1),
+        pytest.param(GeoDA(queries=2000), TWO, 1.1, marks=pytest.mark.slow),
         (GeoDA(queries=2000), MAX, 1.05),
     ],
     ids=name,
