@@ -156,12 +156,13 @@ def test_what_is_wrong_already_is_no_distance_away(kind):
     ("kind", "field", "value"),
     [
         *((kind, "queries", 0) for kind in EACH),
-        *((kind, "probes", 0) for kind in (HopSkipJump, SignOPT, GeoDA)),
+        *((kind, "initial_gradient_queries", 0) for kind in (HopSkipJump, GeoDA)),
+        (SignOPT, "probes", 0),
         (HopSkipJump, "gamma", 0.0),
         *((kind, "tolerance", 0.9) for kind in (RayS, SurFree, SignOPT)),
         (SurFree, "angle", 90.0),
-        *((Boundary, name, 0.0) for name in ("aside", "nearer")),
-        *((SignOPT, name, 0.0) for name in ("smoothing", "step_size")),
+        *((Boundary, name, 0.0) for name in ("spherical_step", "source_step")),
+        *((SignOPT, name, 0.0) for name in ("smoothing", "first_step")),
         *((GeoDA, name, 0.0) for name in ("growth", "length", "share")),
     ],
 )

@@ -47,7 +47,7 @@ def test_one_bit_leaves_black_and_white_and_what_was_there():
 
 @pytest.mark.parametrize(
     ("kind", "fields"),
-    [(EOT, {"samples": 0}), (Quantized, {"bits": 0}), (Quantized, {"looks": 0})],
+    [(EOT, {"samples": 0}), (Quantized, {"bits": 0}), (Quantized, {"roundings": 0})],
     ids=str,
 )
 def test_a_number_that_cannot_be_meant_is_refused_by_name(kind, fields):
