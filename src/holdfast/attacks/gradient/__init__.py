@@ -1,1 +1,1 @@
-"""Attacks that follow the gradient inside a set of fixed size."""
+"""Gradient attacks inside a set of fixed size."""

@@ -25,7 +25,7 @@ from holdfast.units import Count
 class ACG(Attack):
     """Conjugate gradient with APGD's steps (Yamamura et al., 2022, arXiv:2206.09628, algorithm 1).
 
-    Conjugate directions wander farther than momentum does, and reach other classes.
+    Conjugate directions explore farther than momentum does, and reach other classes.
     """
 
     needs = (Trait.VECTOR,)
@@ -64,10 +64,10 @@ def _conjugate(grad: Tensor, before: Tensor, direction: Tensor) -> Tensor:
     the same corner once more.
     """
     turn = (grad - before).flatten(1).double()
-    above, below = ((turn * v.flatten(1).double()).sum(1) for v in (grad, direction))
+    numerator, denominator = ((turn * v.flatten(1).double()).sum(1) for v in (grad, direction))
     still = turn.norm(dim=1) <= 64 * torch.finfo(grad.dtype).eps * norm(grad.double(), 2)
-    none = still | (below == 0)
-    beta = above / torch.where(none, 1.0, below)
+    none = still | (denominator == 0)
+    beta = numerator / torch.where(none, 1.0, denominator)
     beta = torch.where(none | ~beta.isfinite(), 0.0, beta)
     new = grad.double() + spread(beta, grad) * direction.double()
     longest = norm(new, torch.inf) / norm(grad.double(), torch.inf).clamp_min(1e-300)
@@ -75,6 +75,6 @@ def _conjugate(grad: Tensor, before: Tensor, direction: Tensor) -> Tensor:
 
 
 def _scale(grad: Tensor) -> Tensor:
-    """Return (B, 1, ...): what the first gradient is divided by, and all later ones with it."""
+    """Return (B, 1, ...): the peak of the first gradient, by which all gradients are divided."""
     peak = norm(grad, torch.inf)
     return spread(torch.where(peak > 0, peak, 1.0), grad)

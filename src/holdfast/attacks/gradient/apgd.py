@@ -64,7 +64,7 @@ class APGD(Attack):
             z, grad = schedule.check(here, grad)
 
     def _sparse_opening(self, region: Sparse, rng: Rng) -> Tensor:
-        """Return the first point; steps that grow sparser are to begin where few are changed."""
+        """Return the first point, for L1 one with few changed coordinates."""
         if self.start == Uniform():
             return region.sparse_start(rng.fold("start"))
         return self.start(region, rng)
@@ -76,9 +76,9 @@ def _mix(region: Region, z: Tensor, last: Tensor, ahead: Tensor) -> Tensor:
 
 
 class StepSchedule:
-    """Each example's step size, with the record of progress that decides when to halve it.
+    """Each example's step size, and the record of progress that decides when to halve it.
 
-    grad: (B, ...) whatever the search goes on from at a point, kept with the best one.
+    grad: (B, ...) the gradient, or any direction, that is restored with the best point.
     """
 
     def __init__(self, here: Scored, grad: Tensor, steps: int) -> None:

@@ -1,4 +1,4 @@
-"""The Frank-Wolfe attack: steps towards corners of the set instead of steps out of it and back."""
+"""The Frank-Wolfe attack: steps towards extreme points of the set, without projection."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from holdfast.tensors import normalize
 from holdfast.threat import Region, Trait
 from holdfast.units import Count, Decay, OfWay
 
-FAR = 1e3  # in radii: from so far out, the nearest point of the set is the one farthest that way
+FAR = 1e3  # radii: the projection from so far out is nearly the linear maximum over the set
 
 
 @register("attack")

@@ -1,4 +1,4 @@
-"""GAMA-PGD: guided away from what the network said of the unchanged input, then the margin."""
+"""GAMA-PGD: the margin, at first with a relaxation term on the clean probabilities."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from holdfast.units import Count, NotNegative, OfRadius
 
 GUIDED = 0.25  # share of the steps in which the guide fades
 FALLS = (0.6, 0.85)  # progress at which the step falls to a tenth
-SLOPE = 1e-3  # weight of the margin beside the loss
-SHARP = 3.0  # standard deviation over the classes that logits of the unchanged input are given
+SLOPE = 1e-3  # weight of the margin of the logits, added to the loss
+SHARP = 3.0  # standard deviation over the classes to which the clean logits are scaled
 
 
 @register("start")
@@ -39,9 +39,9 @@ class Corner(Start):
 
 @dataclass(frozen=True)
 class _Guided(Loss):
-    """A loss plus how far the probabilities have moved, in squares, at one scale of logits.
+    """A loss plus the squared distance of the probabilities to the clean ones, on scaled logits.
 
-    A little of the margin leaves a slope where the softmax is flat.
+    A small share of the margin keeps a gradient where the softmax is flat.
     """
 
     needs_reference: ClassVar[bool] = True
@@ -68,7 +68,7 @@ class _Guided(Loss):
 
 
 def _rescaled(logits: Tensor, reference: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Divide both by the spread of the reference, lest a confident network's softmax be flat."""
+    """Divide both by the spread of the reference: a confident network's softmax is flat."""
     assert reference is not None, "the objective supplies the reference"
     silent = masked(reference)
     count = (~silent).sum(1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Leap: parts that may change apart from one another go at once to where they help most."""
+"""Leap: block coordinate ascent, with all blocks of largest linear gain moved at once."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from holdfast.units import Count
 class Leap(Attack):
     """Block coordinate ascent in the manner of Frank and Wolfe (ours; Frank and Wolfe, 1956).
 
-    The gradient at the input tells of each pixel which of its displacements promises most, however
-    far away; the pixels of the largest promise leap there. Where the loss does not rise, half as
-    many leap from the best point. No hill between a pixel and a better place stops it.
+    The gradient at the input gives the displacement of largest linear gain of each pixel, however
+    far away; the pixels of the largest gains move there. Where the loss does not rise, half as many
+    move from the best point. Local maxima on the way do not stop it.
     """
 
     needs = (Separable,)

@@ -1,4 +1,4 @@
-"""The margin decomposition attack: first one half of the margin alone, then the whole."""
+"""The margin decomposition attack: first one term of the margin alone, then the margin."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class MD(Attack):
         return path_length(self._fraction, self.steps)
 
     def _loss(self, k: int, half: Loss) -> Loss | None:
-        """Return what step k climbs: at first into the set, then half of the margin, then all."""
+        """Return the loss of step k: the label's logit, one margin term, then the margin."""
         if k >= self.steps // 2:
             return self.loss
         return _Label(1.0) if k == 0 else half

@@ -1,4 +1,4 @@
-"""Projected gradient descent: climb, step, project."""
+"""Projected gradient descent: steepest ascent steps, each followed by a projection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How Auto-PGD walks in a set whose steepest steps are sparse, as the L1 ball's are."""
+"""Auto-PGD in sets whose steepest steps are sparse, such as the L1 ball."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from holdfast.threat import Region, Sparse
 SHARE = 0.2  # of the coordinates that the first steps move
 WINDOW = 0.04  # steps between checks, as a fraction of all
 FEWER = 1.5  # a step moves so many times fewer coordinates than the best point has changed
-DUST = 1e-5  # of the largest change: what is smaller does not count as changed
-STEADY = 0.95  # a best point that kept this share of its changed coordinates has settled on them
-SHORTER, SHORTEST = 1.5, 10.0  # what the step is divided by at a check, and in all at most
+DUST = 1e-5  # of the largest change: smaller changes do not count
+STEADY = 0.95  # share of its changed coordinates that a best point keeps if it is stable
+SHORTER, SHORTEST = 1.5, 10.0  # divisors of the step at a check, and in all at most
 
 
 def sparse_ascent(
@@ -25,7 +25,7 @@ def sparse_ascent(
     """Climb from z in steps that follow the sparsity of the best point.
 
     Croce and Hein, 2021, arXiv:2103.01208, sec. 3.2 and algorithm 1 (APGD in L1, one radius).
-    given: whether z is what another search found, whose sparsity the first steps follow.
+    given: True if z is the result of another attack, whose sparsity the first steps follow.
     """
     here, grad = climb(objective, region, z, rng.at(0, of=steps))
     yield here
@@ -56,9 +56,9 @@ class SparseStepSchedule:
         self.window, self.since = max(int(WINDOW * steps), 1), 0
 
     def follow(self, z: Tensor) -> None:
-        """Take the sparsity of z for that of the steps to come, where it has changed at all."""
+        """Set the sparsity of the next steps to that of z, where it has changed at all."""
         change = (z - self.x).flatten(1).abs()
-        dust = DUST * change.amax(1, keepdim=True)  # what rounding left over is no change
+        dust = DUST * change.amax(1, keepdim=True)  # rounding errors are no change
         changed = (change > dust).sum(1).to(self.share.dtype)
         moved = changed > 0
         self.share = torch.where(moved, changed / self.width / FEWER, self.share)

@@ -1,4 +1,4 @@
-"""stAdv: climb the margin and keep the change smooth at the same time."""
+"""stAdv: ascent of the margin with a penalty on the roughness of the change."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from holdfast.units import Count, NotNegative, OfRadius
 @register("attack", name="stadv")
 @dataclass(frozen=True, kw_only=True)
 class StAdv(Attack):
-    """Margin minus how rough the change is (Xiao et al., 2018, arXiv:1801.02612, eq. 2 to 4).
+    """Margin minus the roughness of the change (Xiao et al., 2018, arXiv:1801.02612, eq. 2 to 4).
 
-    In Flow the smooth displacements of stAdv, in Recolor the smooth functions of ReColorAdv. What
-    has passed the boundary is only made smoother.
+    In Flow the smooth displacements of stAdv, in Recolor the smooth functions of ReColorAdv. The
+    change of an example beyond the boundary is only made smoother.
     """
 
     needs = (Trait.VECTOR, Penalized)

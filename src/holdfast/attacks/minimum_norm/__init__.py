@@ -1,1 +1,1 @@
-"""Attacks that search the smallest change that succeeds."""
+"""Minimum-norm attacks: the smallest change that succeeds."""

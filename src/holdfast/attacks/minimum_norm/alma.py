@@ -20,9 +20,9 @@ from holdfast.units import Count, OfBoundary
 
 PAST = 0.9  # weight of the past in the multiplier, and of the last move in the next
 SQUARES = 0.9  # weight of the past in the mean square of the gradient
-CHECK = 10  # steps between looks at whether the penalty is large enough
-ENOUGH, FACTOR = 0.95, 1.2  # the shortfall must have come down to; else the penalty grows by
-LEAST, MOST = 1e-6, 1e12  # of the multiplier
+CHECK = 10  # steps between checks that the penalty parameter is large enough
+ENOUGH, FACTOR = 0.95, 1.2  # share that may be left of the shortfall; else rho grows by
+LEAST, MOST = 1e-6, 1e12  # bounds of the multiplier
 SHORT = 1e-3  # of the change: length of the proximal step that shows the slope of the norm
 
 
@@ -31,8 +31,8 @@ SHORT = 1e-3  # of the change: length of the proximal step that shows the slope 
 class ALMA(Attack):
     """Descend distance plus a penalty whose multiplier follows the constraint (Rony et al., 2021).
 
-    arXiv:2011.11857, with the penalty P2. It sets out for the boundary nearest to x;
-    the step size of an example falls once it has crossed; the end is brought nearer along planes.
+    arXiv:2011.11857, with the penalty P2. It starts towards the boundary nearest to x; the step
+    size of an example falls after its first success; the result is refined along tangent planes.
     """
 
     needs = (Trait.VECTOR, Normed, Trait.CONVEX)
@@ -40,9 +40,9 @@ class ALMA(Attack):
     spends = Passes(f"at most steps + {2 * ROUNDS + 2}", f"steps + {ROUNDS + 1} x candidates")
 
     steps: Count = 500
-    relative_step: OfBoundary = 1.0  # of the first, in distances to the boundary as it seems from x
+    relative_step: OfBoundary = 1.0  # of the first, in distances to the linear model's boundary
     last_relative_step: OfBoundary = 0.01  # and of the last
-    candidates: Count = 9  # wrong classes whose boundaries are looked at, first and last
+    candidates: Count = 9  # wrong classes whose boundaries are linearized, first and last
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
@@ -85,7 +85,7 @@ class _Penalty:
         self.count = 0
 
     def weight(self, short: Tensor, beyond: Tensor) -> Tensor:
-        """Take the shortfall of a step in; return the slope of the penalty there, (B,)."""
+        """Update with the shortfall of a step; return the slope of the penalty there, (B,)."""
         fresh = PAST * self.multiplier + (1 - PAST) * self._slope(short)
         self.multiplier = fresh.clamp(LEAST, MOST)
         self.crossed = self.crossed | beyond

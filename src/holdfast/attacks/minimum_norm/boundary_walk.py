@@ -1,4 +1,4 @@
-"""What walks along a boundary share: planes seen from both sides, and the way back to x."""
+"""Tangent planes of the decision boundary, and the line search and refinement back towards x."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from holdfast.rng import Rng
 from holdfast.tensors import choose, norm, spread
 from holdfast.threat import Normed
 
-LINE_SEARCH_STEPS = 3  # along the way from x to the nearest success
-BEYOND = 1e-4  # of the loss of x: where logits are small, a tie is less than their rounding
-ROUNDS = 3  # of a polish; each has two forward passes and one backward pass a boundary
+LINE_SEARCH_STEPS = 3  # forward passes on the segment from x to the nearest success
+BEYOND = 1e-4  # of the loss at x: with small logits, a tie is less than their rounding error
+ROUNDS = 3  # of `refine`; each has two forward passes and one backward pass a boundary
 
 
 def project_from_origin(region: Normed, z: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
-    """Return the valid point nearest to x, (B, ...), with gap + <normal, point - z> = 0.
+    """Project x onto the plane gap + <normal, point - z> = 0, within the range: (B, ...).
 
-    gap: (B,). Where the normal is zero, z.
+    gap: (B,). Returns z where the normal is zero.
     """
     x, peak = region.center(), norm(normal, torch.inf)
     scale = torch.where(peak > 0, peak, 1.0)
@@ -37,9 +37,9 @@ def project_from_origin(region: Normed, z: Tensor, normal: Tensor, gap: Tensor) 
 
 
 def project_onto_nearest(region: Normed, z: Tensor, gaps: Tensor, grads: Tensor) -> Tensor:
-    """Return the valid point nearest to x on any of the planes gap + <grad, p - z> = 0.
+    """Project x onto the nearest of the planes gap + <grad, p - z> = 0, within the range.
 
-    gaps: (B, C); grads: (C, B, ...). Planes that have x beyond them do not count.
+    gaps: (B, C); grads: (C, B, ...). Planes that have x beyond them are ignored.
     """
     x = region.center()
     at_x = gaps + torch.stack([dot(grad, x - z) for grad in grads], dim=1)
@@ -48,10 +48,10 @@ def project_onto_nearest(region: Normed, z: Tensor, gaps: Tensor, grads: Tensor)
 
 
 class Bracket:
-    """Each example's nearest success, and a point on the way from x to it that is none.
+    """Each example's nearest success, and a failure on the segment from x to it.
 
-    Between the two, the false position is where the loss would be just beyond the boundary, were
-    it linear.
+    Between the two, regula falsi gives the point at which the loss would be just beyond the
+    boundary if it were linear.
     """
 
     def __init__(self, region: Normed, first: Scored) -> None:
@@ -65,13 +65,13 @@ class Bracket:
         self.goal = 2 * first.edge + BEYOND * self.first_loss.abs()
 
     def update(self, here: Scored) -> None:
-        """Take one more point of the search into account."""
+        """Keep a point of the search if it is a success nearer than the nearest one."""
         size = torch.where(here.harm > here.edge, self.region.size(here.z), torch.inf)
         self._move_outer(here, size < self.size)
         self.size = torch.minimum(self.size, size)
 
     def between(self) -> Tensor:
-        """Return the next point to look at on the way."""
+        """Return the next point of the line search, by regula falsi."""
         rise = self.outer_loss - self.inner_loss
         share = ((self.goal - self.inner_loss) / torch.where(rise > 0, rise, 1.0)).nan_to_num(1.0)
         share = torch.where(self.size.isfinite(), share.clamp(0, 1), 1.0)
@@ -79,7 +79,7 @@ class Bracket:
         return self.region.project(self.inner + spread(share, way) * way)
 
     def narrow(self, here: Scored) -> None:
-        """Take a point on the way into account."""
+        """Replace one end of the segment by a point on it."""
         beyond, found = here.harm > here.edge, self.size.isfinite()
         self._move_outer(here, beyond & found)
         self.size = torch.where(beyond & found, self.region.size(here.z), self.size)
@@ -88,9 +88,9 @@ class Bracket:
         self.inner_loss = torch.where(inward, here.loss, self.inner_loss)
 
     def aim(self, p: Scored) -> None:
-        """Take p for the nearest success where it is one that is nearer, else look towards it.
+        """Keep p if it is the nearest success; else start the next segment from it.
 
-        A point that is farther away than the nearest success is no news.
+        A point that is farther away than the nearest success is ignored.
         """
         nearer = self.region.size(p.z) < self.size
         beyond = p.harm > p.edge
@@ -105,7 +105,7 @@ class Bracket:
 
 
 def line_search(objective: Objective, region: Normed, best: Bracket, at: Rng) -> Walk:
-    """Look a few times where the way from x to the nearest success crosses the boundary."""
+    """Search the segment from x to the nearest success for the boundary, by regula falsi."""
     for k in range(LINE_SEARCH_STEPS):
         here = look(objective, region, best.between(), at.at(at.step + k))
         yield here
@@ -114,17 +114,17 @@ def line_search(objective: Objective, region: Normed, best: Bracket, at: Rng) ->
 
 
 class SearchStart(NamedTuple):
-    """What a search for the nearest counterexample by descent begins with."""
+    """The first point and the scales of a minimum-norm attack that descends."""
 
-    z: Tensor  # (B, ...) half of the way to the nearest boundary as it seems from x, or the start
+    z: Tensor  # (B, ...) halfway to the nearest boundary of the linear model at x, or the start
     distance: Tensor  # (B,) to that boundary; never zero
-    scale: Tensor  # (B,) slope of that boundary's gap: the margin over it is a length
+    scale: Tensor  # (B,) dual norm of that boundary's gradient: the margin over it is a length
 
 
 def initial_radius(
     objective: Objective, region: Normed, start: Tensor | None, at: Rng, top: int
 ) -> tuple[Scored, SearchStart]:
-    """Look at x, or at the start, and at the boundaries around it."""
+    """Score x, or the start, and estimate the distance to the boundary there by a linear model."""
     z = region.center() if start is None else start
     here, gaps, grads = boundaries(objective, region, z, at, top)
     near, gap, grad = nearest_plane(region, z, gaps, grads)
@@ -136,11 +136,11 @@ def initial_radius(
 
 
 def refine(objective: Objective, region: Normed, best: Bracket, at: Rng, top: int) -> Walk:
-    """Bring each nearest success nearer still, as if the boundaries were planes there.
+    """Move each nearest success closer to x along the tangent planes of the boundaries.
 
-    Each round takes the planes where the way to the success crosses the boundary, and looks at the
-    point on one of them that is nearest to x; the next way is from there, or from x if that is a
-    success.
+    Each round linearizes where the segment to the success crosses the boundary, and scores the
+    point of the tangent planes that is nearest to x; the next segment starts there, or at x if that
+    is a success.
     """
     for k in range(ROUNDS):
         here, gaps, grads = boundaries(

@@ -1,4 +1,4 @@
-"""Carlini and Wagner's attack: the squared length and the margin in one objective, weighed anew."""
+"""Carlini and Wagner's L2 attack: squared norm plus c times the margin, with a search for c."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from holdfast.tensors import norm, spread
 from holdfast.threat import Normed, Trait
 from holdfast.units import Count, NotNegative, OfSearch, Positive
 
-_CHECKS = 10  # how often a round asks whether it still gets anywhere
-_GAIN = 1e-4  # share of its value that the objective must have lost since the last time
+_CHECKS = 10  # of progress in each search, to stop early
+_GAIN = 1e-4  # share by which the objective must have fallen since the last check
 
 
 @register("attack")
@@ -30,8 +30,8 @@ class CW(Attack):
     """Minimize |change|^2 + c * max(-margin, -confidence), for the smallest c that works.
 
     Carlini and Wagner, 2017, arXiv:1608.04644, sec. VI (L2). The range is kept by a change of
-    variables, Adam takes the steps, each example has a c of its own; at the end a few steps lead
-    along the boundary towards x.
+    variables, Adam takes the steps, each example has a c of its own; the result is refined along
+    the tangent planes of the boundary.
     """
 
     needs = (Trait.VECTOR, Normed, Trait.EUCLIDEAN)
@@ -46,7 +46,7 @@ class CW(Attack):
     learning_rate: OfSearch = 0.01  # Adam's, in the coordinates of the search
     initial_const: Positive = 0.1  # the first c; the margin is taken over its slope at x, a length
     confidence: NotNegative = 0.0  # how far beyond the boundary, as such a length
-    candidates: Count = 9  # wrong classes whose boundaries are looked at, at last
+    candidates: Count = 9  # wrong classes whose boundaries are linearized at the end
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
@@ -76,16 +76,16 @@ class CW(Attack):
 
 
 class _Progress:
-    """Who has stopped gaining, as asked a few times a search."""
+    """Early stopping: the examples whose objective has stopped falling."""
 
     def __init__(self, like: Tensor) -> None:
         self.checked = torch.full_like(like, torch.inf)
         self.settled = torch.zeros_like(like, dtype=torch.bool)
 
     def all_settled(self, value: Tensor) -> bool:
-        """Settle what has gained next to nothing since the last check; say whether all have.
+        """Stop the examples whose objective has hardly fallen; return True if all have stopped.
 
-        What settles stays at the point just scored: a search that goes on for others sees no more.
+        A stopped example stays at the point just scored while the search goes on for others.
         """
         self.settled = self.settled | ~(value < (1 - _GAIN) * self.checked)
         self.checked = value

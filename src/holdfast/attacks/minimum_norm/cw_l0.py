@@ -1,4 +1,4 @@
-"""Carlini and Wagner's attack in L0: leave alone what matters least, again and again."""
+"""Carlini and Wagner's L0 attack: freeze the least important coordinates, again and again."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from holdfast.tensors import normalize, spread
 from holdfast.threat import CountsCoordinates, Trait
 from holdfast.units import Count, OfSearch, Positive, Share
 
-_EDGE = 1e-3  # how far from the range's ends a search begins at least, in halves of its width
+_EDGE = 1e-3  # least distance of a start from the range's ends, in halves of its width
 
 
 @register("attack", name="cw_l0")
 @dataclass(frozen=True, kw_only=True)
 class CWL0(Attack):
-    """Attack in L2, leave the places that the margin needs least alone, and attack again.
+    """Attack in L2, freeze the places that contribute least to the margin, and attack again.
 
     Carlini and Wagner, 2017, arXiv:1608.04644, sec. VI-B. Each search starts where the last one
-    that worked ended; one that fails is repeated with fewer places left out.
+    that worked ended; one that fails is repeated with fewer places frozen.
     """
 
     needs = (Trait.VECTOR, CountsCoordinates)
@@ -39,7 +39,7 @@ class CWL0(Attack):
     binary_search_steps: Count = 50  # sets of places, at most
     learning_rate: OfSearch = 0.3  # Adam's, in the coordinates of the search
     initial_const: Positive = 10.0  # first c, for the margin's gradient over its largest coordinate
-    share: Share = 0.3  # of the changed places that a success leaves out of the next search
+    share: Share = 0.3  # of the changed places that are frozen after a success
 
     def iterate(
         self, objective: Objective, region: CountsCoordinates, rng: Rng, start: Tensor | None
@@ -66,15 +66,15 @@ class CWL0(Attack):
 
 
 class _Chosen:
-    """Which places of each example may change, and the success that says so."""
+    """Each example's free and frozen places, and its last success."""
 
     def __init__(self, region: CountsCoordinates, x: Tensor, z: Tensor, weight: float) -> None:
         self.region, self.x = region, x
-        self.z = z  # the last success; before there is one, where to start
-        self.worth = region.by_place(x).sum(1)  # (B, P): of each place there
-        self.free = torch.ones_like(self.worth, dtype=torch.bool)  # now
-        self.good = self.free  # at the success
-        self.needed = ~self.free  # could not be left out alone
+        self.z = z  # the last success; before the first one, the start
+        self.worth = region.by_place(x).sum(1)  # (B, P): gain of each place there
+        self.free = torch.ones_like(self.worth, dtype=torch.bool)  # in this search
+        self.good = self.free  # changed at the last success
+        self.needed = ~self.free  # the attack failed when this place alone was frozen
         self.found = self.done = torch.zeros_like(self.free.any(1))
         one = torch.ones_like(self.found, dtype=x.dtype)
         self.c, self.count = weight * one, torch.inf * one
@@ -86,7 +86,7 @@ class _Chosen:
         return self.region.expand_places(self.free)
 
     def update(self, here: Scored, gains: Tensor) -> None:
-        """Take a point and what its coordinates can gain into account; a success is kept."""
+        """Keep a point if it is a success, with the possible gains of its coordinates."""
         new = ~self.reached & ~self.done & (here.harm > here.edge)
         moved = self.region.by_place(here.z != self.x).any(1)
         self.z = torch.where(spread(new, here.z), here.z, self.z)
@@ -95,9 +95,9 @@ class _Chosen:
         self.reached = self.reached | new
 
     def move(self, share: float) -> None:
-        """Leave the least worthy places out after a success; after a failure, half as many.
+        """Freeze the places of least gain after a success; after a failure, half as many.
 
-        One that cannot be left out alone is needed. Before the first success c grows instead.
+        A place whose freezing alone fails is needed. Before the first success c grows instead.
         """
         alone = self.found & ~self.reached & (self.count <= 1)
         self.needed = self.needed | (self.good & ~self.free & alone[:, None])

@@ -1,4 +1,4 @@
-"""Carlini and Wagner's attack in Linf: push back what is beyond a bound that keeps falling."""
+"""Carlini and Wagner's Linf attack: penalize changes beyond a bound that falls after a success."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from holdfast.tensors import norm, normalize, spread
 from holdfast.threat import Boxed, Normed, Trait
 from holdfast.units import Count, OfSearch, Positive, Share
 
-_EDGE = 1e-4  # how far from the range's ends a search begins at least, in halves of its width
+_EDGE = 1e-4  # least distance of a start from the range's ends, in halves of its width
 
 
 @register("attack", name="cw_linf")
@@ -43,7 +43,7 @@ class CWLinf(Attack):
     learning_rate: OfSearch = 0.01  # Adam's, in the coordinates of the search
     initial_const: Positive = 1.0  # the first c; the margin is over its largest slope along an axis
     factor: Share = 0.9  # of the bound, after a success
-    candidates: Count = 9  # wrong classes whose boundaries are looked at, at last
+    candidates: Count = 9  # wrong classes whose boundaries are linearized at the end
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
@@ -82,7 +82,7 @@ class _Bounds:
         self.nearer, self.reached, self.kept = never, never, never  # in this search
 
     def update(self, here: Scored, excess: Tensor) -> None:
-        """Take a point into account: a success within the bound ends the search."""
+        """Record a point: a success within the bound ends the search."""
         beyond = here.harm > here.edge
         size = torch.where(beyond, self.region.size(here.z), torch.inf)
         self.nearer = self.nearer | (size < self.size)
@@ -91,7 +91,7 @@ class _Bounds:
         self.kept = self.kept | (beyond & (norm(excess, torch.inf) == 0))
 
     def move(self, factor: float) -> None:
-        """Lower the bound after a success, or go back half the way; weigh the margin anew.
+        """Lower the bound after a success, else raise it half the way; adapt c.
 
         c grows where no success was seen at all, and falls where one was seen beyond the bound.
         """

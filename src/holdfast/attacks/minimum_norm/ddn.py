@@ -1,4 +1,4 @@
-"""Decoupled direction and norm: the gradient turns the change, success alone sets its length."""
+"""Decoupled direction and norm: the gradient sets the direction, success or failure the norm."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from holdfast.units import Count, OfRange, Positive
 @register("attack", name="ddn")
 @dataclass(frozen=True, kw_only=True)
 class DDN(Attack):
-    """Turn the change by the gradient; shorten it after a success, lengthen it after a failure.
+    """Step along the gradient; shrink the norm after a success, grow it after a failure.
 
     Rony et al., 2019, arXiv:1811.09600, algorithm 1, without rounding to gray levels.
     """

@@ -1,4 +1,4 @@
-"""DeepFool: cross the nearest boundary of the model's linear approximation, again and again."""
+"""DeepFool: steps to the nearest boundary of the model's linear approximation."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from holdfast.units import Count, NotNegative
 @register("attack", name="deepfool")
 @dataclass(frozen=True, kw_only=True)
 class DeepFool(Attack):
-    """Step to the nearest boundary as the gradients have it, until it is crossed.
+    """Step to the nearest boundary of the linear approximation, until it is crossed.
 
     Moosavi-Dezfooli et al., 2016, arXiv:1511.04599, algorithm 2. The nearest point of a boundary
-    within the range is exact, in every norm. What has crossed stays where it is.
+    within the range is exact, in every norm. Examples that have crossed no longer move.
     """
 
     needs = (Trait.VECTOR, Normed)
@@ -33,7 +33,7 @@ class DeepFool(Attack):
     spends = Passes("at most steps + 1", "steps x candidates")
 
     steps: Count = 50
-    candidates: Count = 9  # wrong classes whose boundaries are looked at
+    candidates: Count = 9  # wrong classes whose boundaries are linearized
     overshoot: NotNegative = 0.02  # of the change, to end beyond the boundary
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:

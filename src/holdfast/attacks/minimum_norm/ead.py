@@ -1,4 +1,4 @@
-"""EAD: the elastic net of the change and the margin in one objective, weighed anew."""
+"""EAD: elastic-net norm of the change plus c times the margin, with a search for c."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class EAD(Attack):
     """Minimize c * max(-margin, 0) + |change|_2^2 + beta * |change|_1, for the least c that works.
 
     Chen et al., 2018, arXiv:1709.04114, algorithm 1 (FISTA) with the L1 decision rule. Each example
-    has a c of its own; at the end a few steps lead along the boundary towards x.
+    has a c of its own; the result is refined along the tangent planes of the boundary.
     """
 
     needs = (Trait.VECTOR, Normed, Trait.CONVEX, Sparse)
@@ -40,9 +40,9 @@ class EAD(Attack):
     steps: Count = 1000  # of each search
     binary_search_steps: Count = 9  # values of c
     learning_rate: OfRange = 0.01  # of the first step of a search; the last is zero
-    beta: NotNegative = 0.01  # what every step takes off each coordinate, in widths of the range
+    beta: NotNegative = 0.01  # soft threshold of every step, in widths of the range
     initial_const: Positive = 1.0  # the first c; the margin is taken over its slope at x, a length
-    candidates: Count = 9  # wrong classes whose boundaries are looked at, at last
+    candidates: Count = 9  # wrong classes whose boundaries are linearized at the end
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())

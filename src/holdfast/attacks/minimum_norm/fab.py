@@ -1,4 +1,4 @@
-"""Fast adaptive boundary: walk along the boundary's linear approximation, always drawn to x."""
+"""Fast adaptive boundary: projections onto the boundary's linear approximation, biased to x."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from holdfast.units import Count, Positive, Share
 @register("attack", name="fab")
 @dataclass(frozen=True, kw_only=True)
 class FAB(Attack):
-    """Mix the nearest points, to z and to x, of the nearest boundary; step back after a success.
+    """Mix the projections of z and of x onto the nearest boundary; step back after a success.
 
     Croce and Hein, 2020, arXiv:1907.02044, algorithm 1. Steered towards one class it has one
     boundary: `EachTarget(attack=FAB())` is targeted FAB.
@@ -39,7 +39,7 @@ class FAB(Attack):
     spends = Passes(f"at most 2 x steps + {LINE_SEARCH_STEPS + 1}", "steps x candidates")
 
     steps: Count = 100
-    candidates: Count = 9  # wrong classes whose boundaries are looked at
+    candidates: Count = 9  # wrong classes whose boundaries are linearized
     alpha_max: Share = 0.1  # weight of the point nearest to x, at most
     eta: Positive = 1.05  # length of the moves, in distances to the boundary
     beta: Share = 0.9  # share of the change that is left after a success

@@ -17,7 +17,7 @@ from holdfast.rng import Rng
 from holdfast.threat import Normed, Trait
 from holdfast.units import Count, OfRange, Positive
 
-_BEYOND = 1.001  # aim a little farther than the boundary: rounding must not end in front of it
+_BEYOND = 1.001  # aim slightly past the boundary, so that rounding does not end before it
 
 
 @register("attack")
@@ -25,8 +25,8 @@ _BEYOND = 1.001  # aim a little farther than the boundary: rounding must not end
 class FMN(Attack):
     """Climb the margin in a ball whose radius follows the boundary (Pintor et al., 2021).
 
-    arXiv:2102.12827, algorithm 1. Before the first success the radius is where a linear model would
-    have its boundary; every example has its own.
+    arXiv:2102.12827, algorithm 1. Before the first success the radius is the estimated distance to
+    the boundary of the linear model; every example has its own.
     """
 
     needs = (Trait.VECTOR, Normed)
@@ -81,7 +81,7 @@ class _Radius:
         return self.radius
 
     def _gap(self, here: Scored, grad: Tensor) -> Tensor:
-        """Return (B,): how far the boundary would be if the loss were linear, and a tie more."""
+        """Return (B,): the distance to the boundary of the linear model, plus a tie."""
         slope = self.region.dual_norm(grad)
         gap = (here.loss.abs() + 2 * here.edge) / torch.where(slope > 0, slope, 1.0)
         return torch.where(slope > 0, gap, 0.0).nan_to_num(0.0, 0.0, 0.0)

@@ -1,4 +1,4 @@
-"""JSMA: the pair of coordinates that helps the target most and the other classes least."""
+"""JSMA: changes to the pair of coordinates of largest saliency."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from holdfast.tensors import norm, spread
 from holdfast.threat import CountsCoordinates, Trait
 from holdfast.units import Count, OfRange
 
-CANDIDATES = 128  # places, best alone, of which pairs are formed
+CANDIDATES = 128  # places of largest saliency alone, of which pairs are formed
 
 
 @register("attack", name="jsma")
@@ -28,8 +28,8 @@ class JSMA(Attack):
     """Change two places at a time by their saliency (Papernot et al., 2016, algorithm 3).
 
     arXiv:1511.07528, eqs. 8 and 9, on logits: a pair must raise the target's logit and lower the
-    sum of all others. Each coordinate goes up or down, whichever is better. Without a target, it is
-    the likeliest wrong class at each step.
+    sum of all others. Each coordinate moves up or down, by the larger gain. Without a target, the
+    likeliest wrong class at each step is the target.
     """
 
     needs = (Trait.VECTOR, CountsCoordinates)
@@ -59,19 +59,19 @@ class JSMA(Attack):
             z = torch.where(spread(beyond, z), here.z, ahead)
         moved = region.by_place(z != before).any(1)
         first = moved & (moved.cumsum(1) == 1)
-        for one in (first, moved & ~first):  # one of the last two may do
+        for one in (first, moved & ~first):  # one place of the last pair may be enough
             half = torch.where(region.expand_places(one), z, before)
             yield look(objective, region, half, rng.at(self.steps))
         yield Unscored(z)
 
 
 class _Moves(NamedTuple):
-    """The better move of each coordinate, and what the gradients say each place's moves do."""
+    """The better move of each coordinate, and the changes of logits that the gradients predict."""
 
     change: Tensor  # (B, ...) 0 where it cannot move
     gain: Tensor  # (B, P) of the target's logit
     loss: Tensor  # (B, P) of the other classes' logits, together
-    able: Tensor  # (B, P) bool: whether it can move
+    able: Tensor  # (B, P) bool: True if it can move
 
     @classmethod
     def of(

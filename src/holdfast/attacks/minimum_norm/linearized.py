@@ -12,13 +12,13 @@ from holdfast.tensors import choose, norm, safe_divide, spread
 from holdfast.threat import Normed, Region, Trait
 from holdfast.tree import positions, take
 
-SURE = 1e-3  # share of a bound that rounding may take
+SURE = 1e-3  # share of a bound by which rounding may change it
 
 
 def boundaries(
     objective: Objective, region: Region, z: Tensor, at: Rng, top: int
 ) -> tuple[Scored, Tensor, Tensor]:
-    """Score z; return by how much it is beyond each boundary, (B, C), and (C, B, ...) gradients."""
+    """Score z; return its signed gap to each boundary, (B, C), and (C, B, ...) gradients."""
     z = z.detach().requires_grad_(True)
     with torch.enable_grad():
         x_adv = region.lift(z, at)
@@ -72,7 +72,7 @@ def nearest_crossing(region: Normed, z: Tensor, gaps: Tensor, grads: Tensor) -> 
 
 
 def _distances(region: Normed, gaps: Tensor, grads: Tensor) -> Tensor:
-    """Return (B, C): how far each plane is at least; infinite without a gradient."""
+    """Return (B, C): a lower bound of the distance to each plane; infinite without a gradient."""
     slopes = region.dual_norm(grads.flatten(0, 1)).reshape(grads.shape[:2]).T
     if Trait.INTEGER in region.traits:  # a place gains its slope for a change of one
         slopes = slopes * (region.range[1] - region.range[0])
@@ -83,7 +83,7 @@ def _distances(region: Normed, gaps: Tensor, grads: Tensor) -> Tensor:
 def _project_with_distance(
     region: Normed, z: Tensor, gap: Tensor, grad: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return the valid point nearest to z on a plane, and how far it is: very, if it is not on."""
+    """Project z onto a plane; return the point and its distance, 1e6 more if it is not on it."""
     p, peak = project_onto_plane(region, z, grad, gap), norm(grad, torch.inf)
     gained = dot(safe_divide(grad, peak), p - z).abs() * peak
     size = region.norms(p - z)

@@ -1,4 +1,4 @@
-"""Primal-dual proximal gradient descent: the norm's proximal step against a weight that follows."""
+"""Primal-dual proximal gradient descent: Adam, the norm's proximal step and a dual step."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from holdfast.units import Count, OfRange, Positive
 
 AVERAGE = 0.9  # weight of the past in the weights that the primal step uses
 BOUND = -log(1e-6)  # of the logarithm of the weights' ratio
-ROUND = 10  # rounds of the proximal step in L2
-FLAT = 4  # elsewhere: in L1 and L0 more would wipe out what moves rarely, in Linf they gain nothing
-LONG = 300  # steps; in fewer the weights move as far, in more they move as fast
+ROUND = 10  # inner iterations of the proximal step in L2
+FLAT = 4  # elsewhere: in L1 and L0 more would undo rarely moved coordinates; Linf needs no more
+LONG = 300  # steps; shorter runs move the weights as far in all, longer ones as far a step
 ProximalStep = Callable[[Tensor, Tensor], Tensor]  # of z (B, ...) and amount (B,), Euclidean
 
 
@@ -37,7 +37,7 @@ class PDPGD(Attack):
 
     Matyasko and Chau, 2021, arXiv:2106.01538: Adam on the constraint, the proximal step of the norm
     in Adam's metric by rounds of plain ones (Melchior et al., 2020, arXiv:1910.10094), a step up of
-    the constraint's weight. The end is brought nearer along planes.
+    the constraint's weight. The result is refined along tangent planes.
     """
 
     needs = (Trait.VECTOR, Normed)
@@ -50,7 +50,7 @@ class PDPGD(Attack):
     ratio: Positive = 0.003  # weight of the norm over that of the constraint, at first
     rate: Positive = 20.0  # speed of the logarithm of this ratio at first, per run of 300 steps
     last_rate: Positive = 2.0  # and at the end
-    candidates: Count = 3  # wrong classes whose boundaries are looked at, first and last
+    candidates: Count = 3  # wrong classes whose boundaries are linearized, first and last
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
@@ -81,7 +81,7 @@ class PDPGD(Attack):
 
 
 def _proximal(shrink: ProximalStep, rounds: int, z: Tensor, root: Tensor, amount: Tensor) -> Tensor:
-    """Take the proximal step of amount (B,) in the metric of root, by a few plain ones."""
+    """Take the proximal step of amount (B,) in the metric of root, by a few Euclidean ones."""
     peak = norm(root, torch.inf)
     metric, amount = root / spread(peak, root), amount / peak
     moved = z
@@ -91,7 +91,7 @@ def _proximal(shrink: ProximalStep, rounds: int, z: Tensor, root: Tensor, amount
 
 
 def _fewer(region: CountsCoordinates, z: Tensor, amount: Tensor) -> Tensor:
-    """Take the more off a place, the less it has changed: a count has no slope to follow.
+    """Shrink places the more, the less they have changed: a count has no useful gradient.
 
     The step is that of a concave function of the sizes of the places' changes, log(1 + size) in
     widths of the range (Candes et al., 2008, arXiv:0711.1612, sec. 2.2).

@@ -1,4 +1,4 @@
-"""sigma-zero: descend a smooth count of the changed coordinates, and undo the small changes."""
+"""sigma-zero: descent of a smooth L0 norm, with small changes set to zero."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ LAST = 0.1  # share of the step size that is left at the end
 class SigmaZero(Attack):
     """Climb the margin until it is crossed, then descend a smooth L0 norm (Cina et al., 2024).
 
-    arXiv:2402.01879, algorithm 1. Changes below a threshold are undone after every step; the
-    threshold of each example rises while it is beyond the boundary and falls while it is not.
+    arXiv:2402.01879, algorithm 1. Changes below a threshold are set to zero after every step; each
+    example's threshold rises while it is adversarial and falls while it is not.
     """
 
     needs = (Trait.VECTOR, CountsCoordinates)
@@ -37,7 +37,7 @@ class SigmaZero(Attack):
 
     steps: Count = 1000
     learning_rate: OfRange = 1.0  # of Adam at the beginning, in widths of the range
-    sigma: Positive = 1e-3  # squared change, in widths of the range, that is half a coordinate
+    sigma: Positive = 1e-3  # squared change, in widths of the range, that counts one half
     threshold: NotNegative = 0.3  # the smallest change that stays, in widths of the range, at first
     adapt: NotNegative = 0.01  # how far the threshold moves, in step sizes
 

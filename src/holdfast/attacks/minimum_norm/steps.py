@@ -1,4 +1,4 @@
-"""What walks towards the nearest counterexample share: schedules, and steps of a set length."""
+"""Schedules and normalized steps of the minimum-norm attacks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from holdfast.threat import Boxed, Normed, Trait
 
 
 def cosine(start: float, end: float, at: Rng) -> float:
-    """Return where a value that falls from `start` to `end` along half a cosine is at this step."""
+    """Return the value at this step of a cosine schedule from `start` to `end`."""
     return end + (start - end) * (1 + math.cos(math.pi * at.progress)) / 2
 
 
@@ -41,9 +41,9 @@ def unit_step(region: Normed, grad: Tensor, at: Rng) -> Tensor:
 
 
 def slope(region: Normed, here: Scored, grad: Tensor) -> Tensor:
-    """Return (B,): how fast the loss grows with distance at most, in the norm; never zero.
+    """Return (B,): the dual norm of the gradient, never zero.
 
-    The loss over its slope is a length, whatever the scale of the logits.
+    The loss over it is a length, independent of the scale of the logits.
     """
     steep = region.dual_norm(grad)
     flat = here.loss.abs().clamp_min(1e-30).nan_to_num(1.0, 1.0, 1.0)

@@ -1,4 +1,4 @@
-"""SuperDeepFool: cross the boundary, then turn the change to stand upright on it."""
+"""SuperDeepFool: DeepFool, then a projection that makes the change orthogonal to the boundary."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from holdfast.units import Count, NotNegative
 class SuperDeepFool(Attack):
     """DeepFool until the boundary is crossed, then the point of its tangent plane nearest to x.
 
-    Abdollahpoorrostam et al., 2024, arXiv:2303.12481, SDF with DeepFool to its end and one turn,
-    and its line search. Each example alternates at its own pace until a turned change is a success.
+    Abdollahpoorrostam et al., 2024, arXiv:2303.12481, SDF with DeepFool to its end and one
+    projection, and its line search. Each example alternates until a projected point is a success.
     """
 
     needs = (Trait.VECTOR, Normed, Trait.CONVEX)
@@ -39,7 +39,7 @@ class SuperDeepFool(Attack):
     spends = Passes(f"at most steps + {LINE_SEARCH_STEPS + 1}", "steps x candidates")
 
     steps: Count = 100
-    candidates: Count = 9  # wrong classes whose boundaries are looked at
+    candidates: Count = 9  # wrong classes whose boundaries are linearized
     overshoot: NotNegative = 0.02  # of each step, to end beyond the boundary
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
@@ -63,6 +63,6 @@ class SuperDeepFool(Attack):
         yield from line_search(objective, region, best, rng.at(self.steps))
 
     def _onward(self, region: Normed, z: Tensor, gaps: Tensor, grads: Tensor) -> Tensor:
-        """Return where DeepFool's step ends."""
+        """Return the next point of DeepFool."""
         step = nearest_crossing(region, z, gaps, grads) - z
         return region.project(z + (1 + self.overshoot) * step)

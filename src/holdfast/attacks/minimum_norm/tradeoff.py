@@ -1,7 +1,4 @@
-"""What weighs the margin against the change: Carlini and Wagner's attacks, and EAD.
-
-The weight c of each example, and Adam in coordinates in which the range has no ends.
-"""
+"""Parts of Carlini and Wagner's attacks and of EAD: the search for c, and the tanh space."""
 
 from __future__ import annotations
 
@@ -12,18 +9,18 @@ from holdfast.attacks.core.moments import Moments
 from holdfast.tensors import choose
 from holdfast.threat import Normed
 
-EDGE = 1e-6  # how far from the range's ends a search begins at least, in halves of its width
+EDGE = 1e-6  # least distance of a start from the range's ends, in halves of its width
 
 
 class BinarySearchConst:
-    """Each example's c: up in orders of magnitude until it works, then halved in between."""
+    """Binary search of each example's c: times ten until a success, then bisection."""
 
     def __init__(self, c: Tensor) -> None:
         self.c = c
         self.low, self.high = torch.zeros_like(c), torch.full_like(c, torch.inf)
 
     def update(self, reached: Tensor) -> None:
-        """Take the outcome of a search with the present c into account."""
+        """Set the next c after a search with this one; reached: (B,) bool, True for a success."""
         self.high = torch.where(reached, torch.minimum(self.high, self.c), self.high)
         self.low = torch.where(reached, self.low, torch.maximum(self.low, self.c))
         middle = (self.low + self.high) / 2
@@ -31,7 +28,7 @@ class BinarySearchConst:
 
 
 class TanhSpace:
-    """Adam on the coordinates w of z = middle + half the width * tanh(w), examples on their own."""
+    """Adam on the coordinates w of z = middle + half the width * tanh(w), example by example."""
 
     def __init__(self, region: Normed, z: Tensor, step_size: float, edge: float = EDGE) -> None:
         self.low, self.high = region.range
@@ -46,7 +43,7 @@ class TanhSpace:
         return (self.middle + self.half * self.w.tanh()).clamp(self.low, self.high)
 
     def step(self, down: Tensor, stay: Tensor) -> None:
-        """Descend the function of gradient `down`, (B, ...) in z; who is to `stay` (B,) does."""
+        """Descend along the gradient `down` in z, (B, ...), but for the examples in `stay` (B,)."""
         slack = self.half * (1 - self.w.tanh().square())
         mean, root = self.moments.see(down * slack)
         moved = self.w - self.step_size * mean / root

@@ -1,4 +1,4 @@
-"""Trust region: to the nearest boundary in steps as long as the linear model can be trusted."""
+"""Trust region: steps to the nearest boundary, within the radius of a good linear model."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from holdfast.tensors import spread
 from holdfast.threat import Normed, Trait
 from holdfast.units import Count, Positive
 
-GOOD, BAD = 0.9, 0.5  # of the promised rise: above, the radius grows; below, it shrinks
+GOOD, BAD = 0.9, 0.5  # of the predicted rise: above, the radius grows; below, it shrinks
 OVERSHOOT = 0.01  # of a step that reaches the boundary, to end beyond it
 
 
 @register("attack", name="trust_region")
 @dataclass(frozen=True, kw_only=True)
 class TrustRegion(Attack):
-    """Step towards the nearest boundary within a radius that follows how linear the model is.
+    """Step towards the nearest boundary within a radius that adapts to the linear model's error.
 
-    Yao et al., 2019, arXiv:1812.06371, algorithm 1 with the adaptive radius. What has crossed
-    stays where it is; the end is brought nearer to x along the boundary's tangent planes.
+    Yao et al., 2019, arXiv:1812.06371, algorithm 1 with the adaptive radius. Examples that
+    have crossed no longer move; the result is refined along the boundary's tangent planes.
     """
 
     needs = (Trait.VECTOR, Normed, Trait.CONVEX)
@@ -44,8 +44,8 @@ class TrustRegion(Attack):
     )
 
     steps: Count = 50
-    candidates: Count = 9  # wrong classes whose boundaries are looked at
-    radius: Positive = 0.1  # the first, in distances to the boundary as it seems from x
+    candidates: Count = 9  # wrong classes whose boundaries are linearized
+    radius: Positive = 0.1  # the first, in distances to the linear model's boundary
     growth: Positive = 1.2  # factor by which the radius grows or shrinks
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
@@ -72,14 +72,14 @@ class TrustRegion(Attack):
 
 
 class _Trust:
-    """Each example's radius, and how much the last step should have raised the margin."""
+    """Each example's radius, and the predicted rise of the margin in the last step."""
 
     def __init__(self, radius: Tensor, growth: float) -> None:
         self.radius, self.least, self.growth = radius, radius / 2, growth
         self.loss = self.promised = torch.zeros_like(radius)
 
     def follow(self, here: Scored) -> Tensor:
-        """Return the radius (B,), adapted to what the last step did."""
+        """Return the radius (B,), adapted to the rise of the margin in the last step."""
         rise, known = here.loss - self.loss, self.promised > 0
         good, bad = rise > GOOD * self.promised, rise < BAD * self.promised
         self.radius = torch.where(known & good, self.radius * self.growth, self.radius)
@@ -88,6 +88,6 @@ class _Trust:
         return self.radius
 
     def expect(self, here: Scored, gaps: Tensor, grads: Tensor, move: Tensor) -> None:
-        """Note by how much the best of the linear models rises with the move."""
+        """Record the rise of the margin that the linear models predict for the move."""
         moved = torch.stack([gaps[:, c] + dot(grad, move) for c, grad in enumerate(grads)])
         self.loss, self.promised = here.loss, moved.amax(0) - gaps.amax(1)
