@@ -1,4 +1,4 @@
-"""The sets that Holdfast knows, one geometry a file."""
+"""The sets of allowed changes, one geometry a file."""
 
 from __future__ import annotations
 

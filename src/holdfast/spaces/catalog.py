@@ -1,4 +1,4 @@
-"""The registered sets that have what an attack or a method needs, by the names that users write."""
+"""The registered sets with the capabilities that an attack or a method needs, by class name."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class Trait(Enum):
     """A property of a region that no method shows."""
 
     VECTOR = "its points can be added and scaled: momentum, APGD"
-    CONVEX = "it holds what lies between any two of its points"
+    CONVEX = "it contains the segment between any two of its points"
     EUCLIDEAN = "its norm is the Euclidean length"
     INTEGER = "its sizes are whole numbers"
 
@@ -54,7 +54,7 @@ class Region(Protocol):
         ...
 
     def realize(self, z: Tensor, at: Rng) -> Tensor:
-        """Return a concrete input of the set for z; only what this returns is scored."""
+        """Return a concrete input of the set for z; only this input is scored."""
         ...
 
     def project(self, z: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ class Region(Protocol):
 
 @runtime_checkable
 class Normed(Region, Protocol):
-    """A region that is a ball of a norm, cut by the range: what a search for the nearest needs.
+    """A region that is a ball of a norm, cut by the range, as minimum-norm attacks need it.
 
     range: (low, high) of valid inputs.
     """
@@ -120,7 +120,7 @@ class Normed(Region, Protocol):
 
 @runtime_checkable
 class CountsCoordinates(Normed, Protocol):
-    """A region whose norm counts the places that change: coordinates, or pixels."""
+    """A region whose norm is the number of changed places: coordinates, or pixels."""
 
     @property
     def grid(self) -> tuple[int, int, int]:
@@ -142,14 +142,14 @@ class CountsCoordinates(Normed, Protocol):
 
 @runtime_checkable
 class RandomCorners(Region, Protocol):
-    """A region in which places change to corners of the range: sparse-RS."""
+    """A region with random points at corners of the range, as sparse-RS needs them."""
 
     def sample(self, at: Rng) -> Tensor:
         """Return random corners in random places, (B, ...)."""
         ...
 
     def resample(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
-        """Return z with about `fraction` of what may change painted anew, (B, ...)."""
+        """Return z with new random corners in about `fraction` of the places, (B, ...)."""
         ...
 
 
@@ -179,7 +179,7 @@ class Dense(Region, Protocol):
 
 @runtime_checkable
 class Lattice(Region, Protocol):
-    """A region of so few numbers an example that a grid over it can be tried to the end."""
+    """A region of so few numbers an example that a whole grid over it can be evaluated."""
 
     def lattice(self, counts: tuple[int, ...]) -> Iterator[Tensor]:
         """Yield every point of a grid with so many values along each kind of number, (B, ...)."""
@@ -188,7 +188,7 @@ class Lattice(Region, Protocol):
 
 @runtime_checkable
 class LatentAudited(Protocol):
-    """A region whose audit is quick where the point behind an input is at hand."""
+    """A region whose audit is quick if the latent point of an input is given."""
 
     def contains_point(self, x_adv: Tensor, z: Tensor) -> Tensor:
         """Audit in float64, (B,) bool: z is in the set and x_adv is its input."""
@@ -197,7 +197,7 @@ class LatentAudited(Protocol):
 
 @runtime_checkable
 class Penalized(Region, Protocol):
-    """A region that says how unnatural a point looks, beside how far it is."""
+    """A region with a penalty on unnatural points, besides their size."""
 
     def penalty(self, z: Tensor) -> Tensor:
         """Return (B,): zero for the unchanged input, differentiable, in the units of the radius."""
@@ -209,7 +209,7 @@ class Separable(Region, Protocol):
     """A region in which every part of an input changes apart from the others."""
 
     def leap(self, z: Tensor, grad: Tensor) -> tuple[Tensor, Tensor]:
-        """Return where each part is best along a gradient at x_adv, and what it adds there.
+        """Return the point of largest linear gain along a gradient at x_adv, and each gain.
 
         The point is (B, k, ...), the gain (B, ...) for each part; zero where z is best already.
         """
@@ -218,7 +218,7 @@ class Separable(Region, Protocol):
 
 @runtime_checkable
 class Finite(Region, Protocol):
-    """A region of finitely many choices, but for what they draw."""
+    """A region of finitely many choices, apart from random draws."""
 
     def choices(self, at: Rng) -> Iterator[Tensor]:
         """Yield every choice (B, ...), the unchanged input first; draws come from `at`."""
@@ -227,7 +227,7 @@ class Finite(Region, Protocol):
 
 @runtime_checkable
 class Placed(Region, Protocol):
-    """A region whose points are a place in the image and what is put there.
+    """A region whose points are a place in the image and its content there.
 
     sides: how many rows and columns are covered. range: (low, high) of valid inputs.
     """
@@ -248,7 +248,7 @@ class Placed(Region, Protocol):
         ...
 
     def promise(self, grad: Tensor) -> Tensor:
-        """Return (B, P): how much the best content of each place adds along a gradient at x."""
+        """Return (B, P): the largest linear gain at each place, for a gradient at x."""
         ...
 
     def pasted(self, content: Tensor, at: Rng, covers: Tensor | None = None) -> Tensor:
@@ -261,7 +261,7 @@ class Placed(Region, Protocol):
 
 @runtime_checkable
 class Boxed(Protocol):
-    """A region that is a box: bounds of every coordinate say all of it."""
+    """A region that is a box: it is given by bounds of every coordinate."""
 
     def box(self) -> tuple[Tensor, Tensor]:
         """Return the lowest and the highest value of each coordinate, (B, ...) each."""
@@ -270,7 +270,7 @@ class Boxed(Protocol):
 
 @runtime_checkable
 class Searchable(Region, Protocol):
-    """A region that proposes changes to a search that sees no gradient."""
+    """A region with random proposals for a search without gradients."""
 
     def propose_start(self, at: Rng) -> Tensor:
         """Return a start for a search without gradients, (B, ...)."""

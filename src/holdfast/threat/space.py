@@ -22,7 +22,7 @@ class Space:
     """
 
     kind: ClassVar[str] = "space"
-    lengths: ClassVar[bool] = False  # whether eps is a length, in the units of the data
+    lengths: ClassVar[bool] = False  # True if eps is a length, in the units of the data
     eps: Number
     range: tuple[float, float]
 

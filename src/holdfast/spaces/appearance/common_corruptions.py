@@ -1,4 +1,4 @@
-"""The worst of common corruptions: a finite set of choices, but for what they draw."""
+"""The worst of common corruptions: a finite set of choices, apart from random draws."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SEEDS = 2**23  # different draws; whole numbers that float32 holds
 class CommonCorruptions(Space):
     """One common corruption of an image (C, H, W), of severity 1 to eps.
 
-    Hendrycks and Dietterich, 2019, arXiv:1903.12261. What is random draws anew for every example
+    Hendrycks and Dietterich, 2019, arXiv:1903.12261. A random one draws anew for every example
     and choice, and the draw is part of the point.
     """
 
@@ -117,16 +117,16 @@ class CorruptedRegion:
                 yield torch.stack([torch.full_like(draw, which), allowed, draw], 1)
 
     def contains_point(self, x_adv: Tensor, z: Tensor) -> Tensor:
-        """Audit with the point at hand, (B,) bool: an allowed choice, of which x_adv comes out.
+        """Audit with the latent point, (B,) bool: an allowed choice, and x_adv is its image.
 
-        Computed once more in float64; a corruption is what its code says.
+        Computed again in float64; a corruption is defined by its code.
         """
         whole = (z == self.project(z)).all(1)
         made = self._made(self.x.double(), torch.where(whole[:, None], z, 0.0))
         return whole & matches(made, x_adv, self.space.range)
 
     def contains(self, x_adv: Tensor) -> Tensor:
-        """Audit, (B,) bool: a choice without a draw of which x_adv comes out.
+        """Audit, (B,) bool: x_adv is the image of a choice without a draw.
 
         Draws cannot be found again: of an image alone the answer is then no.
         """

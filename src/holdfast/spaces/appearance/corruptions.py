@@ -1,7 +1,7 @@
 """Common corruptions at five severities (Hendrycks and Dietterich, 2019, arXiv:1903.12261).
 
-Constants after those of their code for images of 32 x 32. What draws takes its draws from the rng
-it is given, each example its own. Images are (B, C, H, W) in 0..1; no example's result depends on
+Constants after those of their code for images of 32 x 32. Random draws come from the given rng,
+each example its own. Images are (B, C, H, W) in 0..1; no example's result depends on
 how many others there are, so sums run over shifted images and not through matrix products.
 """
 
@@ -30,7 +30,7 @@ class Corruption:
     """The interface of every corruption; subclasses are frozen dataclasses without fields."""
 
     kind: ClassVar[str] = "corruption"
-    draws: ClassVar[bool] = False  # whether chance has a part in it
+    draws: ClassVar[bool] = False  # True if it is random
 
     def __call__(self, x: Tensor, severity: int, at: Rng) -> Tensor:
         """Return x (B, C, H, W) in 0..1 as it comes out, perhaps beyond; severity: 1 to 5."""

@@ -1,4 +1,4 @@
-"""Functions of colors: all pixels of one color change alike, and by little."""
+"""Recoloring: all pixels of one color change alike, and by little."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Recolor(Space):
 
 
 class RecoloredRegion:
-    """Recolored images. A point is (B, C, n, ..., n): what is added to each color of the grid."""
+    """Recolored images. A point is (B, C, n, ..., n): the change of each color of the grid."""
 
     traits: ClassVar[frozenset[Trait]] = frozenset({Trait.VECTOR})
 
@@ -103,7 +103,7 @@ class RecoloredRegion:
         return RecoloredRegion(take(self.x, idx), take(self.radius, idx), self.space)
 
     def contains_point(self, x_adv: Tensor, z: Tensor) -> Tensor:
-        """Audit with the point at hand, (B,) bool: z within the radius, x_adv its image."""
+        """Audit with the latent point, (B,) bool: z within the radius, x_adv its image."""
         slack = 1e-6 * self.radius.double() + 2.0**-24
         near = z.double().flatten(1).abs().amax(1) <= self.radius.double() + slack
         made = self.x.double() + self._added(z.double())
@@ -150,7 +150,7 @@ class RecoloredRegion:
         return torch.stack(indices, 2), torch.stack(weights, 2)
 
     def _added(self, z: Tensor) -> Tensor:
-        """Return (B, C, H, W): what z adds to each pixel, by PyTorch's own interpolation."""
+        """Return (B, C, H, W): the change of each pixel by z, by PyTorch's own interpolation."""
         low, high = self.space.range
         place = 2 * (self.x.double() - low) / (high - low) - 1
         if self.x.shape[1] == 1:

@@ -1,4 +1,4 @@
-"""What balls around a point share: the valid range, the audit, and a point's own coordinates.
+"""Base class of balls around a point, cut by the valid range, with their audit.
 
 A point z is the changed input itself, so `lift` and `realize` are the identity.
 """
@@ -24,7 +24,7 @@ class Ball(ABC):
     """
 
     traits: ClassVar[frozenset[Trait]] = frozenset({Trait.VECTOR})
-    free = False  # whether the radius is known to be infinite
+    free = False  # True if the radius is known to be infinite
 
     def __init__(self, x: Tensor, radius: Tensor, range: tuple[float, float]) -> None:
         self.x = x

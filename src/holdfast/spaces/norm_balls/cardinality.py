@@ -1,4 +1,4 @@
-"""What sets share in which few places change: coordinates (L0), or pixels in all their channels."""
+"""Base class of the L0 balls: few places change, coordinates or pixels in all their channels."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class CardinalityBall(Ball):
         """Return the nearest point: the changes whose undoing would be farthest are kept."""
         valid = z.clamp(*self.range)
         change, kept = z - self.x, valid - self.x
-        beyond = change - kept  # what the range takes away in any case
+        beyond = change - kept  # cut off by the range in any case
         worth = (change.abs() - beyond.abs()) * (change.abs() + beyond.abs())
         chosen = projections.among_largest(self._sums(worth), self.radius)
         return torch.lerp(self.x, valid, self.expand_places(chosen))
@@ -70,7 +70,7 @@ class CardinalityBall(Ball):
         return changed.amax(1).sum(1) if self.grid[0] > 1 else changed[:, 0].sum(1)
 
     def dual_norm(self, grad: Tensor) -> Tensor:
-        """Return (B,): what changing one place by one in every channel can gain at most."""
+        """Return (B,): the largest gain of changing one place by one in every channel."""
         return self._sums(grad.abs()).amax(1)
 
     def sum_per_place(self, values: Tensor) -> Tensor:
@@ -109,10 +109,10 @@ class CardinalityBall(Ball):
         return torch.where(self.expand_places(chosen), self._colors(at), self.x)
 
     def resample(self, z: Tensor, at: Rng, fraction: float) -> Tensor:
-        """Undo a `fraction` of the changes, at least one, and paint as many places elsewhere.
+        """Undo a `fraction` of the changes, at least one, and change as many places elsewhere.
 
-        Places that may change and have not are painted, too. Where no others are left, those that
-        were undone are painted anew.
+        An unused part of the radius is filled, too. Where no other places are left, the undone ones
+        are drawn anew.
         """
         painted = self.by_place(z != self.x).any(1)
         most = self.radius.floor().clamp_max(painted.shape[1])
@@ -129,7 +129,7 @@ class CardinalityBall(Ball):
         return torch.where(self.expand_places(fresh), self._colors(at), z)
 
     def _colors(self, at: Rng) -> Tensor:
-        """Return a random corner of the range at every place, never what is there already."""
+        """Return a random corner of the range at every place, never the value of x there."""
         low, high = self.x.new_tensor(self.range)
         up = at.fold("color").sign(tuple(self.x.shape[1:])) > 0
         same = self.by_place(torch.where(up, high, low) == self.x).all(1)

@@ -112,8 +112,8 @@ class L1Region(Ball):
     ) -> Tensor:
         """Move the `share` of coordinates of largest gradient alike, by fraction x radius in all.
 
-        Those at the end of the range move too: against what the projection takes off every
-        coordinate, that keeps them there. At least half as many as `share` says can move on.
+        Those at the end of the range move too: the projection takes the same off every coordinate,
+        and this keeps them there. At least half as many as `share` says can move on.
         """
         flat = grad.flatten(1)
         wanted = torch.as_tensor(share * flat.shape[1], device=z.device)

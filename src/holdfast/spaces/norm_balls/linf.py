@@ -77,7 +77,7 @@ class LinfRegion(Ball):
         return norm(grad, 1)
 
     def shrink(self, z: Tensor, amount: Tensor) -> Tensor:
-        """Cap the change where what is cut off adds up to `amount` in all, within the range."""
+        """Cap the change at the level at which `amount` in all is cut off, within the range."""
         change = (z - self.x).flatten(1)
         size = change.abs()
         enough = size.sum(1) > amount

@@ -114,7 +114,7 @@ def bumps(x: Tensor, at: Rng) -> Tensor:
 def move_mass(
     change: Tensor, radius: Tensor, at: Rng, fraction: float, *, order: int, least: int
 ) -> Tensor:
-    """Put the mass of one window, and what is unused of the radius, into another window.
+    """Move the mass of one window, and the unused part of the radius, into another window.
 
     change: (B, ...). The mass is the sum of |change|^order (ibid., algorithm 3, where it is 2).
     least: the shortest side of a window.

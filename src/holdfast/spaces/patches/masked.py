@@ -198,7 +198,7 @@ class MaskedRegion:
         return torch.where(up, self.highest, self.lowest)
 
     def contains(self, x_adv: Tensor) -> Tensor:
-        """Audit in float64, (B,) bool: untouched outside the mask, to the bit."""
+        """Audit in float64, (B,) bool: unchanged outside the mask, to the bit."""
         low, high = self.range
         changed, x = x_adv.double(), self.x.double()
         slack = 1e-6 * self.radius.double() + 2.0**-24 * max(abs(low), abs(high))

@@ -74,7 +74,7 @@ class Patch(Space):
 class PatchRegion:
     """Images with a patch. A point is (B, 2 + C h w): the window's first row and column, content.
 
-    Places are whole pixels once realized; the gradient sees what a shift between them would do.
+    Places are whole pixels once realized; the gradient is that of a shift between pixels.
     """
 
     traits: ClassVar[frozenset[Trait]] = frozenset({Trait.VECTOR})
@@ -158,7 +158,7 @@ class PatchRegion:
         return torch.cartesian_prod(rows, columns).reshape(-1, 2)
 
     def promise(self, grad: Tensor) -> Tensor:
-        """Return (B, P): how much the best content of each place adds along a gradient at x."""
+        """Return (B, P): the largest linear gain at each place, for a gradient at x."""
         grad = grad.reshape(self.image.shape)
         reach, (low, high) = spread(self.radius, self.image), self.space.range
         up = (self.image + reach).clamp_max(high) - self.image
@@ -178,7 +178,7 @@ class PatchRegion:
         return self.project(_join(place, content))
 
     def sample(self, at: Rng) -> Tensor:
-        """Return a random place with vertical stripes at the ends of what is allowed."""
+        """Return a random place with vertical stripes of the most extreme allowed values."""
         place = self._anywhere(at)
         channels, _, width = self._content_shape
         signs = at.fold("content").sign((channels, 1, width)).to(self.x.dtype)
@@ -210,7 +210,7 @@ class PatchRegion:
         return self.project(_join(place, torch.where(square, fresh, content)))
 
     def contains_point(self, x_adv: Tensor, z: Tensor) -> Tensor:
-        """Audit with the point at hand, (B,) bool: untouched but in its window, which it fills."""
+        """Audit with the latent point, (B,) bool: unchanged outside its window, which it fills."""
         place, content = self._split(z)
         limits = torch.tensor(self.counts, dtype=z.dtype, device=z.device) - 1
         placed = ((place >= 0) & (place <= limits)).all(1)

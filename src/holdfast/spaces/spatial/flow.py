@@ -95,7 +95,7 @@ class FlowRegion:
         """Shorten each displacement that is longer than the radius."""
         length = _lengths(z)
         radius = spread(self.radius, length)
-        too_long = length > radius * (1 + 5e-7)  # what was shortened before is left as it is
+        too_long = length > radius * (1 + 5e-7)  # unchanged if shortened before
         return torch.where(too_long, z * (radius / length.clamp_min(1e-30)), z)
 
     def step(self, z: Tensor, grad: Tensor, fraction: float | Tensor) -> Tensor:
@@ -135,7 +135,7 @@ class FlowRegion:
         return FlowRegion(take(self.x, idx), take(self.radius, idx), self.range)
 
     def contains_point(self, x_adv: Tensor, z: Tensor) -> Tensor:
-        """Audit with the point at hand, (B,) bool: z within the radius, x_adv its image."""
+        """Audit with the latent point, (B,) bool: z within the radius, x_adv its image."""
         slack = 1e-6 * self.radius.double() + 2.0**-24
         near = self.size(z.double()) <= self.radius.double() + slack
         rows, columns = self._pixels(torch.float64)
@@ -187,14 +187,14 @@ class _Search(NamedTuple):
 
     x: Tensor  # (1, C, H, W)
     places: Tensor  # (N, 2) rows and columns
-    wanted: Tensor  # (N, C) what is to be seen there
+    wanted: Tensor  # (N, C) the values to find there
 
     def of(self, idx: Tensor) -> _Search:
         """Return the search for the pixels at positions `idx` alone."""
         return _Search(self.x, self.places[idx], self.wanted[idx])
 
     def miss(self, z: Tensor) -> Tensor:
-        """Return (K, N, C): what K displacements (K, N, 2) of each pixel show, less what should."""
+        """Return (K, N, C): the residuals of K displacements (K, N, 2) of each pixel."""
         at = self.places + z
         return (
             _sampled(self.x, at[None, ..., 0], at[None, ..., 1])[0].permute(1, 2, 0) - self.wanted

@@ -1,4 +1,4 @@
-"""What audits of sets share in which a point behind an input says how it was made."""
+"""Audits of sets whose inputs are images of latent points."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def matches(made: Tensor, x_adv: Tensor, range: tuple[float, float]) -> Tensor:
 def gauss_newton_step(miss: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
     """Take one damped step of Gauss and Newton's method on each row of z (n, k), in float64.
 
-    miss: returns (n, m), what is to become zero; row by row.
+    miss: returns (n, m), the residuals to bring to zero; row by row.
     """
     here = miss(z)
     tiny = 1e-6 * torch.eye(z.shape[1], dtype=z.dtype, device=z.device)

@@ -30,8 +30,8 @@ _ROUNDS = 40  # of Gauss and Newton's method
 class RotationTranslation(Space):
     """An image (C, H, W) is turned by up to `degrees` and moved by up to `shift` pixels.
 
-    Engstrom et al., 2019, arXiv:1712.02779, sec. 3. Bilinear sampling; what comes in from outside
-    is black. eps: the share of both limits that is allowed, 1 for all.
+    Engstrom et al., 2019, arXiv:1712.02779, sec. 3. Bilinear sampling; pixels from outside the
+    image are black. eps: the share of both limits that is allowed, 1 for all.
     """
 
     eps: Number = 1
@@ -42,7 +42,9 @@ class RotationTranslation(Space):
     def __post_init__(self) -> None:
         check_ball(self, "RotationTranslation", 1, "write the share of the limits, at most 1")
         if not self.range[0] <= 0 <= self.range[1]:
-            raise InputError(f"what comes in is 0, which must be in the range, got {self.range}")
+            raise InputError(
+                f"pixels from outside the image are 0: range must contain 0, got {self.range}"
+            )
 
     def around(self, x: Tensor, radius: float | Tensor | None = None) -> MovedRegion:
         check_images(x, "RotationTranslation moves")
@@ -113,7 +115,7 @@ class MovedRegion:
             yield point.to(self.x) * self.radius[:, None]
 
     def contains_point(self, x_adv: Tensor, z: Tensor) -> Tensor:
-        """Audit with the point at hand, (B,) bool: z within the radius, x_adv its image."""
+        """Audit with the latent point, (B,) bool: z within the radius, x_adv its image."""
         slack = 1e-6 * self.radius.double() + 2.0**-24
         near = z.double().abs().amax(1) <= self.radius.double() + slack
         moved = self._moved(self.x.double(), z.double())
