@@ -111,7 +111,7 @@ def _row(
         knowledge = Knowledge.DECISION
     threat = hf.ThreatModel(_space(attack, x), knowledge=knowledge)
     started = time.process_time()
-    found = hf.attack(net, x, y, threat=threat, attack=attack, seed=0, search=search)
+    found = hf.attack(net, x, y, threat=threat, attack=attack, seed=0, surrogate=search)
     seconds = time.process_time() - started
     return {
         "attack": name,
