@@ -1,4 +1,4 @@
-"""Access to the models: what an attacker may ask of which, and what counts as a query."""
+"""Access to the models under the attacker's knowledge, and the count of queries."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Access:
 
     @classmethod
     def to(cls, search: nn.Module, judge: nn.Module, knowledge: Knowledge, *, twin: bool) -> Access:
-        """Return what an attacker of this knowledge may ask of the two models."""
+        """Return the access of an attacker of this knowledge to the two models."""
         queried = (judge,) if twin else (judge, search)
         own = knowledge is Knowledge.TRANSFER and search is not judge
         permitted = frozenset(Knowledge) - {Knowledge.DECISION} if own else _below(knowledge)
@@ -51,11 +51,11 @@ class Access:
 
     def refused(self, needed: Knowledge) -> Unsupported:
         """Return the error for an attacker who asks for more than is granted."""
-        what = _NAMES[needed]
+        name = _NAMES[needed]
         if needed in self.permitted:
-            return Unsupported(f"{refusal(self.search)}, no {what}: use an attack that needs less")
+            return Unsupported(f"{refusal(self.search)}, no {name}: use an attack that needs less")
         return Unsupported(
-            f"{what} are not granted under {self.knowledge!s} knowledge: use an attack that needs "
+            f"{name} are not granted under {self.knowledge!s} knowledge: use an attack that needs "
             f"less, or grant {needed!s} in the threat model"
         )
 
@@ -65,14 +65,14 @@ def _below(knowledge: Knowledge) -> frozenset[Knowledge]:
 
 
 def offered(model: nn.Module) -> Knowledge:
-    """Return what a model can answer to at most: a black box has no gradient, perhaps no scores."""
+    """Return the most that a model can give: a black box has no gradient, perhaps no scores."""
     if isinstance(model, Model | BlackBox):
         return Knowledge(model.offers)
     return Knowledge.GRADIENT
 
 
 def refusal(model: nn.Module) -> str:
-    """Return in words what a model gives."""
+    """Return the answers of a model in words."""
     return f"the model gives {_GIVES[offered(model)]}"
 
 

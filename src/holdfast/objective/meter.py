@@ -23,7 +23,7 @@ class Cost(NamedTuple):
     queries: Tensor
 
     def since(self, before: Cost) -> Cost:
-        """Return what was spent after `before`."""
+        """Return the cost since `before`."""
         return Cost(*(now - then for now, then in zip(self, before, strict=True)))
 
 

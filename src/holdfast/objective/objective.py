@@ -1,7 +1,7 @@
 """The objective: one threat model bound to one model and one batch of examples.
 
 Training and evaluation make it in the same way, so an attack sees nothing else: it asks for scores
-and, through them, for gradients. What the threat model does not grant cannot be asked for.
+and, through them, for gradients. Anything that the threat model does not grant cannot be asked for.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Objective:
 
     threat: the threat model. search: the model that the attack differentiates, logits out, inputs
     in the units of x. x: (B, ...); y: (B,) int64. targets: (B,) int64, by default the goal's own.
-    loss: what is climbed unless the attack brings its own. judge: the model whose verdict counts,
+    loss: maximized unless the attack brings its own. judge: the model whose verdict counts,
     by default `search`. twin: whether `search`, where it is not the judge, is another model and not
     the judge in another precision; passes through the judge alone are queries. limit: queries per
     example of this search, by default all that the threat model grants.
@@ -54,13 +54,13 @@ class Objective:
     judge: nn.Module = _DERIVED
     twin: bool = True
     limit: int | None = None
-    # what views change:
+    # changed by views:
     _steer: Tensor | None = None
     _rows: Tensor | None = None  # of the meter that this view counts in; None: all
     _draws: Draws | None = None  # passes that each look is the mean of; None: one
     _reference: list[Tensor] = field(default_factory=list)  # one tensor once it is known
     _known: dict[str, Tensor] = field(default_factory=dict)  # found out before the search, by name
-    # what they share:
+    # shared by them:
     _access: Access = _DERIVED
     _meter: Meter = _DERIVED
     _input_gradient: InputGradient = field(default_factory=InputGradient)
@@ -130,7 +130,7 @@ class Objective:
     def decide(self, x_adv: Tensor, at: Rng) -> Score:
         """Return whether x_adv (B, ...) reaches the goal, as a loss of 1 or -1: one query.
 
-        A tie does not. Harm and tie are for who judges the search, not for the search.
+        A tie does not. Harm and tie are for the verdict, not for the search.
         """
         with torch.no_grad():
             logits = self._ask(Knowledge.DECISION, self.judge, x_adv)
@@ -138,7 +138,7 @@ class Objective:
         return Score.known(either(harm > tie, 1.0, -1.0, harm), harm, tie)
 
     def verdict(self, x_adv: Tensor) -> Score:
-        """Return the judge's score of x_adv: what is reported, with the harm for its loss.
+        """Return the judge's score of x_adv, which is reported, with the harm for its loss.
 
         It is the evaluator's own look: a forward pass, but no query of the attacker's budget.
         """
@@ -157,9 +157,9 @@ class Objective:
         return self._reference[0]
 
     def recall(self, name: str, compute: Callable[[], Tensor]) -> Tensor:
-        """Return what `compute` says about these examples, (B, ...); it is asked once by name.
+        """Return `compute()` for these examples, (B, ...), cached by name.
 
-        For what several searches of one batch need and what depends on nothing else.
+        For values that several searches of one batch need and that depend on nothing else.
         """
         if name not in self._known:
             self._known[name] = compute()
@@ -189,7 +189,7 @@ class Objective:
         return self.reference().shape[1]
 
     def towards(self, steer: Tensor) -> Objective:
-        """Return a view whose search is steered towards classes (B,); the goal stays what it is."""
+        """Return a view whose search is steered towards classes (B,); the goal stays the same."""
         return replace(self, _steer=steer)
 
     def using(self, loss: Loss | None) -> Objective:
@@ -206,7 +206,7 @@ class Objective:
         return replace(self, limit=limit if self.limit is None else min(limit, self.limit))
 
     def sparing(self, looks: int) -> Objective:
-        """Return a view that leaves the queries of so many looks for what comes after it."""
+        """Return a view that leaves the queries of so many passes for the next search."""
         return self if self.limit is None else replace(self, limit=self.limit - self._times * looks)
 
     @property

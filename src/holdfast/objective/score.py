@@ -17,7 +17,7 @@ from holdfast.threat import Goal
 EDGE = 1e-5  # of the largest logit's size
 
 Judge = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""From logits (M, B, K) of M looks at one batch to harm and tie, (M, B) each."""
+"""Harm and tie, (M, B) each, from the logits (M, B, K) of M passes of one batch."""
 
 
 @dataclass(eq=False)
@@ -28,7 +28,7 @@ class Score:
     never does.
     """
 
-    loss: Tensor  # (B,) what the attack climbs, differentiable
+    loss: Tensor  # (B,) maximized by the attack, differentiable
     logits: Tensor  # (B, K)
     judge: Judge
 
@@ -42,7 +42,7 @@ class Score:
 
     @property
     def harm(self) -> Tensor:
-        """Return (B,): what the attacker wants, detached; NaN where the logits say nothing."""
+        """Return (B,): the harm, detached; NaN where the logits are no numbers."""
         return self.verdict[0]
 
     @property

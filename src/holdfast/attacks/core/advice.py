@@ -17,7 +17,7 @@ _KNOWLEDGE = list(Knowledge)
 
 WHOLE = ("exhaustive", "grid")  # where they fit they try all of the set, and need labels alone
 
-# What is proposed first, of the attacks that fit: those made for few sets, then the strong and
+# First proposals, of the attacks that fit: those made for few sets, then the strong and
 # well-known ones, then the rest by name.
 FIRST = (
     *WHOLE, "leap", "stadv", "sparse_rs",
@@ -29,7 +29,7 @@ FIRST = (
 
 
 class Misfit(NamedTuple):
-    """Why an attack does not fit; `part` is the one that does not, of a composed one."""
+    """The reason why an attack does not fit; `part`: the one that does not, of a composed one."""
 
     why: str
     part: Any
@@ -56,7 +56,7 @@ def misfit(attack: Any, objective: Objective, region: Region, *, asked: bool) ->
 
 
 def instead(attack: Any, objective: Objective, region: Region) -> str:
-    """Return what to write in place of an attack."""
+    """Return attacks to use in place of one."""
     found = fitting(attack, objective, region)
     if not found:
         return "nothing here fits: give the attacker a model of its own (surrogate=...)"

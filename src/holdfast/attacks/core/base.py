@@ -1,9 +1,9 @@
-"""What every attack is: a way to walk through the set, reduced to one point of each example.
+"""Base class of all attacks, and the reductions of a search to one point: worst, first, last.
 
 An attack is frozen data without a model. `iterate` yields each scored point and at the end the last
 one unscored; evaluation keeps the worst of them, training takes the last and spends no extra pass.
-An attack that looks for the nearest counterexample walks over all valid inputs; what is kept is the
-nearest success, so one run tells what every radius would.
+A minimum-norm attack searches all valid inputs and keeps the nearest success, so one run gives the
+outcome at every radius.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ __all__ = [
 
 
 class Demands(NamedTuple):
-    """What an attack asks of the threat model and of the set."""
+    """The needs of an attack: knowledge, capabilities of the set, and the kind of search."""
 
     knowledge: Knowledge
     needs: tuple[Capability, ...]
@@ -66,10 +66,10 @@ class Demands(NamedTuple):
 class Attack:
     """The interface of every attack; subclasses are frozen dataclasses.
 
-    needs: what the region must be able to do. knowledge: what the threat model must grant. nearest:
+    needs: capabilities of the region. knowledge: that the threat model must grant. nearest:
     whether it looks for the nearest counterexample; its `iterate` then gets the region of infinite
     radius, and needs a set that is Normed. spends: its passes per example; one that fills in
-    `passes` instead needs none. baseline: of an attack that is ours alone, what is published in
+    `passes` instead needs none. baseline: of an attack that is ours alone, the published one in
     its place.
     """
 
@@ -93,7 +93,7 @@ class Attack:
         raise NotImplementedError
 
     def demands(self) -> Demands:
-        """Return what this attack asks for; one made of attacks asks for what they do."""
+        """Return the needs of this attack; one made of attacks has theirs."""
         return Demands(self.knowledge, self.needs, self.nearest)
 
     def parts(self) -> tuple[Attack, ...]:
@@ -150,7 +150,7 @@ class Attack:
             return replace(_confirmed(found, objective, before), seed=rng.seed)
 
     def own(self, rng: Rng) -> Rng:
-        """Return this attack's own draws: no two attacks share theirs, whatever their order."""
+        """Return this attack's own draws: no two attacks share theirs, in any order."""
         return rng.fold(self._digest)
 
     @cached_property
@@ -182,7 +182,7 @@ def require(attack: Attack, objective: Objective, region: Region) -> None:
 def last(
     attack: Attack, objective: Objective, region: Region, rng: Rng, start: Tensor | None = None
 ) -> Tensor:
-    """Return x_adv (B, ...) where the search ends, not scored: what training uses.
+    """Return x_adv (B, ...) where the search ends, not scored, as training uses it.
 
     The walk may begin outside the set, at the start as it is given, or as the attack's own start
     has it for training; where it ends is inside. Raises Unsupported as a call of the attack does.
@@ -235,7 +235,7 @@ def walk_of(attack: Attack, region: Region) -> Region:
 def keeper(
     attack: Attack, objective: Objective, region: Region, *, settle: bool = False
 ) -> Best | Nearest:
-    """Return what keeps the points of this attack that matter."""
+    """Return the tracker of this attack's points."""
     if attack.demands().nearest:
         return Nearest(objective, region)
     return Best(objective, region, settle=settle)
@@ -250,7 +250,7 @@ def _found(
     *,
     settle: bool = False,
 ) -> Result:
-    """Return what is kept of a search that ran to its end, or until its budget was spent."""
+    """Return the tracker of a search that ran to its end, or until its budget was spent."""
     best = keeper(attack, objective, region, settle=settle)
     walk = walk_of(attack, region)
     start = None if start is None else walk.project(start)

@@ -16,7 +16,7 @@ BOUND = "at most "  # before a term: a search may end sooner, a model may have f
 class Passes:
     """Forward and backward passes per example, as sums of products such as "2 x steps + 3".
 
-    A name is a field of the attack. One that holds an attack stands for what that spends in the
+    A name is a field of the attack. One that holds an attack stands for its passes in the
     same direction; an attribute that is no field is printed as its value.
     """
 

@@ -28,12 +28,12 @@ class Scored:
 
     @property
     def loss(self) -> Tensor:
-        """Return (B,): the value of what the search climbs."""
+        """Return (B,): the loss that the search maximizes."""
         return self.score.loss.detach()
 
     @property
     def harm(self) -> Tensor:
-        """Return (B,): what the attacker wants."""
+        """Return (B,): the harm, positive where the goal is reached."""
         return self.score.harm
 
     @property
@@ -61,7 +61,7 @@ class Unscored:
 
 
 Point = Scored | Unscored
-Walk = Iterator[Point]  # what a search yields: scored points, then where it ends
+Walk = Iterator[Point]  # of a search: scored points, then its end
 
 
 @torch.enable_grad()
@@ -85,7 +85,7 @@ def look(objective: Objective, region: Region, z: Tensor, at: Rng) -> Scored:
 def ask(objective: Objective, region: Region, z: Tensor, at: Rng) -> tuple[Scored, Tensor]:
     """Return z as a point and (B,) bool, whether it reaches the goal: one query for one bit.
 
-    What a search under *decision* knowledge may use is the bit alone.
+    A search under *decision* knowledge may use the bit alone.
     """
     x_adv = region.realize(z, at)
     score = objective.decide(x_adv, at)

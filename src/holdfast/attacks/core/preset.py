@@ -14,7 +14,7 @@ class Preset(Attack):
     """The interface of such an attack: `chosen` says what it is, all else follows from that."""
 
     def __post_init__(self) -> None:
-        self.chosen()  # refuses what cannot be meant
+        self.chosen()  # refuses impossible values
 
     def chosen(self) -> Attack:
         """Return the attack that this one is."""

@@ -34,7 +34,7 @@ class Result:
     failed: Tensor  # (B,) bool: no success, and the attack could not move or is lost
     lost: Tensor  # (B,) bool: at some point of the search the harm was not a number
     cost: Cost
-    seed: int | None = None  # what all draws are a function of
+    seed: int | None = None  # of all draws
 
     @property
     def success(self) -> Tensor:
@@ -43,7 +43,7 @@ class Result:
 
     @property
     def reached(self) -> Tensor:
-        """Return (B,) bool: the goal is reached beyond a tie, at whatever distance."""
+        """Return (B,) bool: the goal is reached beyond a tie, at any distance."""
         return self.harm > self.tie
 
     @property
@@ -100,7 +100,7 @@ def keep_nearest(one: Result, other: Result) -> Result:
 
 
 def beats(harm: Tensor, tie: Tensor, best_harm: Tensor, best_tie: Tensor) -> Tensor:
-    """Return (B,) bool: more harm beyond a tie; a success beats whatever is none."""
+    """Return (B,) bool: more harm beyond a tie; a success beats anything else."""
     return harm - tie > best_harm - best_tie
 
 

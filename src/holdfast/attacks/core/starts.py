@@ -1,4 +1,4 @@
-"""Where a search starts inside the set."""
+"""Starting points of a search inside the set."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Scatter(Start):
     Wong et al., 2020, algorithm 3, start here. Where most inputs sit on the edge of the range, as
     black pixels do, clipping first would take the start's variety away: every step of 1.25 eps
     would end in a corner, and the network would learn to expect corners alone. Where points are
-    scored, the draw is projected first: what lies outside the set is no counterexample.
+    scored, the draw is projected first: points outside the set are no counterexamples.
     """
 
     def __call__(self, region: Region, rng: Rng) -> Tensor:

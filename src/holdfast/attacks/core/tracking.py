@@ -1,4 +1,4 @@
-"""What is kept of a search: each example's worst point, or its nearest success."""
+"""Trackers of a search: they keep each example's worst point, or its nearest success."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class Best:
         return len(self.waiting) >= self.most and self._judge()
 
     def result(self) -> Result:
-        """Return what was found; every point of a search in the set is in the set."""
+        """Return the result; every point of a search in the set is in the set."""
         if self.waiting:
             self._judge()
         inside = torch.ones_like(self.kept.lost)
         return self.kept.result(self.region.size(self.kept.z), inside)
 
     def _judge(self) -> bool:
-        """Take the worst of what waits into account, the first of equals.
+        """Take the worst of the waiting points into account, the first of equals.
 
         A harm that is not a number is never better; an example that it leaves unbroken is lost.
         """
@@ -58,7 +58,7 @@ class Best:
 
 
 class Nearest:
-    """Keeps each example's nearest success at whatever distance; until there is one, the worst.
+    """Keeps each example's nearest success at any distance; until there is one, the worst.
 
     region: the set in which a success counts; the search itself walks over all valid inputs.
     """
@@ -82,7 +82,7 @@ class Nearest:
         return False
 
     def result(self) -> Result:
-        """Return what was found: what is farther than the radius is no success in this set."""
+        """Return the result: points farther than the radius are no successes in this set."""
         return self.kept.result(self.size, self.region.contains(self.kept.x_adv))
 
 
@@ -106,7 +106,7 @@ class _Kept:
         return self.harm > self.tie
 
     def follow(self, points: Sequence[Scored]) -> None:
-        """Remember who had a gradient; ask no more once all of them had."""
+        """Remember the examples that had a gradient; ask no more once all had."""
         for grad in (here.grad for here in points if here.grad is not None):
             if self.all_moved:
                 return
@@ -131,10 +131,10 @@ class _Kept:
             self.x_adv = x_adv if whole else choose(better, x_adv, self.x_adv)
 
     def result(self, size: Tensor, inside: Tensor) -> Result:
-        """Return what was found.
+        """Return the result.
 
         An example without success has failed if no gradient was usable, or if the model answered
-        with no number somewhere: what it would do there is not known.
+        with no number somewhere: its outcome there is not known.
         """
         failed = self.harm.isinf() | self.lost
         if self.moved is not None:

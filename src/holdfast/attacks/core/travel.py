@@ -18,7 +18,7 @@ LOOKS = 10_000  # steps whose lengths are added up
 def short_steps(component: Any, space: Space) -> list[str]:
     """Return a line on each attack in `component` whose steps cannot cross the radius of `space`.
 
-    component: an attack, or what is made of attacks: a suite, a training method. Step sizes are
+    component: an attack, or a suite or training method, which are made of attacks. Step sizes are
     fractions of the radius here and lengths elsewhere, so 2/255 is easily written for a quarter.
     """
     return list(dict.fromkeys(_lines(component, space)))
