@@ -98,9 +98,9 @@ def test_what_does_not_fit_is_named(tmp_path):
         fit(UniversalPatch(), net, train, threat=ThreatModel(Linf(eps=0.1)), out=tmp_path)
     with pytest.raises(InputError, match=r"a universal change works in Linf.*not in Patch"):
         fit(Ascent(), net, train, threat=THREAT, out=tmp_path)
-    with pytest.raises(Unsupported, match=r"applied works in .*PixelL0, not in Patch"):
+    with pytest.raises(Unsupported, match=r"apply_perturbation works in .*PixelL0, not in Patch"):
         rate(net, train, ApplyPerturbation())
-    with pytest.raises(Unsupported, match="pasted works in Patch, not in Linf"):
+    with pytest.raises(Unsupported, match="apply_patch works in Patch, not in Linf"):
         rate(net, train, ApplyPatch(), ThreatModel(Linf(eps=0.1)))
 
 

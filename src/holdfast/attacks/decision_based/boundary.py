@@ -8,7 +8,13 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.directions import normal
-from holdfast.attacks.decision_based.search import Bisection, BoundarySearch, drawn_in, fill, unit
+from holdfast.attacks.decision_based.search import (
+    Bisection,
+    BoundarySearch,
+    fill,
+    project_to_radius,
+    unit,
+)
 from holdfast.components import register
 from holdfast.rng import Rng
 from holdfast.tensors import choose, either, norm, spread
@@ -32,12 +38,12 @@ class Boundary(BoundarySearch):
     spherical_step: Share = 0.1  # length of the first step along the sphere, in distances
     source_step: Half = 0.1  # length of the first step towards the input, in distances
 
-    def search(self, region: Normed) -> _Walk:
-        return _Walk(self, region)
+    def search(self, region: Normed) -> _BoundaryState:
+        return _BoundaryState(self, region)
 
 
-class _Walk:
-    """Each example's point, what it may step to next, and how long its steps are."""
+class _BoundaryState:
+    """Each example's point, its next candidate, and its step lengths."""
 
     def __init__(self, attack: Boundary, region: Normed) -> None:
         self.region, self.x = region, region.center()
@@ -48,17 +54,17 @@ class _Walk:
         self.spherical_step = torch.full_like(zeros, attack.spherical_step)
         self.source_step = torch.full_like(zeros, attack.source_step)
 
-    def begin(self, z: Tensor, new: Tensor) -> None:
+    def set_start(self, z: Tensor, new: Tensor) -> None:
         self.z, self.far = choose(new, z, self.z), choose(new, z, self.far)
         self.phase = torch.where(new, BACK, self.phase)
-        self.cut.open(new, self.region.size(z))
+        self.cut.reset(new, self.region.size(z))
 
     def propose(self, at: Rng, left: int) -> Tensor:
-        z = drawn_in(self.region, self.phase == BACK, self.cut.middle, self.far, self.z)
-        z = fill(z, self.phase == ASIDE, lambda rows: self._along(rows, at.take(rows)))
-        return fill(z, self.phase == NEARER, self._towards)
+        z = project_to_radius(self.region, self.phase == BACK, self.cut.middle, self.far, self.z)
+        z = fill(z, self.phase == ASIDE, lambda rows: self._spherical_step(rows, at.take(rows)))
+        return fill(z, self.phase == NEARER, self._source_step)
 
-    def _along(self, rows: Tensor, at: Rng) -> Tensor:
+    def _spherical_step(self, rows: Tensor, at: Rng) -> Tensor:
         """Return a random point at the same distance, a step away from z, (n, ...)."""
         region = self.region.take(rows)
         change = take(self.z, rows) - region.center()
@@ -68,24 +74,24 @@ class _Walk:
         moved = unit(along + spread(take(self.spherical_step, rows), step) * across)
         return region.project(region.center() + spread(length, step) * moved)
 
-    def _towards(self, rows: Tensor) -> Tensor:
+    def _source_step(self, rows: Tensor) -> Tensor:
         """Return the point that was reached, a step nearer to x, (n, ...)."""
         region, there = self.region.take(rows), take(self.there, rows)
         nearer = spread(take(self.source_step, rows), there)
         return region.project(there + nearer * (region.center() - there))
 
-    def learn(self, z: Tensor, reached: Tensor, open_: Tensor) -> None:
-        back, aside, nearer = (open_ & (self.phase == k) for k in (BACK, ASIDE, NEARER))
-        self.cut.learn(reached, back)
+    def update(self, z: Tensor, reached: Tensor, active: Tensor) -> None:
+        back, aside, nearer = (active & (self.phase == k) for k in (BACK, ASIDE, NEARER))
+        self.cut.update(reached, back)
         self.there = choose(aside & reached, z, self.there)
         self.z = choose((back | nearer) & reached, z, self.z)
-        self.spherical_step = _paced(self.spherical_step, reached, aside).clamp_max(LONGEST)
-        self.source_step = _paced(self.source_step, reached, nearer).clamp_max(0.5)
-        ends = (back & self.cut.narrow) | nearer
+        self.spherical_step = _adapted(self.spherical_step, reached, aside).clamp_max(LONGEST)
+        self.source_step = _adapted(self.source_step, reached, nearer).clamp_max(0.5)
+        ends = (back & self.cut.converged) | nearer
         phase = torch.where(aside & reached, NEARER, self.phase)
         self.phase = torch.where(ends, ASIDE, phase)
 
 
-def _paced(length: Tensor, reached: Tensor, asked: Tensor) -> Tensor:
+def _adapted(length: Tensor, reached: Tensor, asked: Tensor) -> Tensor:
     """Return (B,): longer where a step succeeded, shorter where it failed."""
     return torch.where(asked, length * either(reached, PACE, 1 / PACE, length), length)

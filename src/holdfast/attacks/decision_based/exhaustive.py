@@ -1,4 +1,4 @@
-"""Searches that no gradient can mislead: every point of a grid, or many random ones."""
+"""Searches without gradients: every point of a grid, or many random ones."""
 
 from __future__ import annotations
 

@@ -11,11 +11,11 @@ from holdfast.attacks.decision_based.search import (
     Bisection,
     BoundarySearch,
     Normal,
-    drawn_in,
     fill,
-    last_share,
+    low_frequency_noise,
+    probe_budget,
+    project_to_radius,
     unit,
-    waves,
 )
 from holdfast.components import register
 from holdfast.rng import Rng
@@ -25,7 +25,7 @@ from holdfast.tree import take
 from holdfast.units import Count, Positive, Share
 
 BACK, PROBE, AHEAD, CUT = range(4)
-EDGE = 0.01  # what a new normal must bring, as a share of the distance
+EDGE = 0.01  # the least improvement by a new normal, as a share of the distance
 
 
 @register("attack", name="geoda")
@@ -36,17 +36,17 @@ class GeoDA(BoundarySearch):
     needs = (Normed, Dense)
 
     queries: Count = 5000
-    initial_gradient_queries: Count = 100  # questions for the first normal
-    growth: Positive = 1.4  # of the number of questions, from normal to normal
+    initial_gradient_queries: Count = 100  # queries for the first normal
+    growth: Positive = 1.4  # of the number of queries, from normal to normal
     length: Share = 0.02  # of a probe, in distances
     share: Share = 1.0  # of the frequencies along each axis, the lowest ones, that probes have
 
-    def search(self, region: Normed) -> _Geometry:
-        return _Geometry(self, region)
+    def search(self, region: Normed) -> _GeoDAState:
+        return _GeoDAState(self, region)
 
 
-class _Geometry:
-    """Each example's nearest boundary point, what is known of the normal there, and its phase."""
+class _GeoDAState:
+    """Each example's nearest boundary point, the estimate of the normal there, and its phase."""
 
     def __init__(self, attack: GeoDA, region: Normed) -> None:
         self.attack, self.region, self.x = attack, region, region.center()
@@ -57,51 +57,51 @@ class _Geometry:
         self.goal, self.wanted = zeros, torch.full_like(zeros, attack.initial_gradient_queries)
         self.left = attack.queries
 
-    def begin(self, z: Tensor, new: Tensor) -> None:
+    def set_start(self, z: Tensor, new: Tensor) -> None:
         self.z, self.far = choose(new, z, self.z), choose(new, z, self.far)
         self.phase = torch.where(new, BACK, self.phase)
-        self.cut.open(new, self.region.size(z))
+        self.cut.reset(new, self.region.size(z))
 
     def propose(self, at: Rng, left: int) -> Tensor:
         self.left = left
-        z = drawn_in(self.region, self.phase == BACK, self.cut.middle, self.far, self.z)
-        z = fill(z, self.phase == PROBE, lambda rows: self._beside(rows, at.take(rows)))
-        return fill(z, self.phase >= AHEAD, self._ahead)
+        z = project_to_radius(self.region, self.phase == BACK, self.cut.middle, self.far, self.z)
+        z = fill(z, self.phase == PROBE, lambda rows: self._probe_point(rows, at.take(rows)))
+        return fill(z, self.phase >= AHEAD, self._step_point)
 
-    def _beside(self, rows: Tensor, at: Rng) -> Tensor:
+    def _probe_point(self, rows: Tensor, at: Rng) -> Tensor:
         """Return a random point near z, (n, ...)."""
         region, z = self.region.take(rows), take(self.z, rows)
         length = self.attack.length * norm(z - region.center(), 2)
-        step = unit(waves(region.center(), at, self.attack.share)) * spread(length, z)
+        step = unit(low_frequency_noise(region.center(), at, self.attack.share)) * spread(length, z)
         return region.project(z + step)
 
-    def _ahead(self, rows: Tensor) -> Tensor:
+    def _step_point(self, rows: Tensor) -> Tensor:
         """Return the point along the normal from x at the distance that is next, (n, ...)."""
-        distance = torch.where(self.phase == CUT, self.cut.middle, self._enough())
+        distance = torch.where(self.phase == CUT, self.cut.middle, self._improved_distance())
         region = self.region.take(rows)
         ball = region.at(take(distance, rows))
         return region.project(ball.step(region.center(), self.normal.estimate(rows), 1.0))
 
-    def _enough(self) -> Tensor:
-        """Return (B,): the distance at which a new normal is worth following."""
+    def _improved_distance(self) -> Tensor:
+        """Return (B,): the distance at which a new normal counts as an improvement."""
         return (1 - EDGE) * self.region.size(self.z)
 
-    def learn(self, z: Tensor, reached: Tensor, open_: Tensor) -> None:
-        back, probe, ahead, cut = (open_ & (self.phase == k) for k in (BACK, PROBE, AHEAD, CUT))
+    def update(self, z: Tensor, reached: Tensor, active: Tensor) -> None:
+        back, probe, ahead, cut = (active & (self.phase == k) for k in (BACK, PROBE, AHEAD, CUT))
         if bool(probe.any()):
-            self.normal.learn(z - self.z, reached, probe)
-        self.cut.open(ahead & reached, self._enough(), 2 * EDGE)
-        self.cut.learn(reached, back | cut)
+            self.normal.update(z - self.z, reached, probe)
+        self.cut.reset(ahead & reached, self._improved_distance(), 2 * EDGE)
+        self.cut.update(reached, back | cut)
         self.z = choose((back | ahead | cut) & reached, z, self.z)
         self.phase = torch.where(ahead & reached, CUT, self.phase)
         self.phase = torch.where(probe & (self.normal.count >= self.goal), AHEAD, self.phase)
-        arrived = (back | cut) & self.cut.narrow
-        self.normal.clear(arrived)
-        self._around(arrived | (ahead & ~reached))
+        arrived = (back | cut) & self.cut.converged
+        self.normal.reset(arrived)
+        self._start_probing(arrived | (ahead & ~reached))
 
-    def _around(self, new: Tensor) -> None:
-        """Ask for the normal at z next; what is known of it there is kept."""
+    def _start_probing(self, new: Tensor) -> None:
+        """Estimate the normal at z next; earlier answers there are kept."""
         self.phase = torch.where(new, PROBE, self.phase)
-        more = last_share(self.wanted.ceil(), self.left)
+        more = probe_budget(self.wanted.ceil(), self.left)
         self.goal = torch.where(new, self.normal.count + more, self.goal)
         self.wanted = torch.where(new, self.attack.growth * self.wanted, self.wanted)

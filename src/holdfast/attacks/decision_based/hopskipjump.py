@@ -13,9 +13,9 @@ from holdfast.attacks.decision_based.search import (
     Bisection,
     BoundarySearch,
     Normal,
-    drawn_in,
     fill,
-    last_share,
+    probe_budget,
+    project_to_radius,
     unit,
 )
 from holdfast.components import register
@@ -40,12 +40,12 @@ class HopSkipJump(BoundarySearch):
     initial_gradient_queries: Count = 100  # of the first normal; sqrt(j) times as many of the j-th
     gamma: Positive = 1.0  # length of a probe, in Euclidean distances over the coordinates' number
 
-    def search(self, region: Normed) -> _Hop:
-        return _Hop(self, region)
+    def search(self, region: Normed) -> _HopSkipJumpState:
+        return _HopSkipJumpState(self, region)
 
 
-class _Hop:
-    """Each example's place in the cycle: back to the boundary, probes around it, a step away."""
+class _HopSkipJumpState:
+    """Each example's phase: bisection to the boundary, probes around it, a step away."""
 
     def __init__(self, attack: HopSkipJump, region: Normed) -> None:
         self.region, self.initial_gradient_queries = region, attack.initial_gradient_queries
@@ -59,32 +59,32 @@ class _Hop:
         self.round, self.goal, self.fraction, self.tries = zeros, zeros, zeros, zeros
         self.left = 0
 
-    def begin(self, z: Tensor, new: Tensor) -> None:
+    def set_start(self, z: Tensor, new: Tensor) -> None:
         self.z, self.far = choose(new, z, self.z), choose(new, z, self.far)
         self.phase = torch.where(new, BACK, self.phase)
-        self.cut.open(new, self.region.size(z))
+        self.cut.reset(new, self.region.size(z))
 
     def propose(self, at: Rng, left: int) -> Tensor:
         self.left = left
-        z = fill(self.z, self.phase == PROBE, lambda rows: self._beside(rows, at.take(rows)))
-        z = drawn_in(self.region, self.phase == BACK, self.cut.middle, self.far, z)
-        return fill(z, self.phase == STEP, self._ahead)
+        z = fill(self.z, self.phase == PROBE, lambda rows: self._probe_point(rows, at.take(rows)))
+        z = project_to_radius(self.region, self.phase == BACK, self.cut.middle, self.far, z)
+        return fill(z, self.phase == STEP, self._step_point)
 
-    def _beside(self, rows: Tensor, at: Rng) -> Tensor:
+    def _probe_point(self, rows: Tensor, at: Rng) -> Tensor:
         """Return a random point near z, (n, ...)."""
         region, z = self.region.take(rows), take(self.z, rows)
         length = self.reach * norm(z - region.center(), 2)
         return region.project(z + unit(normal(z, at)) * spread(length, z))
 
-    def _ahead(self, rows: Tensor) -> Tensor:
+    def _step_point(self, rows: Tensor) -> Tensor:
         """Return z moved along the normal, (n, ...)."""
         region = self.region.take(rows)
         ball = region.at(take(self.cut.high, rows))
         estimate, fraction = self.normal.estimate(rows), take(self.fraction, rows)
         return region.project(ball.step(take(self.z, rows), estimate, fraction))
 
-    def learn(self, z: Tensor, reached: Tensor, open_: Tensor) -> None:
-        back, probe, step = (open_ & (self.phase == phase) for phase in (BACK, PROBE, STEP))
+    def update(self, z: Tensor, reached: Tensor, active: Tensor) -> None:
+        back, probe, step = (active & (self.phase == phase) for phase in (BACK, PROBE, STEP))
         self._back(z, reached, back)
         self._probe(z, reached, probe)
         self._stepped(z, reached, step)
@@ -92,24 +92,24 @@ class _Hop:
     def _back(self, z: Tensor, reached: Tensor, asked: Tensor) -> None:
         if not bool(asked.any()):
             return
-        self.cut.learn(reached, asked)
+        self.cut.update(reached, asked)
         self.z = choose(asked & reached, z, self.z)
-        self._around(asked & self.cut.narrow)
+        self._start_probing(asked & self.cut.converged)
 
-    def _around(self, new: Tensor) -> None:
+    def _start_probing(self, new: Tensor) -> None:
         """Estimate the normal at z next."""
         if not bool(new.any()):
             return
         self.phase = torch.where(new, PROBE, self.phase)
         self.round = self.round + new
-        self.normal.clear(new)
+        self.normal.reset(new)
         wanted = (self.initial_gradient_queries * self.round.sqrt()).ceil()
-        self.goal = torch.where(new, last_share(wanted, self.left), self.goal)
+        self.goal = torch.where(new, probe_budget(wanted, self.left), self.goal)
 
     def _probe(self, z: Tensor, reached: Tensor, asked: Tensor) -> None:
         if not bool(asked.any()):
             return
-        self.normal.learn(z - self.z, reached, asked)
+        self.normal.update(z - self.z, reached, asked)
         done = asked & (self.normal.count >= self.goal)
         self.phase = torch.where(done, STEP, self.phase)
         self.fraction = torch.where(done, 1 / self.round.sqrt().clamp_min(1), self.fraction)
@@ -120,7 +120,7 @@ class _Hop:
             return
         moved = asked & reached
         if bool(moved.any()):
-            self.begin(z, moved)
+            self.set_start(z, moved)
         self.fraction = torch.where(asked, self.fraction / 2, self.fraction)
         self.tries = self.tries + asked
-        self._around(asked & ~reached & (self.tries >= HALVINGS))
+        self._start_probing(asked & ~reached & (self.tries >= HALVINGS))

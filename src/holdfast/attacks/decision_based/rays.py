@@ -1,4 +1,4 @@
-"""RayS: look for the signs along which the boundary is nearest, by labels alone."""
+"""RayS: search for the sign vector along which the boundary is nearest, from labels alone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from holdfast.units import Count, Half
 @register("attack", name="rays")
 @dataclass(frozen=True, kw_only=True)
 class RayS(Attack):
-    """Flip ever smaller blocks of signs and keep what is nearer (Chen and Gu, 2020, alg. 3)."""
+    """Flip ever smaller blocks of signs, keeping nearer ones (Chen and Gu, 2020, alg. 3)."""
 
     needs = (Normed, Boxed)
     knowledge = Knowledge.DECISION
@@ -34,18 +34,18 @@ class RayS(Attack):
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         center = region.center()
-        point, home = ask(objective, region, center, rng.at(0))
+        point, misclassified = ask(objective, region, center, rng.at(0))
         yield point
-        rays = _Rays(region, start, self.tolerance)
+        rays = _RaySState(region, start, self.tolerance)
         for k in range(1, self.queries):
-            z = choose(home, center, rays.propose())
+            z = choose(misclassified, center, rays.propose())
             point, reached = ask(objective, region, z, rng.at(k))
             yield point
-            rays.learn(reached, rng.at(k))
+            rays.update(reached, rng.at(k))
 
 
-class _Rays:
-    """Each example's signs, how far the boundary is along them, and the block that is next."""
+class _RaySState:
+    """Each example's signs, the distance to the boundary along them, and the next block."""
 
     def __init__(self, region: Normed, start: Tensor | None, tolerance: float) -> None:
         self.region, self.tolerance = region, tolerance
@@ -63,22 +63,22 @@ class _Rays:
         self.place = torch.arange(self.size, device=x.device).expand(len(x), -1)
 
     def propose(self) -> Tensor:
-        distance = torch.where(self.cutting, self.cut.middle, self._enough())
+        distance = torch.where(self.cutting, self.cut.middle, self._improved_distance())
         x = self.region.center()
         return self.region.project(x + spread(distance, x) * self.trial.reshape(x.shape))
 
-    def _enough(self) -> Tensor:
-        """Return (B,): the distance at which a trial is worth more than the signs as they are."""
+    def _improved_distance(self) -> Tensor:
+        """Return (B,): the distance at which a trial improves on the present signs."""
         return torch.where(self.found, self.best * (1 - self.tolerance), self.best)
 
-    def learn(self, reached: Tensor, at: Rng) -> None:
+    def update(self, reached: Tensor, at: Rng) -> None:
         better = ~self.cutting & reached
         failed = ~self.cutting & ~reached
-        self.cut.learn(reached, self.cutting)
+        self.cut.update(reached, self.cutting)
         gap = either(self.found, 2 * self.tolerance, 0.5, self.best)
-        self.cut.open(better, self._enough(), gap)
+        self.cut.reset(better, self._improved_distance(), gap)
         self.cutting = self.cutting | better
-        done = self.cutting & self.cut.narrow
+        done = self.cutting & self.cut.converged
         self.signs = torch.where(done[:, None], self.trial, self.signs)
         self.best = torch.where(done, self.cut.high, self.best)
         self.found, self.cutting = self.found | done, self.cutting & ~done

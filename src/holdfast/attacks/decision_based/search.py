@@ -1,8 +1,7 @@
-"""What searches that see labels alone share: the start, the bisection and the estimated normal.
+"""Decision-based search: starting points, bisection, and estimates of the boundary's normal.
 
-All examples ask one question at a time, side by side, each about its own point: a search proposes a
-point for every example and learns, of every example, whether it reaches the goal. Whatever a search
-remembers, it remembers per example.
+All examples query the model side by side, each with a point of its own: a search proposes a point
+for every example and is told whether it reaches the attacker's goal. All state is per example.
 """
 
 from __future__ import annotations
@@ -22,23 +21,23 @@ from holdfast.tensors import as_image, choose, normalize, spread
 from holdfast.threat import Knowledge, Normed
 from holdfast.tree import positions, take
 
-RESERVE = 12  # questions that a step and the way back to the boundary take, about
+RESERVE = 12  # approximate queries of a step and the bisection after it
 FINEST = 1e-6  # no bracket is cut below this share of its first width
 
 
-class Search(Protocol):
-    """A search along the boundary between what reaches the goal and what does not."""
+class SearchState(Protocol):
+    """The state of a search along the decision boundary, for every example."""
 
-    def begin(self, z: Tensor, new: Tensor) -> None:
+    def set_start(self, z: Tensor, new: Tensor) -> None:
         """Take z (B, ...), which reaches the goal, as the first point of the examples `new`."""
         ...
 
     def propose(self, at: Rng, left: int) -> Tensor:
-        """Return the point (B, ...) to ask about; `left` questions are left after it."""
+        """Return the point (B, ...) to query; `left` queries remain after it."""
         ...
 
-    def learn(self, z: Tensor, reached: Tensor, open_: Tensor) -> None:
-        """Take the answers about z into account where `open_`, (B,) bool."""
+    def update(self, z: Tensor, reached: Tensor, active: Tensor) -> None:
+        """Take the answers about z into account where `active`, (B,) bool."""
         ...
 
 
@@ -51,41 +50,41 @@ class BoundarySearch(Attack):
 
     queries: int
 
-    def search(self, region: Normed) -> Search:
+    def search(self, region: Normed) -> SearchState:
         """Return a search around the inputs of the region."""
         raise NotImplementedError
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         """Yield as many points as there are queries, beginning with the unchanged input.
 
-        Then come the start and noise until one of them reaches the goal; then what the search
-        proposes. An example that no start brings to the goal goes on looking for one; an input that
-        is wrong already stays where it is.
+        Then come the start and noise until one of them reaches the goal; then the points that
+        the search proposes. An example without a start that reaches the goal keeps drawing; an
+        input that is misclassified already stays unchanged.
         """
         search = self.search(region)
-        home = open_ = torch.zeros_like(region.radius, dtype=torch.bool)
+        misclassified = active = torch.zeros_like(region.radius, dtype=torch.bool)
         for k in range(self.queries):
             at = rng.at(k)
             z = region.center()
-            if k and not bool((open_ | home).all()):
+            if k and not bool((active | misclassified).all()):
                 first = (
                     start if k == 1 and start is not None else noise(region, at.fold("start"), k)
                 )
-                z = choose(home, z, first)
-            if bool(open_.any()):
-                z = choose(open_, search.propose(at, self.queries - k - 1), z)
+                z = choose(misclassified, z, first)
+            if bool(active.any()):
+                z = choose(active, search.propose(at, self.queries - k - 1), z)
             point, reached = ask(objective, region, z, at)
             yield point
-            search.learn(z, reached, open_)
-            home = reached if k == 0 else home
-            new = reached & ~open_ & ~home
+            search.update(z, reached, active)
+            misclassified = reached if k == 0 else misclassified
+            new = reached & ~active & ~misclassified
             if bool(new.any()):
-                search.begin(z, new)
-                open_ = open_ | new
+                search.set_start(z, new)
+                active = active | new
 
 
 def noise(region: Normed, at: Rng, k: int) -> Tensor:
-    """Return random valid inputs, (B, ...): in turn any, of two values, and dark or bright ones."""
+    """Return random valid inputs, (B, ...): in turn uniform, binary, and dark or bright ones."""
     x = region.center()
     share = at.uniform(tuple(x.shape[1:]))
     if k % 3 == 2:
@@ -103,15 +102,17 @@ def unit(direction: Tensor) -> Tensor:
 
 
 def fill(z: Tensor, which: Tensor, make: Callable[[Tensor], Tensor]) -> Tensor:
-    """Return z with what `make` has for the examples in `which`, given their positions.
+    """Return z with rows `which` replaced by `make(positions)`.
 
-    The others are not computed: examples are at different places of their cycles most of the time.
+    Only those rows are computed: examples are in different phases most of the time.
     """
     rows = positions(which)
     return z.index_copy(0, rows, make(rows)) if len(rows) else z
 
 
-def drawn_in(region: Normed, which: Tensor, radius: Tensor, far: Tensor, z: Tensor) -> Tensor:
+def project_to_radius(
+    region: Normed, which: Tensor, radius: Tensor, far: Tensor, z: Tensor
+) -> Tensor:
     """Return z with `far` projected onto the ball of `radius` (B,) for the examples in `which`."""
     return fill(
         z,
@@ -120,10 +121,10 @@ def drawn_in(region: Normed, which: Tensor, radius: Tensor, far: Tensor, z: Tens
     )
 
 
-def last_share(wanted: Tensor, left: int) -> Tensor:
-    """Return how many of the `left` questions to ask about a normal.
+def probe_budget(wanted: Tensor, left: int) -> Tensor:
+    """Return how many of the `left` queries to spend on an estimate of the normal.
 
-    As many as `wanted`; all that a last step can spare where that leaves too few for another.
+    As many as `wanted`; all but the reserve of a last step where that leaves too few for another.
     """
     spare = float(left - RESERVE)
     last = spare - wanted < wanted / 2 + RESERVE
@@ -131,7 +132,7 @@ def last_share(wanted: Tensor, left: int) -> Tensor:
 
 
 class Bisection:
-    """Where each example's boundary lies along a path: `high` reaches the goal, `low` does not.
+    """Bisection for each example's boundary on a path: `high` reaches the goal, `low` does not.
 
     It begins at `high` with steps down that double, from a share `gap` of it, and goes on by halves
     once one of them fails.
@@ -141,7 +142,7 @@ class Bisection:
         self.low = self.high = self.floor = self.gap = torch.zeros_like(like)
         self.tolerance = tolerance
 
-    def open(self, new: Tensor, high: Tensor, gap: float | Tensor = 0.5) -> None:
+    def reset(self, new: Tensor, high: Tensor, gap: float | Tensor = 0.5) -> None:
         """Start over where `new`, between 0 and `high`."""
         self.low = torch.where(new, 0.0, self.low)
         self.high = torch.where(new, high, self.high)
@@ -150,18 +151,18 @@ class Bisection:
 
     @property
     def middle(self) -> Tensor:
-        """Return (B,): where to ask next."""
+        """Return (B,): the next point to query."""
         return torch.maximum(self.high - self.gap, (self.low + self.high) / 2)
 
-    def learn(self, reached: Tensor, asked: Tensor) -> None:
-        """Narrow the brackets that `asked`."""
+    def update(self, reached: Tensor, asked: Tensor) -> None:
+        """Narrow the brackets of the examples that `asked`."""
         middle = self.middle
         self.gap = torch.where(asked, torch.where(reached, 2 * self.gap, torch.inf), self.gap)
         self.high = torch.where(asked & reached, middle, self.high)
         self.low = torch.where(asked & ~reached, middle, self.low)
 
     @property
-    def narrow(self) -> Tensor:
+    def converged(self) -> Tensor:
         """Return (B,) bool: no wider than the tolerance, a share of the upper end."""
         return self.high - self.low <= torch.maximum(self.tolerance * self.high, self.floor)
 
@@ -177,7 +178,7 @@ class Normal:
         self.steps = self.signed = torch.zeros_like(like)
         self.count = self.total = torch.zeros_like(size)
 
-    def clear(self, new: Tensor) -> None:
+    def reset(self, new: Tensor) -> None:
         """Forget the answers of the examples `new`."""
         if not bool(new.any()):
             return
@@ -189,7 +190,7 @@ class Normal:
         self.count = torch.where(new, 0.0, self.count)
         self.total = torch.where(new, 0.0, self.total)
 
-    def learn(self, step: Tensor, reached: Tensor, asked: Tensor) -> None:
+    def update(self, step: Tensor, reached: Tensor, asked: Tensor) -> None:
         """Take the answer about one step (B, ...) into account where `asked`."""
         sign = torch.where(reached, 1.0, -1.0).to(step.dtype)
         sign = torch.where(asked, sign, 0.0)
@@ -206,7 +207,7 @@ class Normal:
         return unit(signed - spread(base, steps) * steps)
 
 
-def waves(x: Tensor, at: Rng, share: float) -> Tensor:
+def low_frequency_noise(x: Tensor, at: Rng, share: float) -> Tensor:
     """Return Gaussian noise, (B, ...), of the lowest `share` of the frequencies along each axis."""
     channels, height, width = as_image(x)
     rows, columns = (max(round(share * side), 1) for side in (height, width))

@@ -13,7 +13,7 @@ from holdfast.attacks.decision_based.search import (
     BoundarySearch,
     Normal,
     fill,
-    last_share,
+    probe_budget,
     unit,
 )
 from holdfast.components import register
@@ -24,8 +24,8 @@ from holdfast.tree import take
 from holdfast.units import Count, Half, OfDirection, Positive
 
 BACK, PROBE, LINE, CUT = range(4)
-EDGE = 0.01  # what a step must bring, and how exactly its distance is found, as a share
-SHRINK = 0.25  # of a step that brought nothing
+EDGE = 0.01  # least improvement by a step and tolerance of its distance, as shares
+SHRINK = 0.25  # factor on a step that brought no improvement
 LEAST = 1e-3  # the smallest step
 
 
@@ -37,17 +37,17 @@ class SignOPT(BoundarySearch):
     needs = (Normed, Trait.EUCLIDEAN)
 
     queries: Count = 5000
-    probes: Count = 200  # directions whose slope is asked for, before each step
+    probes: Count = 200  # directions whose slope's sign is queried, before each step
     smoothing: Positive = 0.01  # length of a probe, the direction having length 1
     first_step: OfDirection = 0.2  # the first step, the direction having length 1
     tolerance: Half = 0.0001  # how exactly a distance is found, as a share of it
 
-    def search(self, region: Normed) -> _Descent:
-        return _Descent(self, region)
+    def search(self, region: Normed) -> _SignOPTState:
+        return _SignOPTState(self, region)
 
 
-class _Descent:
-    """Each example's best direction, the distance along it, and its place in the cycle."""
+class _SignOPTState:
+    """Each example's best direction, the distance along it, and its phase."""
 
     def __init__(self, attack: SignOPT, region: Normed) -> None:
         self.attack, self.region, self.x = attack, region, region.center()
@@ -60,7 +60,7 @@ class _Descent:
         self.step = torch.full_like(zeros, attack.first_step)
         self.moved, self.left = zeros.bool(), attack.queries
 
-    def begin(self, z: Tensor, new: Tensor) -> None:
+    def set_start(self, z: Tensor, new: Tensor) -> None:
         change = z - self.x
         self.theta = choose(new, unit(change), self.theta)
         self._back(new, norm(change, 2), 0.5)
@@ -73,25 +73,25 @@ class _Descent:
             self.probe = fill(
                 self.probe, probes, lambda r: unit(normal(take(theta, r), at.take(r)))
             )
-            theta = fill(theta, probes, self._near)
+            theta = fill(theta, probes, self._probe_direction)
             distance = torch.where(probes, self.distance, distance)
         if bool((self.phase >= LINE).any()):
-            theta = fill(theta, self.phase >= LINE, self._trial)
+            theta = fill(theta, self.phase >= LINE, self._trial_direction)
             nearer = torch.where(self.phase == LINE, (1 - EDGE) * self.distance, self.rough.middle)
             distance = torch.where(self.phase >= LINE, nearer, distance)
         return self.region.project(self.x + spread(distance, theta) * theta)
 
-    def _near(self, rows: Tensor) -> Tensor:
+    def _probe_direction(self, rows: Tensor) -> Tensor:
         return unit(take(self.theta, rows) + self.attack.smoothing * take(self.probe, rows))
 
-    def _trial(self, rows: Tensor) -> Tensor:
+    def _trial_direction(self, rows: Tensor) -> Tensor:
         base, slope = take(self.base, rows), take(self.slope, rows)
         return unit(base + spread(take(self.step, rows), base) * slope)
 
-    def learn(self, z: Tensor, reached: Tensor, open_: Tensor) -> None:
-        back, probe, line, cut = (open_ & (self.phase == k) for k in (BACK, PROBE, LINE, CUT))
-        self.fine.learn(reached, back)
-        self._around(back & self.fine.narrow)
+    def update(self, z: Tensor, reached: Tensor, active: Tensor) -> None:
+        back, probe, line, cut = (active & (self.phase == k) for k in (BACK, PROBE, LINE, CUT))
+        self.fine.update(reached, back)
+        self._start_probing(back & self.fine.converged)
         if bool(probe.any()):
             self._probed(reached, probe)
         if bool((line | cut).any()):
@@ -101,18 +101,18 @@ class _Descent:
     def _back(self, new: Tensor, high: Tensor, gap: float) -> None:
         """Find the distance along the direction next, exactly."""
         self.phase = torch.where(new, BACK, self.phase)
-        self.fine.open(new, high, gap)
+        self.fine.reset(new, high, gap)
 
-    def _around(self, new: Tensor) -> None:
-        """Ask for slopes next."""
+    def _start_probing(self, new: Tensor) -> None:
+        """Query slopes next."""
         self.phase = torch.where(new, PROBE, self.phase)
         self.distance = torch.where(new, self.fine.high, self.distance)
-        self.normal.clear(new)
+        self.normal.reset(new)
         wanted = torch.full_like(self.goal, self.attack.probes)
-        self.goal = torch.where(new, last_share(wanted, self.left), self.goal)
+        self.goal = torch.where(new, probe_budget(wanted, self.left), self.goal)
 
     def _probed(self, reached: Tensor, asked: Tensor) -> None:
-        self.normal.learn(self.probe, reached, asked)
+        self.normal.update(self.probe, reached, asked)
         done = asked & (self.normal.count >= self.goal)
         self.phase = torch.where(done, LINE, self.phase)
         self.base = choose(done, self.theta, self.base)
@@ -123,7 +123,7 @@ class _Descent:
         """Go down a direction that is nearer; else stop, or shorten the step."""
         hit, missed = asked & reached, asked & ~reached
         self.phase = torch.where(hit, CUT, self.phase)
-        self.rough.open(hit, (1 - EDGE) * self.distance, 2 * EDGE)
+        self.rough.reset(hit, (1 - EDGE) * self.distance, 2 * EDGE)
         ends = missed & (self.moved | (self.step < LEAST))
         stuck = ends & ~self.moved
         self.step = torch.where(
@@ -131,13 +131,13 @@ class _Descent:
         )
         self.step = torch.where(stuck, self.attack.first_step, self.step)
         self._back(ends & self.moved, self.distance, 2 * EDGE)
-        self._around(stuck)
+        self._start_probing(stuck)
 
     def _cut(self, reached: Tensor, asked: Tensor) -> None:
         """Keep the direction whose distance is known roughly, and try twice the step."""
-        self.rough.learn(reached, asked)
-        done = asked & self.rough.narrow
-        self.theta = fill(self.theta, done, self._trial)
+        self.rough.update(reached, asked)
+        done = asked & self.rough.converged
+        self.theta = fill(self.theta, done, self._trial_direction)
         self.distance = torch.where(done, self.rough.high, self.distance)
         self.moved = self.moved | done
         self.step = torch.where(done, 2 * self.step, self.step)

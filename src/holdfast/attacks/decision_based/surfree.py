@@ -1,4 +1,4 @@
-"""SurFree: turn around the input in random planes, as far as the label allows."""
+"""SurFree: rotation around the input in random planes, as far as the label allows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.directions import Basis, Cosines
-from holdfast.attacks.decision_based.search import Bisection, BoundarySearch, drawn_in, unit
+from holdfast.attacks.decision_based.search import (
+    Bisection,
+    BoundarySearch,
+    project_to_radius,
+    unit,
+)
 from holdfast.components import register
 from holdfast.rng import Rng
 from holdfast.tensors import choose, either, norm, spread
@@ -35,12 +40,12 @@ class SurFree(BoundarySearch):
     tolerance: Half = 0.1  # how exactly the widest turn is found, as a share of it
     basis: Basis = Cosines()  # of the directions
 
-    def search(self, region: Normed) -> _Turns:
-        return _Turns(self, region)
+    def search(self, region: Normed) -> _SurFreeState:
+        return _SurFreeState(self, region)
 
 
-class _Turns:
-    """Each example's point, the direction it turns to, and how far it may turn."""
+class _SurFreeState:
+    """Each example's point, the direction of its rotation, and the bracket of its angle."""
 
     def __init__(self, attack: SurFree, region: Normed) -> None:
         self.attack, self.region, self.x = attack, region, region.center()
@@ -53,14 +58,14 @@ class _Turns:
         self.count = zeros.long()
         self.order = torch.zeros_like(self.x.flatten(1), dtype=torch.int64)
 
-    def begin(self, z: Tensor, new: Tensor) -> None:
+    def set_start(self, z: Tensor, new: Tensor) -> None:
         self.z, self.far = choose(new, z, self.z), choose(new, z, self.far)
         self.phase = torch.where(new, BACK, self.phase)
-        self.cut.open(new, self.region.size(z))
+        self.cut.reset(new, self.region.size(z))
 
     def propose(self, at: Rng, left: int) -> Tensor:
         self.at = at
-        z = drawn_in(self.region, self.phase == BACK, self.cut.middle, self.far, self.z)
+        z = project_to_radius(self.region, self.phase == BACK, self.cut.middle, self.far, self.z)
         if bool((self.phase != BACK).any()):
             z = choose(self.phase != BACK, self._turned(), z)
         return z
@@ -80,10 +85,10 @@ class _Turns:
         between = torch.where(self.high < STEEPEST, (self.low + self.high) / 2, wider)
         return torch.where(self.phase == TURN, between, self.first)
 
-    def learn(self, z: Tensor, reached: Tensor, open_: Tensor) -> None:
-        back, left, right, turn = (open_ & (self.phase == k) for k in (BACK, LEFT, RIGHT, TURN))
-        self.z = choose(open_ & reached, z, self.z)
-        self.cut.learn(reached, back)
+    def update(self, z: Tensor, reached: Tensor, active: Tensor) -> None:
+        back, left, right, turn = (active & (self.phase == k) for k in (BACK, LEFT, RIGHT, TURN))
+        self.z = choose(active & reached, z, self.z)
+        self.cut.update(reached, back)
         starts = (left | right) & reached
         self.sign = torch.where(left, 1.0, torch.where(right, -1.0, self.sign))
         angle = self._angle()
@@ -94,7 +99,7 @@ class _Turns:
         self.phase = torch.where(starts, TURN, torch.where(left, RIGHT, self.phase))
         self.first = (self.first * pace).clamp_max(STEEPEST / 2)
         turned = (turn | starts) & (self.high - self.low <= self.attack.tolerance * self.low)
-        self._next((back & self.cut.narrow) | (right & ~reached) | turned)
+        self._next((back & self.cut.converged) | (right & ~reached) | turned)
 
     def _next(self, new: Tensor) -> None:
         """Turn from z to another direction, at right angles to the change, where `new`."""

@@ -1,4 +1,4 @@
-"""Bandits: one estimate of the gradient that every pair of queries improves."""
+"""Bandits: a running gradient estimate, updated by every pair of queries."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Bandits(Attack):
     queries: Count = 5000
     tiles: Count = 50  # along each side of the input, at most one a pixel
     sigma: Positive = 0.1  # Euclidean length of a probe, in the units of the data
-    exploration: Positive = 1.0  # length of the noise on the estimate, whose direction counts
-    prior_step: Positive = 0.1  # by which a pair of queries moves the estimate
+    exploration: Positive = 1.0  # length of the noise on the estimate, which has length 1
+    prior_step: Positive = 0.1  # learning rate of the estimate, per pair of queries
     step_size: OfRadius = 0.2  # fraction of the radius
     loss: Loss | None = Margin()
 
@@ -64,7 +64,7 @@ class Bandits(Attack):
 
 
 class _Tiling:
-    """Between an input and a coarser one: each tile is one value."""
+    """The map between an input and a coarser one with a single value per tile."""
 
     def __init__(self, z: Tensor, most: int) -> None:
         self.z = z

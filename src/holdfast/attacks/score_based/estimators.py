@@ -1,4 +1,4 @@
-"""What searches without gradients share: keep what helps, and estimate a gradient from scores."""
+"""Random search and gradient estimates from scores."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def cube(region: Dense) -> Tensor:
 def random_search(
     objective: Objective, region: Region, z: Tensor, rng: Rng, *, queries: int, propose: Propose
 ) -> Iterator[Scored]:
-    """Look at z, then at one proposal a query; go on from each example's best. `queries` looks."""
+    """Yield z, then one proposal a query from each example's best point, `queries` in all."""
     here = look(objective, region, z, rng)
     yield here
     loss = here.loss
@@ -34,15 +34,16 @@ def random_search(
         here = look(objective, region, propose(z, at), at)
         yield here
         better = here.loss > loss
-        if bool(better.any()):  # late in a search few queries help: touch nothing then
+        if bool(better.any()):  # late in a search few queries help: skip the copies then
             z = choose(better, here.z, z)
             loss = torch.where(better, here.loss, loss)
 
 
 def steps_within(queries: int, pairs: int) -> Iterator[int]:
-    """Yield how many pairs each step probes if one look a step and one before all spend `queries`.
+    """Yield how many pairs each step probes so that all queries add up to `queries`.
 
-    Once less than a pair is left, the steps that remain probe nothing.
+    One query before the first step and one after each are counted. Once less than a pair is left,
+    the remaining steps have no probes.
     """
     left = queries - 1
     while left > 0:
@@ -51,13 +52,13 @@ def steps_within(queries: int, pairs: int) -> Iterator[int]:
         yield now
 
 
-def rise(
+def antithetic_difference(
     objective: Objective, region: Region, z: Tensor, move: Tensor, at: Rng
 ) -> Generator[Scored, None, Tensor]:
-    """Yield z + move and z - move, brought back into the set; return their gap in loss, (B,).
+    """Yield z + move and z - move, projected onto the set; return their difference in loss, (B,).
 
-    Every probe is a point of the set, and so a candidate. The gap is zero where a loss is not a
-    finite number.
+    Every probe is a point of the set, and so a candidate. The difference is zero where a loss is
+    not a finite number.
     """
     ahead = look(objective, region, region.project(z + move), at)
     yield ahead
@@ -69,7 +70,7 @@ def rise(
 def estimate_gradient(
     objective: Objective, region: Region, z: Tensor, at: Rng, *, draw: Draw, pairs: int, size: float
 ) -> Generator[Scored, None, Tensor]:
-    """Yield 2 x pairs probes around z; return the gradient that they suggest, (B, ...).
+    """Yield 2 x pairs probes around z; return the gradient estimated from them, (B, ...).
 
     The sum of (loss(z + size u) - loss(z - size u)) u over antithetic directions u (Ilyas et al.,
     2018, algorithm 1; Uesato et al., 2018, eq. 6), up to a positive factor.
@@ -77,6 +78,6 @@ def estimate_gradient(
     total = torch.zeros_like(z)
     for i in range(pairs):
         u = draw(z, at.fold("probe", i))
-        change = yield from rise(objective, region, z, size * u, at)
+        change = yield from antithetic_difference(objective, region, z, size * u, at)
         total = torch.addcmul(total, u, spread(change.to(z.dtype), z))
     return total

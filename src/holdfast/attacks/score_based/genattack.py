@@ -1,4 +1,4 @@
-"""GenAttack: a small population of points that are crossed and mutated."""
+"""GenAttack: a genetic search with crossover and mutation."""
 
 from __future__ import annotations
 
@@ -40,25 +40,25 @@ class GenAttack(Attack):
 
     def iterate(self, objective: Objective, region: Dense, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
-        born = []
+        children = []
         for j in range(min(self.population, self.queries)):
             z = start if start is not None and j == 0 else region.init(rng.fold("member", j))
-            born.append(look(objective, region, z, rng.at(0)))
-            yield born[-1]
-        tribe, left, k = _gather(born), self.queries - len(born), 0
+            children.append(look(objective, region, z, rng.at(0)))
+            yield children[-1]
+        parents, left, k = _gather(children), self.queries - len(children), 0
         while left > 0:
             k += 1
-            at, born = rng.at(k), []
-            for child in self._children(tribe, region, at)[:left]:
-                born.append(look(objective, region, region.project(child), at))
-                yield born[-1]
-            left -= len(born)
-            tribe = _gather(born, _elite(tribe))
+            at, children = rng.at(k), []
+            for child in self._children(parents, region, at)[:left]:
+                children.append(look(objective, region, region.project(child), at))
+                yield children[-1]
+            left -= len(children)
+            parents = _gather(children, _elite(parents))
 
-    def _children(self, tribe: _Tribe, region: Dense, at: Rng) -> tuple[Tensor, ...]:
+    def _children(self, parents: _Population, region: Dense, at: Rng) -> tuple[Tensor, ...]:
         """Return population - 1 children: crossed from two parents each, and mutated."""
-        count, shape = self.population - 1, tuple(tribe.z.shape[2:])
-        chance = _chances(tribe.loss, self.temperature)
+        count, shape = self.population - 1, tuple(parents.z.shape[2:])
+        chance = _chances(parents.loss, self.temperature)
         ends = chance.cumsum(1)
         mother, father = (
             torch.searchsorted(ends, at.fold(name).uniform((count,)).double()).clamp_max(count)
@@ -68,36 +68,36 @@ class GenAttack(Attack):
         share = (m / (m + f)).reshape(-1, count, *[1] * len(shape))
         row = torch.arange(len(ends), device=ends.device)[:, None]
         from_mother = at.fold("cross").uniform((count, *shape)) < share
-        child = torch.where(from_mother, tribe.z[row, mother], tribe.z[row, father])
+        child = torch.where(from_mother, parents.z[row, mother], parents.z[row, father])
         mutates = at.fold("mutates").uniform((count, *shape)) < self.rate
         noise = at.fold("noise").uniform((count, *shape), -1.0, 1.0).to(child.dtype)
         size = self.mutation * cube(region)[:, None]
         return torch.where(mutates, child + size * noise, child).unbind(1)
 
 
-class _Tribe(NamedTuple):
-    """One generation."""
+class _Population(NamedTuple):
+    """One generation: its members and their losses."""
 
     z: Tensor  # (B, members, ...)
-    loss: Tensor  # (B, members) float64; a loss that is no number is the least
+    loss: Tensor  # (B, members) float64; a loss that is no number counts as the least
 
 
-def _gather(born: list[Scored], elite: _Tribe | None = None) -> _Tribe:
-    z = torch.stack([here.z for here in born], 1)
-    loss = torch.stack([here.loss for here in born], 1).double().nan_to_num(-1e30, 1e30, -1e30)
+def _gather(children: list[Scored], elite: _Population | None = None) -> _Population:
+    z = torch.stack([here.z for here in children], 1)
+    loss = torch.stack([here.loss for here in children], 1).double().nan_to_num(-1e30, 1e30, -1e30)
     if elite is None:
-        return _Tribe(z, loss)
-    return _Tribe(torch.cat([elite.z, z], 1), torch.cat([elite.loss, loss], 1))
+        return _Population(z, loss)
+    return _Population(torch.cat([elite.z, z], 1), torch.cat([elite.loss, loss], 1))
 
 
-def _elite(tribe: _Tribe) -> _Tribe:
-    best = tribe.loss.argmax(1, keepdim=True)
+def _elite(parents: _Population) -> _Population:
+    best = parents.loss.argmax(1, keepdim=True)
     row = torch.arange(len(best), device=best.device)[:, None]
-    return _Tribe(tribe.z[row, best], tribe.loss[row, best])
+    return _Population(parents.z[row, best], parents.loss[row, best])
 
 
 def _chances(loss: Tensor, temperature: float) -> Tensor:
-    """Return (B, members): how likely each is a parent; blind to shift and scale of the loss."""
+    """Return (B, members): parent probabilities, invariant to shift and scale of the loss."""
     above = loss - loss.mean(1, keepdim=True)
     deviation = above.square().mean(1, keepdim=True).sqrt()
     return torch.softmax(above / (temperature * torch.where(deviation > 0, deviation, 1.0)), 1)

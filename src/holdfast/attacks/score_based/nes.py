@@ -1,4 +1,4 @@
-"""NES: climb a gradient that antithetic Gaussian probes suggest."""
+"""NES: projected ascent on gradients estimated from antithetic Gaussian probes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from holdfast.rng import Rng
 from holdfast.threat import Dense, Knowledge, Trait
 from holdfast.units import Count, NotNegative, OfRadius, Positive, Within
 
-PLATEAU = 5  # steps without a rise after which the step is halved
-LEAST = 0.005  # of the first step: no step is halved below
+PLATEAU = 5  # steps without a rise in loss after which the step size is halved
+LEAST = 0.005  # smallest step size, as a share of the first one
 
 
 @register("attack", name="nes")
@@ -44,7 +44,7 @@ class NES(Attack):
         z = region.center() if start is None else start
         here = look(objective, region, z, rng.at(0))
         yield here
-        pace, running = _Pace(here.loss, self.step_size), torch.zeros_like(z)
+        step_sizes, running = _StepSizes(here.loss, self.step_size), torch.zeros_like(z)
         for k, pairs in enumerate(steps_within(self.queries, self.samples // 2), 1):
             at = rng.at(k)
             if pairs:
@@ -52,14 +52,14 @@ class NES(Attack):
                     objective, region, z, at, draw=normal, pairs=pairs, size=self.sigma
                 )
                 running = self.momentum * running + (1 - self.momentum) * grad
-            z = region.project(region.step(z, running, pace.fraction))
+            z = region.project(region.step(z, running, step_sizes.fraction))
             here = look(objective, region, z, at)
             yield here
-            pace.check(here.loss)
+            step_sizes.check(here.loss)
 
 
-class _Pace:
-    """Each example's step size, halved where five steps in a row have raised nothing."""
+class _StepSizes:
+    """Each example's step size, halved where the loss has not risen for five steps."""
 
     def __init__(self, loss: Tensor, step_size: float) -> None:
         self.losses = [loss]
@@ -67,7 +67,7 @@ class _Pace:
         self.least = LEAST * step_size
 
     def check(self, loss: Tensor) -> None:
-        """Record a step."""
+        """Record the losses (B,) after a step, and halve step sizes on plateaus."""
         self.losses = [*self.losses[-PLATEAU:], loss]
         if len(self.losses) > PLATEAU:
             halved = (self.fraction / 2).clamp_min(self.least)

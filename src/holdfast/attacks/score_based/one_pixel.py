@@ -1,4 +1,4 @@
-"""One pixel: differential evolution over where few pixels are and what colors they get."""
+"""One pixel: differential evolution over the positions and colors of a few pixels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from holdfast.rng import Rng
 from holdfast.threat import CountsCoordinates, Knowledge
 from holdfast.units import Count, Within
 
-PARENTS = 3  # members that a child is made of, all different from the one that it may replace
+PARENTS = 3  # members combined into a child, all different from the one that it may replace
 Scale = Annotated[float, Within(0, 2, above=True)]
 
 
@@ -57,14 +57,14 @@ class OnePixel(Attack):
                 here = look(objective, region, paint(region, member), at)
                 yield here
                 scores.append(here.loss.double().nan_to_num(-1e30, 1e30, -1e30))
-            born = torch.stack(scores, 1)
+            scored = torch.stack(scores, 1)
             left, k = left - now, k + 1
             if genes is None or fitness is None:
-                genes, fitness = children, born
+                genes, fitness = children, scored
             elif now == self.population:
-                better = born >= fitness
+                better = scored >= fitness
                 genes = torch.where(better[:, None, :, None], children, genes)
-                fitness = torch.where(better, born, fitness)
+                fitness = torch.where(better, scored, fitness)
 
     def _first(self, region: CountsCoordinates, at: Rng) -> Tensor:
         """Return (B, pixels, population, 2 + channels): uniform places, Gaussian colors."""

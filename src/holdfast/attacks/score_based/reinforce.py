@@ -1,4 +1,4 @@
-"""Reinforce: learn from scores which coordinates to push, and which way."""
+"""Reinforce: random search with a learned policy over coordinates and signs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from holdfast.attacks.core.base import Attack, Walk, look
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.core.points import hold
 from holdfast.attacks.score_based.estimators import cube
-from holdfast.attacks.score_based.square import share_of
+from holdfast.attacks.score_based.square import window_share
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
@@ -21,8 +21,8 @@ from holdfast.threat import Dense, Knowledge, Trait
 from holdfast.units import Count, NotNegative, OfCube, Share
 
 FADE = 0.98  # of the largest reward so far, per query
-MOST = 6.0  # no preference goes beyond: every action keeps a chance
-LEAST = 1e-3  # of the cube's side: a shorter move is none
+MOST = 6.0  # largest preference, so that every action keeps some probability
+LEAST = 1e-3  # of the cube's side: a shorter move counts as none
 
 
 @register("attack")
@@ -53,7 +53,7 @@ class Reinforce(Attack):
         policy = _Policy(z, self.rate)
         size = prod(z.shape[1:])
         for k in range(1, self.queries):
-            share = share_of(self.fraction, k, self.queries)
+            share = window_share(self.fraction, k, self.queries)
             push = policy.draw(max(round(share * size), 1), rng.at(k)).reshape(z.shape)
             ahead = region.project(best.z + self.step_size * side * push)
             here = look(objective, region, ahead, rng.at(k))
@@ -83,9 +83,9 @@ class _Policy:
         return torch.zeros_like(sign).scatter(1, chosen, sign.gather(1, chosen))
 
     def learn(self, push: Tensor, moved: Tensor, reward: Tensor) -> None:
-        """Raise the preference for what paid, and lower that for its opposite.
+        """Raise the preference for rewarded pushes, and lower that for their opposites.
 
-        What the set did not allow is an action that never pays.
+        A push that the set did not allow is never rewarded.
         """
         reward = reward.nan_to_num(0.0, 0.0, 0.0).double()
         self.usual = torch.maximum(FADE * self.usual, reward.abs())

@@ -1,4 +1,4 @@
-"""SignHunter: flip the whole sign vector, its halves, its quarters ... and keep what helps."""
+"""SignHunter: flip all signs, then halves, quarters ...; keep flips that raise the loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SimBA: step along one direction of a basis, or against it, and keep what helps."""
+"""SimBA: steps along or against one basis direction, kept where they raise the loss."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from holdfast.units import Count, OfCube
 class SimBA(Attack):
     """Simple black-box attack in pixels or low frequencies (Guo et al., 2019, algorithm 1).
 
-    Each example goes through the basis at its own pace: where the step along a direction helps,
-    the step against it is not tried.
+    Each example goes through the basis at its own step_sizes: where the step along a direction
+    raises the loss, the step against it is not tried.
     """
 
     needs = (Trait.VECTOR, Dense)

@@ -1,4 +1,4 @@
-"""Sparse-RS: a random search over few places and the colors in them."""
+"""Sparse-RS: a random search over a few pixels and their colors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WINDOWS = {10: 2, 50: 4, 200: 8, 500: 16, 1000: 32, 4000: 64, 8000: 128}
 @register("attack", name="sparse_rs")
 @dataclass(frozen=True, kw_only=True)
 class SparseRS(Attack):
-    """Paint some of the changed places anew and keep what helps (Croce et al., 2022).
+    """Resample some of the changes and keep those that raise the loss (Croce et al., 2022).
 
     arXiv:2006.12834, algorithms 1 and 2. In L0 changed places are given up for others; inside a
     mask (patch, frame, stickers) a window gets another color. Colors are corners of the range.
@@ -54,5 +54,5 @@ class SparseRS(Attack):
 
 
 def divisor(schedule: dict[int, int], k: int) -> int:
-    """Return what the first share is divided by after query k of SCALE."""
+    """Return the divisor of the first share after query k of SCALE."""
     return next((by for after, by in reversed(schedule.items()) if k > after), 1)

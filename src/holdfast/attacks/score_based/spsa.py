@@ -1,4 +1,4 @@
-"""SPSA: Adam on gradients that antithetic random signs suggest."""
+"""SPSA: Adam on gradients estimated from antithetic random signs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Square attack: a random search that needs scores and no gradient."""
+"""The Square attack: random search over square windows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BUDGET = 10_000
 @register("attack")
 @dataclass(frozen=True, kw_only=True)
 class Square(Attack):
-    """Change one random window at a time and keep what helps.
+    """Change one random window at a time and keep changes that raise the loss.
 
     Andriushchenko et al., 2020, arXiv:1912.00049, algorithms 1 to 3. Windows are drawn per example
     and reach the last row and column. The first query is the start.
@@ -44,11 +44,11 @@ class Square(Attack):
         z = region.propose_start(rng.fold("start")) if start is None else start
 
         def propose(z: Tensor, at: Rng) -> Tensor:
-            return region.propose(z, at, share_of(self.fraction, at.step, self.queries))
+            return region.propose(z, at, window_share(self.fraction, at.step, self.queries))
 
         return random_search(objective, region, z, rng, queries=self.queries, propose=propose)
 
 
-def share_of(fraction: float, k: int, queries: int) -> float:
+def window_share(fraction: float, k: int, queries: int) -> float:
     """Return the share of the input that query k may change, the schedule scaled to `queries`."""
     return float(fraction / 2 ** sum(k * BUDGET > at * queries for at in HALVE_AT))

@@ -1,4 +1,4 @@
-"""ZOO: Adam on one coordinate after the other, its slope measured from both sides."""
+"""ZOO: coordinate-wise Adam on symmetric finite differences."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from holdfast.attacks.core.base import Attack, Scored, Walk, look
 from holdfast.attacks.core.moments import ScaleFreeAdam
 from holdfast.attacks.core.passes import Passes
-from holdfast.attacks.score_based.estimators import cube, rise, steps_within
+from holdfast.attacks.score_based.estimators import antithetic_difference, cube, steps_within
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
@@ -59,11 +59,11 @@ class ZOO(Attack):
     def _slopes(
         self, objective: Objective, region: Dense, z: Tensor, seen: Tensor, at: Rng
     ) -> Generator[Scored, None, Tensor]:
-        """Yield two probes for each coordinate `seen` (B, n); return their slopes, else zeros."""
+        """Yield two probes for each coordinate `seen` (B, n); return differences, else zeros."""
         grad = torch.zeros_like(z).flatten(1)
         for which in seen.split(1, 1):
             move = torch.zeros_like(grad).scatter(1, which, self.sigma).reshape(z.shape)
-            change = yield from rise(objective, region, z, move, at)
+            change = yield from antithetic_difference(objective, region, z, move, at)
             grad = grad.scatter(1, which, change[:, None].to(z.dtype))
         return grad.reshape(z.shape)
 

@@ -16,7 +16,7 @@ from holdfast.units import Count, Positive
 class Admix(TransferPreset):
     """MI-FGSM on mixed and scaled copies (X. Wang et al., 2021, arXiv:2102.00436, algorithm 1)."""
 
-    images: Images  # what is mixed in
+    images: Images  # the source of the images to mix in
     strength: Positive = 0.2  # weight of the mixed-in image
     mixed: Count = 3  # images mixed in per step, one at a time
     copies: Count = 5  # each mixture divided by 1, 2, 4, ...

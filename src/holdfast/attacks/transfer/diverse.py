@@ -1,4 +1,4 @@
-"""What transfer attacks are made of: a walk with momentum, views of the input and variance."""
+"""Components of transfer attacks: momentum, views of the input and variance tuning."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ClassicMomentum(Momentum):
 @register("momentum")
 @dataclass(frozen=True, kw_only=True)
 class Nesterov(Momentum):
-    """The same, with gradients from where the sum leads (NI; Lin et al., 2020, eqs. 6 to 8)."""
+    """The same, with gradients at the look-ahead point (NI; Lin et al., 2020, eqs. 6 to 8)."""
 
     decay: NotNegative = 1.0
 
@@ -63,7 +63,7 @@ class VarianceTuning:
 
     kind: ClassVar[str] = "variance"
 
-    count: Count = 20  # points around it that are looked at
+    count: Count = 20  # neighbors whose gradients are averaged
     reach: Positive = 1.5  # how far neighbors are drawn, as a multiple of the radius
 
     def correction(
@@ -83,9 +83,9 @@ class VarianceTuning:
 class Diverse(Attack):
     """I-FGSM with momentum, views of the input and variance tuning (Dong 2018 to X. Wang 2021).
 
-    The end of the walk is the result: which of its points carries over best, the network that is
-    searched cannot say. An example without any gradient so far takes random steps; it has failed
-    all the same unless it breaks.
+    The last point is the result: the surrogate cannot tell which point transfers best. An example
+    without any gradient so far takes random steps; it still counts as failed unless the attack
+    succeeds.
     """
 
     needs = (Trait.VECTOR, Normed)
@@ -144,7 +144,7 @@ class TransferPreset(Preset):
     def diverse(
         self, momentum: Momentum, *views: View, variance: VarianceTuning | None = None
     ) -> Diverse:
-        """Return Diverse with these fields and with what the attack adds."""
+        """Return Diverse with these fields and the given components."""
         return Diverse(
             steps=self.steps,
             step_size=self.step_size,
@@ -157,7 +157,7 @@ class TransferPreset(Preset):
 
 def over_dual_norm(region: Normed, grad: Tensor) -> Tensor:
     """Divide each example's gradient by its dual norm; a zero gradient stays zero."""
-    grad = normalize(grad, torch.inf)  # sums of 1e-40 would lose their digits
+    grad = normalize(grad, torch.inf)  # sums of 1e-40 would lose precision
     return safe_divide(grad, region.dual_norm(grad))
 
 

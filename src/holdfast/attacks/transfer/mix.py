@@ -29,7 +29,7 @@ class Images:
 @register("images")
 @dataclass(frozen=True, kw_only=True)
 class NoiseImages(Images):
-    """Uniform noise in place of images: what mixing does without any image in it."""
+    """Uniform noise in place of images: the control for mixing with real images."""
 
     low: float = 0.0  # smallest value of the noise
     high: float = 1.0  # largest value of the noise

@@ -1,4 +1,4 @@
-"""NI-FGSM: momentum with gradients taken ahead of where the search is."""
+"""NI-FGSM: momentum with gradients taken at the look-ahead point."""
 
 from __future__ import annotations
 

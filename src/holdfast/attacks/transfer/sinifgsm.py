@@ -1,4 +1,4 @@
-"""SI-NI-FGSM: gradients of scaled copies, taken ahead of where the search is."""
+"""SI-NI-FGSM: gradients of scaled copies, taken at the look-ahead point."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Other views of an input, through which a transfer attack looks for a gradient that carries over.
+"""Input transformations whose averaged gradients transfer better.
 
 A search that follows one network's gradient at one point fits that network's quirks. Gradients
 averaged over shrunk, scaled or mixed copies, or smoothed over neighboring pixels, fit fewer.
@@ -26,15 +26,15 @@ from holdfast.units import Count, Positive, Share
 class View:
     """The interface of every view; subclasses are frozen dataclasses.
 
-    One that looks at several copies of an input says how many in `count`; one that changes the
-    gradient instead of the input fills in `smooth`.
+    A view with several copies of an input gives their number in `count`; one that changes the
+    gradient instead of the input overrides `smooth`.
     """
 
     kind: ClassVar[str] = "view"
 
     @property
     def count(self) -> int:
-        """Return how many copies of an input this view looks at."""
+        """Return how many copies of an input this view makes."""
         return 1
 
     def see(self, x: Tensor, y: Tensor, at: Rng, i: int) -> Tensor:
@@ -120,7 +120,7 @@ class TranslationKernel(View):
 
 
 def copies(views: tuple[View, ...]) -> int:
-    """Return how many gradients one look through all of the views takes."""
+    """Return how many gradients one step through all of the views takes."""
     return prod(view.count for view in views)
 
 
@@ -144,7 +144,7 @@ def mean_gradient(
 
 
 def smoothed(grad: Tensor, views: tuple[View, ...]) -> Tensor:
-    """Return the gradient as the views want it to be followed."""
+    """Return the gradient (B, ...) after the smoothing of every view."""
     for view in views:
         grad = view.smooth(grad)
     return grad

@@ -1,4 +1,4 @@
-"""A patch that was made beforehand, put anywhere on every input: no search but for the place."""
+"""Application of a patch made beforehand to every input, at random places."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A universal perturbation as an attack: the same change for every input, and no search."""
+"""Application of one universal perturbation to every input."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ApplyPerturbation(Attack):
     knowledge = Knowledge.TRANSFER
     spends = Passes("2")
 
-    perturbation: Pattern = ProceduralNoise()  # what is added; `fit` makes one
+    perturbation: Pattern = ProceduralNoise()  # the change to add; `fit` makes one
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         self.perturbation.refuse(region.x)

@@ -34,9 +34,9 @@ PROBE = 32  # examples on which a model's outputs are checked before a fit
 
 @dataclass(frozen=True, kw_only=True)
 class Fitting:
-    """A model, a split and a set of changes: what a universal attack is fitted within.
+    """The model, data split and threat model of a universal perturbation's fit.
 
-    groups: of how many inputs' kinds each gets a change of its own; 1, or one for each class.
+    groups: the number of changes: 1, or one for each class.
     """
 
     model: Model
@@ -66,7 +66,7 @@ class Fitting:
         return region
 
     def group(self, y: Tensor) -> Tensor:
-        """Return (B,): which change belongs to each label."""
+        """Return (B,): the index of each label's change."""
         return y if self.groups > 1 else torch.zeros_like(y)
 
     def moved(self, delta: Tensor, batch: Batch) -> Tensor:
@@ -149,13 +149,13 @@ def fit(
 ) -> Perturbation:
     """Fit a universal change on `data` and store it in the folder `out`.
 
-    by_class: one change for each true class instead of one for all. What `ApplyPerturbation` makes
-    of the result is reported on other examples: those of `data` are refused. The threat model's
+    by_class: one change for each true class instead of one for all. `ApplyPerturbation` is
+    evaluated with the result on other examples: those of `data` are refused. The threat model's
     knowledge and query budget do not bind the fit, which uses a model that the attacker has at
     hand.
 
-    A second call with the same arguments returns what lies there. Raises InputError for a set that
-    does not fit the method (a norm ball, or a patch), for ranges that do not agree, and for a
+    A second call with the same arguments returns the stored result. Raises InputError for a set
+    that does not fit the method (a norm ball, or a patch), for ranges that do not agree, and for a
     folder that holds another perturbation.
     """
     wrapped = wrap(model)

@@ -33,11 +33,11 @@ class Pattern:
     kind: ClassVar[str] = "pattern"
 
     def change(self, region: Normed, y: Tensor) -> Tensor:
-        """Return (B, ...): what is added to each input of the region, of the region's radius."""
+        """Return (B, ...): the change to add to each input, of the region's radius."""
         raise NotImplementedError
 
     def content(self, region: Placed, y: Tensor) -> Tensor:
-        """Return (B, C, h, w): what is put on the window of each input."""
+        """Return (B, C, h, w): the content for the window of each input."""
         raise NotImplementedError
 
     def refuse(self, x: Tensor) -> None:
@@ -85,7 +85,7 @@ class Perturbation(Pattern):
     """
 
     path: str  # the folder
-    digest: str = ""  # sha256 of its tensors, hex; empty: whatever lies there
+    digest: str = ""  # sha256 of its tensors, hex; empty: not checked
 
     def change(self, region: Normed, y: Tensor) -> Tensor:
         chosen = self._chosen(y, tuple(region.x.shape[1:]), "inputs").to(region.x)
@@ -117,7 +117,7 @@ class Perturbation(Pattern):
 
     @property
     def about(self) -> dict[str, Any]:
-        """Return what was stored beside the tensors: space, method, split, fooling rate."""
+        """Return the description stored beside the tensors: space, method, split, fooling rate."""
         return _read(self.path, self.digest)[1]
 
     @property
@@ -134,7 +134,7 @@ class Perturbation(Pattern):
 def store(
     out: Path, delta: Tensor, ids: Tensor, seen: Tensor, about: dict[str, Any]
 ) -> Perturbation:
-    """Write a fitted change and return it: tensors first, then what they are."""
+    """Write a fitted change and return it: tensors first, then their description."""
     data = save({"delta": delta.cpu().contiguous(), "ids": ids.cpu(), "marks": seen.cpu()})
     digest = hashlib.sha256(data).hexdigest()
     write_atomic(out / TENSORS, data)
@@ -158,7 +158,7 @@ def scaled(region: Normed, change: Tensor) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _read(path: str, digest: str) -> tuple[dict[str, Tensor], dict[str, Any], frozenset[int]]:
-    """Return tensors, description and marks; StorageError for what is missing or altered."""
+    """Return tensors, description and marks; StorageError for missing or altered files."""
     folder = user_path(path, "perturbation")
     about = read_card(folder / ABOUT, SCHEMA)
     data = read_file(folder / TENSORS)

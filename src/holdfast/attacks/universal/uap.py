@@ -1,4 +1,4 @@
-"""A universal change as a sum of the smallest changes that one input after another needs."""
+"""Universal adversarial perturbation: a sum of minimal changes of one input after another."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ from holdfast.units import Count, Share
 @register("universal", name="uap")
 @dataclass(frozen=True, kw_only=True)
 class UAP(Universal):
-    """Add what each input still needs to cross (Moosavi-Dezfooli et al., 2017, arXiv:1610.08401).
+    """Add each input's minimal change to the boundary (Moosavi-Dezfooli et al., 2017).
 
-    Algorithm 1: inputs that the present change fools are passed over; for each other one the
-    nearest counterexample of the changed input is sought, and the change to it is added.
+    arXiv:1610.08401. Algorithm 1: inputs that the present change fools are passed over; for each
+    other one the nearest counterexample of the changed input is sought, and the change to it is
+    added.
     """
 
     attack: Attack = DeepFool()
@@ -45,7 +46,7 @@ class UAP(Universal):
         return best_of_epochs(fitting, free.center(), self.epochs, advance, enough=self.fooled)
 
     def _extended(self, fitting: Fitting, free: Normed, delta: Tensor, batch: Batch) -> Tensor:
-        """Return the change with what the inputs of a batch still need."""
+        """Return the change extended by those that a batch's inputs still need."""
         moved = fitting.moved(delta, batch)
         objective = Objective(fitting.threat, fitting.model, moved, batch.y)
         region = fitting.threat.space.around(moved)

@@ -1,4 +1,4 @@
-"""One patch for all inputs, whichever way it is held and wherever it is put."""
+"""Universal adversarial patch over random places and transforms."""
 
 from __future__ import annotations
 

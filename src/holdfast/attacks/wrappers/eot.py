@@ -1,4 +1,4 @@
-"""Expectation over a model's own randomness: every look of an attack becomes several."""
+"""Expectation over a model's own randomness: every forward pass of an attack becomes several."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class EOT(Wrapper):
     spends = Passes("samples x attack", "samples x attack")
 
     attack: Attack
-    samples: Count = 20  # passes that each look is the mean of
-    common: bool = False  # the same draws at every look, so that its points compare
+    samples: Count = 20  # passes that are averaged
+    common: bool = False  # the same draws at every point, so that points are comparable
 
     def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         draws = Draws(self.samples, rng.fold("draws"), common=self.common)
         mean = objective.averaged(draws)
         search = self.attack.iterate(mean, region, self.attack.own(rng), start)
-        yield from scored(search, mean, region, rng)  # also the end: one draw would not do
+        yield from scored(search, mean, region, rng)  # also the end: one draw is too noisy

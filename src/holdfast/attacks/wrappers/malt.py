@@ -55,8 +55,8 @@ class MALT(Wrapper):
 
     needs = (Normed,)
     spends = Passes(
-        "1 + at most _looks + at most top x attack",
-        "at most _looks + at most top x attack",
+        "1 + at most _candidates + at most top x attack",
+        "at most _candidates + at most top x attack",
     )
 
     attack: Attack = APGD(loss=DLR())
@@ -65,13 +65,13 @@ class MALT(Wrapper):
 
     def parts(self) -> tuple[Attack, ...]:
         return tuple(
-            ToNearest(attack=part, rank=rank, among=self._looks)
+            ToNearest(attack=part, rank=rank, among=self._candidates)
             for rank in range(1, self.top + 1)
             for part in self.attack.parts()
         )
 
     @property
-    def _looks(self) -> int:
+    def _candidates(self) -> int:
         return max(self.among, self.top)
 
 

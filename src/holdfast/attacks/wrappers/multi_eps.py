@@ -1,4 +1,4 @@
-"""An attack that runs in larger sets first and ends in the one that is asked about."""
+"""An attack that runs in larger sets first and ends in the threat model's own."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from holdfast.threat import Normed
 class MultiEps(Wrapper):
     """Split the steps over smaller and smaller radii; each run starts where the last one was best.
 
-    Croce and Hein, 2021, arXiv:2103.01208, sec. 4 (multi-eps). Points of the larger sets are walked
-    through and are no result.
+    Croce and Hein, 2021, arXiv:2103.01208, sec. 4 (multi-eps). Points of the larger sets
+    are never a result.
     """
 
     needs = (Normed,)

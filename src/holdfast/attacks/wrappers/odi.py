@@ -23,8 +23,8 @@ from holdfast.units import Count, OfRadius, Positive
 
 
 @dataclass(frozen=True, eq=False)
-class _Weighted(Loss):
-    """A random combination of the logits: a direction in what the network says."""
+class _RandomLogitDirection(Loss):
+    """A random combination of the logits: a direction in the space of outputs."""
 
     at: Rng
 
@@ -43,8 +43,8 @@ class _Weighted(Loss):
 class ODI(Wrapper):
     """An attack that starts where a random combination of the logits is large.
 
-    Tashiro et al., 2020, arXiv:2003.06878, eqs. 2 and 3. Noise in the inputs hardly moves what the
-    network says; starts that differ in the outputs lead restarts to different places.
+    Tashiro et al., 2020, arXiv:2003.06878, eqs. 2 and 3. Noise in the inputs hardly changes the
+    outputs; starts that differ in the outputs lead restarts to different places.
     """
 
     spends = Passes("diversify + attack", "diversify + attack")
@@ -55,7 +55,7 @@ class ODI(Wrapper):
     start: Start = Uniform()
 
     def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
-        random = objective.using(_Weighted(rng.fold("direction")))
+        random = objective.using(_RandomLogitDirection(rng.fold("direction")))
         z = self.start(region, rng) if start is None else start
         for k in range(self.diversify):
             here, grad = climb(random, region, z, rng.at(k, of=self.diversify))

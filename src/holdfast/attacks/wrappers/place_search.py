@@ -1,4 +1,4 @@
-"""Where to put a patch: many places at a glance, some for a few steps, the best ones to the end."""
+"""Search for a patch's place: many are scored, some attacked briefly, the best in full."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ HEAT = 3  # steps of the whole radius that a place of the second round gets
 class PlaceSearch(Wrapper):
     """Rank the places of a patch in rounds, then attack its content at the best (ours).
 
-    The gradient at the unchanged input says what the best content of each place promises; the first
-    `probes` places are looked at with that content, the best `heats` of them climb for three large
-    steps, and at the best `places` of those the attack runs. Enough probes and heats try every
-    place; the boxes at single places are those of LaVAN (Karmon et al., 2018, arXiv:1801.02608).
+    The gradient at the unchanged input predicts the gain of the best content at each place; the
+    first `probes` places are scored with that content, the best `heats` of them climb for three
+    large steps, and at the best `places` of those the attack runs. Enough probes and heats try
+    every place; the boxes at single places are those of LaVAN (Karmon et al., 2018,
+    arXiv:1801.02608).
     """
 
     needs = (Trait.VECTOR, Placed)
@@ -42,7 +43,7 @@ class PlaceSearch(Wrapper):
     )
 
     attack: Attack = APGD(steps=50, loss=Margin())
-    probes: Count = 64  # places that are looked at once
+    probes: Count = 64  # places that are scored once
     heats: Count = 16  # of these, places that climb for three steps
     places: Count = 4  # of these, places at which the attack runs
     loss: Loss | None = Margin()  # by which places are ranked
@@ -60,7 +61,7 @@ class PlaceSearch(Wrapper):
         here, grad = climb(ranking, region.fixed(anywhere), x, rng.fold("rank"))
         yield replace(here, z=region.point(anywhere, x))
         order = _best(region.promise(grad), self.probes)
-        merit = yield from self._looks(ranking, region, order, grad, rng.fold("probe"))
+        merit = yield from self._probe_places(ranking, region, order, grad, rng.fold("probe"))
         order = order.gather(1, _best(merit, self.heats))
         merit = yield from self._heats(ranking, region, order, grad, rng.fold("heat"))
         for k, index in enumerate(order.gather(1, _best(merit, self.places)).unbind(1)):
@@ -70,10 +71,10 @@ class PlaceSearch(Wrapper):
             for found in self.attack.iterate(objective, box, at, None):
                 yield replace(found, z=region.point(place, found.z))
 
-    def _looks(
+    def _probe_places(
         self, objective: Objective, region: Placed, order: Tensor, grad: Tensor, rng: Rng
     ) -> Generator[Scored, None, Tensor]:
-        """Look at the places `order` (B, n) with the content of the gradient; return the losses."""
+        """Score the places `order` (B, n) with the content of the gradient; return the losses."""
         losses = []
         for k, index in enumerate(order.unbind(1)):
             place = region.places()[index]
@@ -107,6 +108,6 @@ class PlaceSearch(Wrapper):
 
 
 def _best(merit: Tensor, count: int) -> Tensor:
-    """Return (B, n): where the largest of merit (B, P) are, at most `count`; what is NaN last."""
+    """Return (B, n): indices of the largest of merit (B, P), at most `count`; NaN comes last."""
     merit = torch.where(merit.isnan(), -torch.inf, merit)
     return merit.argsort(dim=1, descending=True, stable=True)[:, :count]

@@ -26,7 +26,7 @@ FARTHER = 0.02  # of the change, by which each further rounding goes beyond the 
 class Quantized(Wrapper):
     """The point that an attack found, rounded to the grid of an image file and scored again.
 
-    Only what is on the grid counts. Each changed value goes to the nearest grid value; an input
+    Only points on the grid count. Each changed value goes to the nearest grid value; an input
     that this takes out of the set has its values rounded toward the unchanged input instead.
     """
 
@@ -39,7 +39,9 @@ class Quantized(Wrapper):
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         best = keeper(self.attack, objective, region)
-        spared = objective.sparing(self.roundings)  # the rounded point must be looked at
+        spared = objective.sparing(
+            self.roundings
+        )  # the rounded point takes forward passes of its own
         search = self.attack.iterate(spared, region, self.attack.own(rng), start)
         pull: Tensor | None = None  # the largest gradient of the walk: none at all is a failure
         for here in scored(search, objective, region, rng):
@@ -56,7 +58,7 @@ class Quantized(Wrapper):
     def rounded(self, region: Normed, z: Tensor) -> Tensor:
         """Return z (B, ...) on the grid and in the set; where no such input is known, x itself.
 
-        Values that the search left alone stay what they were.
+        Values that the search left alone stay unchanged.
         """
         low, high = region.range
         levels = 2**self.bits - 1

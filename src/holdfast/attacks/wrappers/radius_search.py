@@ -1,4 +1,4 @@
-"""From an attack of one radius to the nearest counterexample: its radius, doubled and halved."""
+"""Binary search over the radius of an attack, for the nearest counterexample."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class RadiusSearch(Wrapper):
 
     The binary search that AttackBench puts around attacks of one radius (Cina et al., 2025,
     arXiv:2404.19460, sec. 3), but each run starts where the nearest success so far is, projected
-    onto the new set: what was found is not looked for again.
+    onto the new set, so that no success is searched for twice.
     """
 
     needs = (Normed,)

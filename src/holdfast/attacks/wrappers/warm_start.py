@@ -21,10 +21,11 @@ from holdfast.threat import Knowledge, Region
 @register("attack")
 @dataclass(frozen=True, kw_only=True)
 class WarmStart(Attack):
-    """Climb from where another search ended instead of from noise.
+    """Run one attack from the worst point of another instead of from noise.
 
-    A random search crosses the flat and jagged places in which gradients say nothing; from the best
-    point that it reached, a gradient attack goes on. The worst point of both is the result.
+    A random search crosses the flat and jagged places in which gradients are uninformative; from
+    the best point that it reached, a gradient attack goes on. The worst point of both is the
+    result.
     """
 
     baseline = "each of its attacks alone"

@@ -22,11 +22,11 @@ class MeanLogits(nn.Module):
     @checked
     def __init__(self, members: Sequence[nn.Module]) -> None:
         super().__init__()
-        self.members = _some(members)
+        self.members = _non_empty(members)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (N, K)."""
-        return _voices(self.members, x).mean(0)
+        return _stack_logits(self.members, x).mean(0)
 
 
 class MeanProbabilities(nn.Module):
@@ -38,11 +38,11 @@ class MeanProbabilities(nn.Module):
     @checked
     def __init__(self, members: Sequence[nn.Module]) -> None:
         super().__init__()
-        self.members = _some(members)
+        self.members = _non_empty(members)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (N, K) whose softmax is the mean of the members' softmax."""
-        each = _voices(self.members, x).log_softmax(2)
+        each = _stack_logits(self.members, x).log_softmax(2)
         return each.logsumexp(0) - math.log(len(each))
 
 
@@ -56,20 +56,20 @@ class MeanLosses(nn.Module):
     @checked
     def __init__(self, members: Sequence[nn.Module]) -> None:
         super().__init__()
-        self.members = _some(members)
+        self.members = _non_empty(members)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (M, N, K)."""
-        return _voices(self.members, x)
+        return _stack_logits(self.members, x)
 
 
-def _some(members: Sequence[nn.Module]) -> nn.ModuleList:
+def _non_empty(members: Sequence[nn.Module]) -> nn.ModuleList:
     if not members:
         raise InputError("an ensemble needs at least one network, got none")
     return nn.ModuleList(members)
 
 
-def _voices(members: nn.ModuleList, x: Tensor) -> Tensor:
+def _stack_logits(members: nn.ModuleList, x: Tensor) -> Tensor:
     """Return (M, N, K): every member's logits; InputError where they do not fit together."""
     each = [answer(member, x) for member in members]
     shapes = {tuple(logits.shape) for logits in each}
