@@ -11,7 +11,14 @@ from typing import Any
 import pytest
 
 import holdfast
-from holdfast.attacks import PGD, Attack, NoiseImages
+from holdfast.attacks import (
+    PGD,
+    Attack,
+    NoiseImages,
+    ResizePad,
+    ScaleCopies,
+    TranslationKernel,
+)
 from holdfast.components import kinds, known
 from holdfast.spaces import L0, L1, L2, Linf, PixelL0
 
@@ -20,21 +27,21 @@ REQUIRED: dict[str, Callable[[], Any]] = {
     "attack": PGD,
     "digest": lambda: 64 * "0",
     "eps": lambda: 1,
-    "first": lambda: 0.5,
+    "first": lambda: 0.3,
     "images": NoiseImages,
     "index": lambda: 1,
     "path": lambda: "a-folder",
     "members": tuple,
     "name": lambda: "a-name",
-    "rank": lambda: 2,
+    "rank": lambda: 1,
     "space": lambda: Linf(eps="8/255"),
 }
 
 # What an attack may spend in a test: one that looks for the nearest counterexample takes longer.
 STEPS, STEPS_TO_THE_NEAREST, QUERIES = 6, 20, 40
 # Other whole numbers: those that the cost grows with, and the rest (odd, since a kernel must be).
-FACTOR, NUMBER = 3, 9
-STRIDE = 0.25  # of fewer steps, each may be longer, up to here
+FACTOR, FACTOR_TO_THE_NEAREST, NUMBER = 3, 8, 9
+STRIDE = {"step_size": 0.25, "learning_rate": 0.1}  # of fewer steps, each is longer, up to here
 
 SPACES = {
     "linf": Linf(eps=0.1),
@@ -79,15 +86,20 @@ def small(attack: Any) -> Any:
 
 def _capped(attack: Any, name: str, value: int) -> dict[str, Any]:
     """Return one whole number of an attack as a test has it, and the steps as long as that asks."""
+    nearest = attack.demands().nearest
     if name == "queries":
         return {name: min(value, QUERIES)}
     if name != "steps":
         grown = dataclasses.replace(attack, **{name: value + 2}).passes() > attack.passes()
-        return {name: min(value, FACTOR if grown else NUMBER)}
-    steps = min(value, STEPS_TO_THE_NEAREST if attack.demands().nearest else STEPS)
-    size = getattr(attack, "step_size", STRIDE)
-    longer = max(size, min(STRIDE, size * value / steps))
-    return {name: steps, **({"step_size": longer} if longer != size else {})}
+        factor = FACTOR_TO_THE_NEAREST if nearest else FACTOR
+        return {name: min(value, factor if grown else NUMBER)}
+    steps = min(value, STEPS_TO_THE_NEAREST if nearest else STEPS)
+    longer = {
+        field: max(size, min(most, size * value / steps))
+        for field, most in STRIDE.items()
+        if (size := getattr(attack, field, None)) is not None
+    }
+    return {name: steps, **longer}
 
 
 def every_component() -> list[Any]:
@@ -102,6 +114,9 @@ def every_component() -> list[Any]:
 
 
 def small_attacks() -> list[Any]:
-    """Return one small instance of every registered attack."""
+    """Return a small instance of every registered attack, and one more of what is made of views."""
     load_all()
-    return [pytest.param(small(example(cls)), id=name) for name, cls in known("attack").items()]
+    found = {name: small(example(cls)) for name, cls in known("attack").items()}
+    views = (ResizePad(), ScaleCopies(copies=2), TranslationKernel(kernel=3))
+    found["diverse-views"] = dataclasses.replace(found["diverse"], views=views)
+    return [pytest.param(attack, id=name) for name, attack in found.items()]

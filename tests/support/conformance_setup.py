@@ -40,8 +40,8 @@ def each_of(attacks, *, once=False, **factors):
     """Run a test for the attacks in the sets that fit and for the values of `factors`, pairwise.
 
     Each attack meets each of its sets and each value of each factor, and over the attacks each set
-    meets each value. With `once` an attack need not meet each of its sets: see another test.
-    The rest of the product is `slow`.
+    meets each value; the rest of the product is `slow`. With `once` an attack need not meet each of
+    its sets in this test: another test has another one.
     """
 
     def parametrized(test):
