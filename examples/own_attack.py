@@ -33,7 +33,7 @@ class CosinePGD(hf.attacks.Attack):
         objective = objective.using(self.loss)
         z = region.init(rng) if start is None else start
         for k in range(self.steps):
-            here, grad = hf.attacks.climb(objective, region, z, rng.at(k, of=self.steps))
+            here, grad = hf.attacks.value_and_grad(objective, region, z, rng.at(k, of=self.steps))
             yield here
             length = self.step_size * (1 + math.cos(math.pi * k / self.steps)) / 2
             z = region.project(region.step(here.z, grad, length))

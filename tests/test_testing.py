@@ -50,14 +50,14 @@ def test_methods_hold(method):
 
 def climbs(self, objective, region, rng, start):
     z = region.init(rng)
-    here, grad = hf.attacks.climb(objective, region, z, rng)
+    here, grad = hf.attacks.value_and_grad(objective, region, z, rng)
     yield here
     yield hf.attacks.Unscored(region.project(region.step(z, grad, 1.0)))
 
 
 def shares(self, objective, region, rng, start):
     """What the batch has in common decides where each of it goes."""
-    here, grad = hf.attacks.climb(objective, region, region.init(rng), rng)
+    here, grad = hf.attacks.value_and_grad(objective, region, region.init(rng), rng)
     yield here
     common = grad + grad.mean(0, keepdim=True)
     yield hf.attacks.Unscored(region.project(region.step(here.z, common, 1.0)))

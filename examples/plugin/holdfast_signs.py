@@ -28,7 +28,7 @@ class RandomSigns(hf.attacks.Attack):
             at = rng.at(k, of=self.queries)
             signs = at.sign(tuple(center.shape[1:])).to(center.dtype)
             z = region.project(region.step(center, signs, 1.0))
-            yield hf.attacks.look(objective, region, z, at)
+            yield hf.attacks.evaluate(objective, region, z, at)
 
 
 hf.register("suite")(

@@ -31,7 +31,7 @@ def norm(values: Tensor, order: float) -> Tensor:
 
 def safe_divide(values: Tensor, by: Tensor) -> Tensor:
     """Return values (B, ...) over `by` (B,), and as they are where that is not above zero."""
-    return values / spread(torch.where(by > 0, by, 1.0), values)
+    return values / expand_like(torch.where(by > 0, by, 1.0), values)
 
 
 def normalize(values: Tensor, order: float) -> Tensor:
@@ -41,16 +41,16 @@ def normalize(values: Tensor, order: float) -> Tensor:
 
 def towards(x: Tensor, moved: Tensor, change: Tensor) -> Tensor:
     """Return `moved`, x + change as rounded, with coordinates that went too far rounded back."""
-    longer = flags(torch.gt, (moved - x).abs(), change.abs())
+    longer = as_mask(torch.gt, (moved - x).abs(), change.abs())
     return torch.lerp(moved, torch.nextafter(moved, x), longer)
 
 
-def spread(per_example: Tensor, like: Tensor) -> Tensor:
+def expand_like(per_example: Tensor, like: Tensor) -> Tensor:
     """View (B,) as (B, 1, ..., 1), ready to multiply a tensor shaped as `like`."""
     return per_example.reshape(-1, *[1] * (like.ndim - 1))
 
 
-def flags(test: Callable[..., Tensor], values: Tensor, bound: Tensor | float) -> Tensor:
+def as_mask(test: Callable[..., Tensor], values: Tensor, bound: Tensor | float) -> Tensor:
     """Return the outcome of a comparison, as torch.gt, as 1 or 0 in the type of `values`.
 
     On a processor that takes a sixth of the time of a bool; `torch.lerp` with such weights, exact
@@ -59,7 +59,7 @@ def flags(test: Callable[..., Tensor], values: Tensor, bound: Tensor | float) ->
     return test(values, bound, out=torch.empty_like(values))
 
 
-def choose(which: Tensor, one: Tensor, other: Tensor) -> Tensor:
+def select(which: Tensor, one: Tensor, other: Tensor) -> Tensor:
     """Return `one` for the examples in `which`, (B,) bool, and `other` for the rest.
 
     It is `torch.where`, which on a processor takes one number at a time: there bits are taken, many
@@ -68,8 +68,8 @@ def choose(which: Tensor, one: Tensor, other: Tensor) -> Tensor:
     whole = _WHOLE.get(one.dtype)
     plain = one.device.type == "cpu" and one.dtype is other.dtype and one.shape == other.shape
     if whole is None or not plain or one.requires_grad or other.requires_grad:
-        return torch.where(spread(which, one), one, other)
-    mask, rest = spread(-which.to(whole), one), other.view(whole)
+        return torch.where(expand_like(which, one), one, other)
+    mask, rest = expand_like(-which.to(whole), one), other.view(whole)
     bits = torch.bitwise_xor(one.view(whole), rest).bitwise_and_(mask).bitwise_xor_(rest)
     return bits.view(one.dtype)
 

@@ -69,7 +69,7 @@ def test_a_climb_is_one_pass_each_way_and_the_gradient_of_the_loss():
     net, objective = case()
     with objective.frozen():
         z = objective.x.clone().requires_grad_()
-        score, grad = objective.using(CrossEntropy()).climb(z, z, AT)
+        score, grad = objective.using(CrossEntropy()).value_and_grad(z, z, AT)
         x = objective.x.clone().requires_grad_()
         (expected,) = torch.autograd.grad(
             nn.functional.cross_entropy(net.net(x), objective.y, reduction="sum"), x
@@ -131,7 +131,7 @@ def test_scores_have_no_gradient_under_score_knowledge():
     _, objective = case(Knowledge.SCORE)
     z = objective.x.clone().requires_grad_()
     assert not objective.score(z, AT).loss.requires_grad
-    _, grad = objective.climb(z, z, AT)
+    _, grad = objective.value_and_grad(z, z, AT)
     assert not bool(grad.any())
     assert objective.cost.backward.tolist() == [0] * 5
 

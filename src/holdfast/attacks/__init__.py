@@ -17,9 +17,9 @@ from holdfast.attacks.core.points import Point as Point
 from holdfast.attacks.core.points import Scored as Scored
 from holdfast.attacks.core.points import Unscored as Unscored
 from holdfast.attacks.core.points import Walk as Walk
-from holdfast.attacks.core.points import ask as ask
-from holdfast.attacks.core.points import climb as climb
-from holdfast.attacks.core.points import look as look
+from holdfast.attacks.core.points import evaluate as evaluate
+from holdfast.attacks.core.points import query as query
+from holdfast.attacks.core.points import value_and_grad as value_and_grad
 from holdfast.attacks.core.result import Result as Result
 from holdfast.attacks.core.result import keep_nearest as keep_nearest
 from holdfast.attacks.core.result import keep_worst as keep_worst

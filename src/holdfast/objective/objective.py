@@ -90,7 +90,7 @@ class Objective:
         loss, logits = self._loss(logits)
         return Score(loss, logits.detach(), self._judged)
 
-    def climb(self, x_adv: Tensor, z: Tensor, at: Rng) -> tuple[Score, Tensor]:
+    def value_and_grad(self, x_adv: Tensor, z: Tensor, at: Rng) -> tuple[Score, Tensor]:
         """Return the score of x_adv and the gradient (B, ...) of its loss with respect to z alone.
 
         One forward and one input-only backward pass. Where no gradient reaches z it is zero;

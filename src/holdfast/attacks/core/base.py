@@ -19,11 +19,20 @@ from torch import Tensor
 from holdfast.arguments import checked
 from holdfast.attacks.core.advice import instead, misfit
 from holdfast.attacks.core.passes import Passes
-from holdfast.attacks.core.points import Point, Scored, Unscored, Walk, ask, climb, look, scored
+from holdfast.attacks.core.points import (
+    Point,
+    Scored,
+    Unscored,
+    Walk,
+    evaluate,
+    query,
+    scored,
+    value_and_grad,
+)
 from holdfast.attacks.core.result import Result, keep_nearest, keep_worst
 from holdfast.attacks.core.shares import REFERENCE, split
 from holdfast.attacks.core.starts import Start
-from holdfast.attacks.core.tracking import Best, Nearest
+from holdfast.attacks.core.tracking import BestTracker, MinimumNormTracker
 from holdfast.attacks.core.travel import warn_of_short_steps
 from holdfast.components import digest
 from holdfast.context import own_context
@@ -34,22 +43,22 @@ from holdfast.threat import Capability, Knowledge, LatentAudited, Normed, Region
 
 __all__ = [
     "Attack",
-    "Best",
+    "BestTracker",
     "Demands",
-    "Nearest",
+    "MinimumNormTracker",
     "Point",
     "Scored",
     "Unscored",
     "Walk",
-    "ask",
     "audit",
-    "climb",
+    "evaluate",
     "first",
     "keeper",
     "last",
-    "look",
+    "query",
     "require",
     "scored",
+    "value_and_grad",
     "walk_of",
     "worst",
 ]
@@ -234,11 +243,11 @@ def walk_of(attack: Attack, region: Region) -> Region:
 
 def keeper(
     attack: Attack, objective: Objective, region: Region, *, settle: bool = False
-) -> Best | Nearest:
+) -> BestTracker | MinimumNormTracker:
     """Return the tracker of this attack's points."""
     if attack.demands().nearest:
-        return Nearest(objective, region)
-    return Best(objective, region, settle=settle)
+        return MinimumNormTracker(objective, region)
+    return BestTracker(objective, region, settle=settle)
 
 
 def _found(

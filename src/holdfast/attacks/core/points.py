@@ -12,7 +12,7 @@ from torch import Tensor
 from holdfast.objective import BudgetSpent, Objective, Score
 from holdfast.outline import outlined
 from holdfast.rng import Rng
-from holdfast.tensors import choose
+from holdfast.tensors import select
 from holdfast.threat import Region
 
 
@@ -57,7 +57,7 @@ class Unscored:
 
     def scored(self, objective: Objective, region: Region, rng: Rng) -> Scored:
         """Return the point with its score: one forward pass."""
-        return replace(look(objective, region, self.z, rng), grad=self.grad)
+        return replace(evaluate(objective, region, self.z, rng), grad=self.grad)
 
 
 Point = Scored | Unscored
@@ -65,24 +65,26 @@ Walk = Iterator[Point]  # of a search: scored points, then its end
 
 
 @torch.enable_grad()
-def climb(objective: Objective, region: Region, z: Tensor, at: Rng) -> tuple[Scored, Tensor]:
+def value_and_grad(
+    objective: Objective, region: Region, z: Tensor, at: Rng
+) -> tuple[Scored, Tensor]:
     """Score z and return the gradient of its loss: one forward and one input-only backward pass."""
     z = z.detach().requires_grad_(True)
     x_adv = region.lift(z, at)
-    score, grad = objective.climb(x_adv, z, at)
+    score, grad = objective.value_and_grad(x_adv, z, at)
     point = z.detach()  # kept once where point and input are one
     return Scored(point, point if x_adv is z else x_adv.detach(), score, grad), grad
 
 
 @torch.no_grad()
-def look(objective: Objective, region: Region, z: Tensor, at: Rng) -> Scored:
+def evaluate(objective: Objective, region: Region, z: Tensor, at: Rng) -> Scored:
     """Score z without a gradient: one forward pass."""
     x_adv = region.realize(z, at)
     return Scored(z, x_adv, objective.score(x_adv, at))
 
 
 @torch.no_grad()
-def ask(objective: Objective, region: Region, z: Tensor, at: Rng) -> tuple[Scored, Tensor]:
+def query(objective: Objective, region: Region, z: Tensor, at: Rng) -> tuple[Scored, Tensor]:
     """Return z as a point and (B,) bool, whether it reaches the goal: one query for one bit.
 
     A search under *decision* knowledge may use the bit alone.
@@ -110,7 +112,7 @@ class Held(NamedTuple):
     def or_better(self, here: Scored) -> Held:
         """Return each example's point of the larger loss."""
         better = here.loss > self.loss
-        z = choose(better, here.z, self.z)
+        z = select(better, here.z, self.z)
         return Held(z, torch.where(better, here.loss, self.loss))
 
 

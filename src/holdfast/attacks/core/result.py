@@ -10,7 +10,7 @@ from torch import Tensor
 
 from holdfast.arguments import checked
 from holdfast.objective import Cost, Score
-from holdfast.tensors import choose
+from holdfast.tensors import select
 from holdfast.threat import Status
 from holdfast.tree import take
 
@@ -107,7 +107,7 @@ def beats(harm: Tensor, tie: Tensor, best_harm: Tensor, best_tie: Tensor) -> Ten
 def _merge(one: Result, other: Result, better: Tensor) -> Result:
     def pick(name: str) -> Tensor:
         a, b = getattr(one, name), getattr(other, name)
-        return choose(better, b, a)
+        return select(better, b, a)
 
     fields = {name: pick(name) for name in ("x_adv", "z", "harm", "tie", "loss", "size", "inside")}
     lost = one.lost | other.lost

@@ -11,11 +11,11 @@ from holdfast.attacks.core.judging import Judged, at_once, judged
 from holdfast.attacks.core.points import Scored
 from holdfast.attacks.core.result import Result
 from holdfast.objective import Objective
-from holdfast.tensors import choose, norm
+from holdfast.tensors import norm, select
 from holdfast.threat import Region
 
 
-class Best:
+class BestTracker:
     """Keeps each example's worst point, and whether the search ever had a gradient.
 
     Points wait to be judged several at a time. settle: look no further at an example once it is
@@ -57,7 +57,7 @@ class Best:
         return self.settle and bool(kept.reached.all())
 
 
-class Nearest:
+class MinimumNormTracker:
     """Keeps each example's nearest success at any distance; until there is one, the worst.
 
     region: the set in which a success counts; the search itself walks over all valid inputs.
@@ -124,11 +124,11 @@ class _Kept:
             setattr(self, name, torch.where(better, getattr(seen, name), getattr(self, name)))
         (z, x_adv), whole = seen.inputs(), bool(better.all())
         same = x_adv is z and self.x_adv is self.z
-        self.z = z if whole else choose(better, z, self.z)
+        self.z = z if whole else select(better, z, self.z)
         if same:
             self.x_adv = self.z
         else:
-            self.x_adv = x_adv if whole else choose(better, x_adv, self.x_adv)
+            self.x_adv = x_adv if whole else select(better, x_adv, self.x_adv)
 
     def result(self, size: Tensor, inside: Tensor) -> Result:
         """Return the result.

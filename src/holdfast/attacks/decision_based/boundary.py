@@ -17,7 +17,7 @@ from holdfast.attacks.decision_based.search import (
 )
 from holdfast.components import register
 from holdfast.rng import Rng
-from holdfast.tensors import choose, either, norm, spread
+from holdfast.tensors import either, expand_like, norm, select
 from holdfast.threat import Normed, Trait
 from holdfast.tree import take
 from holdfast.units import Count, Half, Share
@@ -55,7 +55,7 @@ class _BoundaryState:
         self.source_step = torch.full_like(zeros, attack.source_step)
 
     def set_start(self, z: Tensor, new: Tensor) -> None:
-        self.z, self.far = choose(new, z, self.z), choose(new, z, self.far)
+        self.z, self.far = select(new, z, self.z), select(new, z, self.far)
         self.phase = torch.where(new, BACK, self.phase)
         self.cut.reset(new, self.region.size(z))
 
@@ -70,21 +70,21 @@ class _BoundaryState:
         change = take(self.z, rows) - region.center()
         length, along = norm(change, 2), unit(change)
         step = normal(change, at)
-        across = unit(step - spread((step * along).flatten(1).sum(1), step) * along)
-        moved = unit(along + spread(take(self.spherical_step, rows), step) * across)
-        return region.project(region.center() + spread(length, step) * moved)
+        across = unit(step - expand_like((step * along).flatten(1).sum(1), step) * along)
+        moved = unit(along + expand_like(take(self.spherical_step, rows), step) * across)
+        return region.project(region.center() + expand_like(length, step) * moved)
 
     def _source_step(self, rows: Tensor) -> Tensor:
         """Return the point that was reached, a step nearer to x, (n, ...)."""
         region, there = self.region.take(rows), take(self.there, rows)
-        nearer = spread(take(self.source_step, rows), there)
+        nearer = expand_like(take(self.source_step, rows), there)
         return region.project(there + nearer * (region.center() - there))
 
     def update(self, z: Tensor, reached: Tensor, active: Tensor) -> None:
         back, aside, nearer = (active & (self.phase == k) for k in (BACK, ASIDE, NEARER))
         self.cut.update(reached, back)
-        self.there = choose(aside & reached, z, self.there)
-        self.z = choose((back | nearer) & reached, z, self.z)
+        self.there = select(aside & reached, z, self.there)
+        self.z = select((back | nearer) & reached, z, self.z)
         self.spherical_step = _adapted(self.spherical_step, reached, aside).clamp_max(LONGEST)
         self.source_step = _adapted(self.source_step, reached, nearer).clamp_max(0.5)
         ends = (back & self.cut.converged) | nearer

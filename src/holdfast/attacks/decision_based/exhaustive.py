@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Walk, ask
+from holdfast.attacks.core.base import Attack, Walk, query
 from holdfast.attacks.core.passes import Passes
 from holdfast.components import register
 from holdfast.errors import ConfigError
@@ -32,7 +32,7 @@ class Grid(Attack):
         self, objective: Objective, region: Lattice, rng: Rng, start: Tensor | None
     ) -> Walk:
         for k, z in enumerate(region.lattice((self.angles, self.shifts))):
-            yield ask(objective, region, z, rng.at(k))[0]
+            yield query(objective, region, z, rng.at(k))[0]
 
 
 @register("attack")
@@ -57,7 +57,7 @@ class Exhaustive(Attack):
                     raise ConfigError(
                         f"the set has more than {self.choices} choices: write Exhaustive(choices=n)"
                     )
-                yield ask(objective, region, z, rng.at(k))[0]
+                yield query(objective, region, z, rng.at(k))[0]
 
 
 @register("attack")
@@ -75,7 +75,7 @@ class RandomSearch(Attack):
     queries: Count = 10
 
     def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
-        yield ask(objective, region, region.center() if start is None else start, rng)[0]
+        yield query(objective, region, region.center() if start is None else start, rng)[0]
         for k in range(1, self.queries):
             at = rng.at(k)
-            yield ask(objective, region, region.init(at), at)[0]
+            yield query(objective, region, region.init(at), at)[0]

@@ -19,7 +19,7 @@ from holdfast.attacks.decision_based.search import (
 )
 from holdfast.components import register
 from holdfast.rng import Rng
-from holdfast.tensors import choose, norm, spread
+from holdfast.tensors import expand_like, norm, select
 from holdfast.threat import Dense, Normed
 from holdfast.tree import take
 from holdfast.units import Count, Positive, Share
@@ -58,7 +58,7 @@ class _GeoDAState:
         self.left = attack.queries
 
     def set_start(self, z: Tensor, new: Tensor) -> None:
-        self.z, self.far = choose(new, z, self.z), choose(new, z, self.far)
+        self.z, self.far = select(new, z, self.z), select(new, z, self.far)
         self.phase = torch.where(new, BACK, self.phase)
         self.cut.reset(new, self.region.size(z))
 
@@ -72,7 +72,9 @@ class _GeoDAState:
         """Return a random point near z, (n, ...)."""
         region, z = self.region.take(rows), take(self.z, rows)
         length = self.attack.length * norm(z - region.center(), 2)
-        step = unit(low_frequency_noise(region.center(), at, self.attack.share)) * spread(length, z)
+        step = unit(low_frequency_noise(region.center(), at, self.attack.share)) * expand_like(
+            length, z
+        )
         return region.project(z + step)
 
     def _step_point(self, rows: Tensor) -> Tensor:
@@ -92,7 +94,7 @@ class _GeoDAState:
             self.normal.update(z - self.z, reached, probe)
         self.cut.reset(ahead & reached, self._improved_distance(), 2 * EDGE)
         self.cut.update(reached, back | cut)
-        self.z = choose((back | ahead | cut) & reached, z, self.z)
+        self.z = select((back | ahead | cut) & reached, z, self.z)
         self.phase = torch.where(ahead & reached, CUT, self.phase)
         self.phase = torch.where(probe & (self.normal.count >= self.goal), AHEAD, self.phase)
         arrived = (back | cut) & self.cut.converged

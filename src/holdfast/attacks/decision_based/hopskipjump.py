@@ -20,7 +20,7 @@ from holdfast.attacks.decision_based.search import (
 )
 from holdfast.components import register
 from holdfast.rng import Rng
-from holdfast.tensors import choose, norm, spread
+from holdfast.tensors import expand_like, norm, select
 from holdfast.threat import Dense, Normed
 from holdfast.tree import take
 from holdfast.units import Count, Positive
@@ -60,7 +60,7 @@ class _HopSkipJumpState:
         self.left = 0
 
     def set_start(self, z: Tensor, new: Tensor) -> None:
-        self.z, self.far = choose(new, z, self.z), choose(new, z, self.far)
+        self.z, self.far = select(new, z, self.z), select(new, z, self.far)
         self.phase = torch.where(new, BACK, self.phase)
         self.cut.reset(new, self.region.size(z))
 
@@ -74,7 +74,7 @@ class _HopSkipJumpState:
         """Return a random point near z, (n, ...)."""
         region, z = self.region.take(rows), take(self.z, rows)
         length = self.reach * norm(z - region.center(), 2)
-        return region.project(z + unit(normal(z, at)) * spread(length, z))
+        return region.project(z + unit(normal(z, at)) * expand_like(length, z))
 
     def _step_point(self, rows: Tensor) -> Tensor:
         """Return z moved along the normal, (n, ...)."""
@@ -93,7 +93,7 @@ class _HopSkipJumpState:
         if not bool(asked.any()):
             return
         self.cut.update(reached, asked)
-        self.z = choose(asked & reached, z, self.z)
+        self.z = select(asked & reached, z, self.z)
         self._start_probing(asked & self.cut.converged)
 
     def _start_probing(self, new: Tensor) -> None:

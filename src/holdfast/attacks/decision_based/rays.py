@@ -8,13 +8,13 @@ from math import ceil, log2, prod
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Walk, ask
+from holdfast.attacks.core.base import Attack, Walk, query
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.decision_based.search import Bisection
 from holdfast.components import register
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import choose, either, spread
+from holdfast.tensors import either, expand_like, select
 from holdfast.threat import Boxed, Knowledge, Normed
 from holdfast.units import Count, Half
 
@@ -34,12 +34,12 @@ class RayS(Attack):
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         center = region.center()
-        point, misclassified = ask(objective, region, center, rng.at(0))
+        point, misclassified = query(objective, region, center, rng.at(0))
         yield point
         rays = _RaySState(region, start, self.tolerance)
         for k in range(1, self.queries):
-            z = choose(misclassified, center, rays.propose())
-            point, reached = ask(objective, region, z, rng.at(k))
+            z = select(misclassified, center, rays.propose())
+            point, reached = query(objective, region, z, rng.at(k))
             yield point
             rays.update(reached, rng.at(k))
 
@@ -65,7 +65,7 @@ class _RaySState:
     def propose(self) -> Tensor:
         distance = torch.where(self.cutting, self.cut.middle, self._improved_distance())
         x = self.region.center()
-        return self.region.project(x + spread(distance, x) * self.trial.reshape(x.shape))
+        return self.region.project(x + expand_like(distance, x) * self.trial.reshape(x.shape))
 
     def _improved_distance(self) -> Tensor:
         """Return (B,): the distance at which a trial improves on the present signs."""

@@ -12,12 +12,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Walk, ask
+from holdfast.attacks.core.base import Attack, Walk, query
 from holdfast.attacks.core.directions import dct_waves, normal
 from holdfast.attacks.core.passes import Passes
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import as_image, choose, normalize, spread
+from holdfast.tensors import as_image, expand_like, normalize, select
 from holdfast.threat import Knowledge, Normed
 from holdfast.tree import positions, take
 
@@ -70,10 +70,10 @@ class BoundarySearch(Attack):
                 first = (
                     start if k == 1 and start is not None else noise(region, at.fold("start"), k)
                 )
-                z = choose(misclassified, z, first)
+                z = select(misclassified, z, first)
             if bool(active.any()):
-                z = choose(active, search.propose(at, self.queries - k - 1), z)
-            point, reached = ask(objective, region, z, at)
+                z = select(active, search.propose(at, self.queries - k - 1), z)
+            point, reached = query(objective, region, z, at)
             yield point
             search.update(z, reached, active)
             misclassified = reached if k == 0 else misclassified
@@ -90,8 +90,8 @@ def noise(region: Normed, at: Rng, k: int) -> Tensor:
     if k % 3 == 2:
         share = share.round()
     elif k % 3 == 0:
-        dark = share * spread(at.fold("end").uniform(), share)
-        share = choose(at.fold("dark").uniform() < 0.5, dark, 1 - dark)
+        dark = share * expand_like(at.fold("end").uniform(), share)
+        share = select(at.fold("dark").uniform() < 0.5, dark, 1 - dark)
     low, high = region.range
     return region.project(low + (high - low) * share.to(x.dtype))
 
@@ -184,8 +184,8 @@ class Normal:
             return
         nothing = torch.zeros_like(self.steps)
         self.steps, self.signed = (
-            choose(new, nothing, self.steps),
-            choose(new, nothing, self.signed),
+            select(new, nothing, self.steps),
+            select(new, nothing, self.signed),
         )
         self.count = torch.where(new, 0.0, self.count)
         self.total = torch.where(new, 0.0, self.total)
@@ -194,8 +194,8 @@ class Normal:
         """Take the answer about one step (B, ...) into account where `asked`."""
         sign = torch.where(reached, 1.0, -1.0).to(step.dtype)
         sign = torch.where(asked, sign, 0.0)
-        self.steps = torch.addcmul(self.steps, step, spread(sign.abs(), step))
-        self.signed = torch.addcmul(self.signed, step, spread(sign, step))
+        self.steps = torch.addcmul(self.steps, step, expand_like(sign.abs(), step))
+        self.signed = torch.addcmul(self.signed, step, expand_like(sign, step))
         self.count = self.count + asked
         self.total = self.total + sign
 
@@ -204,7 +204,7 @@ class Normal:
         steps, signed = take(self.steps, rows), take(self.signed, rows)
         mean = take(self.total, rows) / take(self.count, rows).clamp_min(1)
         base = torch.where(mean.abs() < 1, mean, 0.0)
-        return unit(signed - spread(base, steps) * steps)
+        return unit(signed - expand_like(base, steps) * steps)
 
 
 def low_frequency_noise(x: Tensor, at: Rng, share: float) -> Tensor:

@@ -18,7 +18,7 @@ from holdfast.attacks.decision_based.search import (
 )
 from holdfast.components import register
 from holdfast.rng import Rng
-from holdfast.tensors import choose, either, norm, spread
+from holdfast.tensors import either, expand_like, norm, select
 from holdfast.threat import Normed, Trait
 from holdfast.tree import take
 from holdfast.units import Count, Half, OfDirection, Positive
@@ -62,7 +62,7 @@ class _SignOPTState:
 
     def set_start(self, z: Tensor, new: Tensor) -> None:
         change = z - self.x
-        self.theta = choose(new, unit(change), self.theta)
+        self.theta = select(new, unit(change), self.theta)
         self._back(new, norm(change, 2), 0.5)
 
     def propose(self, at: Rng, left: int) -> Tensor:
@@ -79,14 +79,14 @@ class _SignOPTState:
             theta = fill(theta, self.phase >= LINE, self._trial_direction)
             nearer = torch.where(self.phase == LINE, (1 - EDGE) * self.distance, self.rough.middle)
             distance = torch.where(self.phase >= LINE, nearer, distance)
-        return self.region.project(self.x + spread(distance, theta) * theta)
+        return self.region.project(self.x + expand_like(distance, theta) * theta)
 
     def _probe_direction(self, rows: Tensor) -> Tensor:
         return unit(take(self.theta, rows) + self.attack.smoothing * take(self.probe, rows))
 
     def _trial_direction(self, rows: Tensor) -> Tensor:
         base, slope = take(self.base, rows), take(self.slope, rows)
-        return unit(base + spread(take(self.step, rows), base) * slope)
+        return unit(base + expand_like(take(self.step, rows), base) * slope)
 
     def update(self, z: Tensor, reached: Tensor, active: Tensor) -> None:
         back, probe, line, cut = (active & (self.phase == k) for k in (BACK, PROBE, LINE, CUT))
@@ -115,7 +115,7 @@ class _SignOPTState:
         self.normal.update(self.probe, reached, asked)
         done = asked & (self.normal.count >= self.goal)
         self.phase = torch.where(done, LINE, self.phase)
-        self.base = choose(done, self.theta, self.base)
+        self.base = select(done, self.theta, self.base)
         self.slope = fill(self.slope, done, self.normal.estimate)
         self.moved = self.moved & ~done
 

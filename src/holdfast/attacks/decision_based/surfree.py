@@ -18,7 +18,7 @@ from holdfast.attacks.decision_based.search import (
 )
 from holdfast.components import register
 from holdfast.rng import Rng
-from holdfast.tensors import choose, either, norm, spread
+from holdfast.tensors import either, expand_like, norm, select
 from holdfast.threat import Normed, Trait
 from holdfast.units import Count, Half, Within
 
@@ -59,7 +59,7 @@ class _SurFreeState:
         self.order = torch.zeros_like(self.x.flatten(1), dtype=torch.int64)
 
     def set_start(self, z: Tensor, new: Tensor) -> None:
-        self.z, self.far = choose(new, z, self.z), choose(new, z, self.far)
+        self.z, self.far = select(new, z, self.z), select(new, z, self.far)
         self.phase = torch.where(new, BACK, self.phase)
         self.cut.reset(new, self.region.size(z))
 
@@ -67,7 +67,7 @@ class _SurFreeState:
         self.at = at
         z = project_to_radius(self.region, self.phase == BACK, self.cut.middle, self.far, self.z)
         if bool((self.phase != BACK).any()):
-            z = choose(self.phase != BACK, self._turned(), z)
+            z = select(self.phase != BACK, self._turned(), z)
         return z
 
     def _turned(self) -> Tensor:
@@ -75,8 +75,8 @@ class _SurFreeState:
         change = self.far - self.x
         length = norm(change, 2)
         turn, sign = self._angle(), torch.where(self.phase == RIGHT, -1.0, self.sign)
-        ahead = spread(turn.cos() ** 2, change) * change
-        aside = spread(sign * length * turn.cos() * turn.sin(), change) * self.across
+        ahead = expand_like(turn.cos() ** 2, change) * change
+        aside = expand_like(sign * length * turn.cos() * turn.sin(), change) * self.across
         return self.region.project(self.x + ahead + aside)
 
     def _angle(self) -> Tensor:
@@ -87,7 +87,7 @@ class _SurFreeState:
 
     def update(self, z: Tensor, reached: Tensor, active: Tensor) -> None:
         back, left, right, turn = (active & (self.phase == k) for k in (BACK, LEFT, RIGHT, TURN))
-        self.z = choose(active & reached, z, self.z)
+        self.z = select(active & reached, z, self.z)
         self.cut.update(reached, back)
         starts = (left | right) & reached
         self.sign = torch.where(left, 1.0, torch.where(right, -1.0, self.sign))
@@ -113,7 +113,7 @@ class _SurFreeState:
         which = self.order.gather(1, (self.count % size)[:, None])[:, 0]
         across = self.attack.basis.direction(self.x, which)
         along = unit(self.z - self.x)
-        across = unit(across - spread((across * along).flatten(1).sum(1), along) * along)
-        self.far, self.across = choose(new, self.z, self.far), choose(new, across, self.across)
+        across = unit(across - expand_like((across * along).flatten(1).sum(1), along) * along)
+        self.far, self.across = select(new, self.z, self.far), select(new, across, self.across)
         self.phase = torch.where(new, LEFT, self.phase)
         self.count = self.count + new

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
+from holdfast.attacks.core.base import Attack, Unscored, Walk, value_and_grad
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.core.starts import Start, Uniform
 from holdfast.attacks.gradient.apgd import StepSchedule
@@ -15,7 +15,7 @@ from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import norm, spread
+from holdfast.tensors import expand_like, norm
 from holdfast.threat import Region, Trait
 from holdfast.units import Count
 
@@ -38,7 +38,7 @@ class ACG(Attack):
     def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
         z = self.start(region, rng) if start is None else start
-        here, grad = climb(objective, region, z, rng.at(0, of=self.steps))
+        here, grad = value_and_grad(objective, region, z, rng.at(0, of=self.steps))
         yield here
         scale = _scale(grad)
         slope = direction = grad / scale
@@ -49,7 +49,7 @@ class ACG(Attack):
             if k == self.steps:
                 yield Unscored(z)
                 return
-            here, grad = climb(objective, region, z, rng.at(k, of=self.steps))
+            here, grad = value_and_grad(objective, region, z, rng.at(k, of=self.steps))
             yield here
             new = grad / scale
             direction = _conjugate(new, slope, direction)
@@ -69,12 +69,12 @@ def _conjugate(grad: Tensor, before: Tensor, direction: Tensor) -> Tensor:
     none = still | (denominator == 0)
     beta = numerator / torch.where(none, 1.0, denominator)
     beta = torch.where(none | ~beta.isfinite(), 0.0, beta)
-    new = grad.double() + spread(beta, grad) * direction.double()
+    new = grad.double() + expand_like(beta, grad) * direction.double()
     longest = norm(new, torch.inf) / norm(grad.double(), torch.inf).clamp_min(1e-300)
-    return torch.where(spread(longest < 1e20, new), new, grad.double()).to(grad.dtype)
+    return torch.where(expand_like(longest < 1e20, new), new, grad.double()).to(grad.dtype)
 
 
 def _scale(grad: Tensor) -> Tensor:
     """Return (B, 1, ...): the peak of the first gradient, by which all gradients are divided."""
     peak = norm(grad, torch.inf)
-    return spread(torch.where(peak > 0, peak, 1.0), grad)
+    return expand_like(torch.where(peak > 0, peak, 1.0), grad)

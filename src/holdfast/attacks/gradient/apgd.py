@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Scored, Unscored, Walk, climb
+from holdfast.attacks.core.base import Attack, Scored, Unscored, Walk, value_and_grad
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.core.starts import Start, Uniform
 from holdfast.attacks.gradient.sparse_ascent import sparse_ascent
@@ -15,7 +15,7 @@ from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import choose
+from holdfast.tensors import select
 from holdfast.threat import Region, Sparse, Trait
 from holdfast.units import Count
 
@@ -49,7 +49,7 @@ class APGD(Attack):
             yield from sparse_ascent(objective, region, opening, rng, steps=self.steps, given=given)
             return
         z = self.start(region, rng) if start is None else start
-        here, grad = climb(objective, region, z, rng.at(0, of=self.steps))
+        here, grad = value_and_grad(objective, region, z, rng.at(0, of=self.steps))
         yield here
         schedule = StepSchedule(here, grad, self.steps)
         last = z = here.z
@@ -59,7 +59,7 @@ class APGD(Attack):
             if k == self.steps:
                 yield Unscored(z)
                 return
-            here, grad = climb(objective, region, z, rng.at(k, of=self.steps))
+            here, grad = value_and_grad(objective, region, z, rng.at(k, of=self.steps))
             yield here
             z, grad = schedule.check(here, grad)
 
@@ -106,8 +106,8 @@ class StepSchedule:
         self.raised = torch.zeros_like(self.raised)
         self.since = 0
         self.window = max(self.window - max(int(LESS * self.steps), 1), int(LEAST * self.steps), 1)
-        z = choose(stalled, self.best_z, here.z)
-        return z, choose(stalled, self.best_grad, grad)
+        z = select(stalled, self.best_z, here.z)
+        return z, select(stalled, self.best_grad, grad)
 
     def _stalled(self) -> Tensor:
         few_raised = self.raised <= ENOUGH * self.window
@@ -116,6 +116,6 @@ class StepSchedule:
 
     def _keep_best(self, here: Scored, grad: Tensor) -> None:
         better = here.loss > self.best_loss
-        self.best_z = choose(better, here.z, self.best_z)
-        self.best_grad = choose(better, grad, self.best_grad)
+        self.best_z = select(better, here.z, self.best_z)
+        self.best_grad = select(better, grad, self.best_grad)
         self.best_loss = torch.where(better, here.loss, self.best_loss)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
+from holdfast.attacks.core.base import Attack, Unscored, Walk, value_and_grad
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.core.starts import Start, Unchanged
 from holdfast.components import register
@@ -45,7 +45,7 @@ class FrankWolfe(Attack):
         mean = torch.zeros_like(z)
         for k in range(self.steps):
             at = rng.at(k, of=self.steps)
-            here, grad = climb(objective, region, z, at)
+            here, grad = value_and_grad(objective, region, z, at)
             yield here
             grad = normalize(grad, torch.inf)  # 1e-40 would lose digits
             mean = self.inertia * mean + (1 - self.inertia) * grad

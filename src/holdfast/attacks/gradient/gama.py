@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
+from holdfast.attacks.core.base import Attack, Unscored, Walk, value_and_grad
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.core.starts import Start
 from holdfast.attacks.core.travel import path_length
@@ -104,7 +104,7 @@ class GAMA(Attack):
             at = rng.at(k, of=self.steps)
             weight = self.guide * max(1 - at.progress / GUIDED, 0.0)
             guided = objective.using(_Guided(loss, weight))
-            here, grad = climb(guided, region, z, at)
+            here, grad = value_and_grad(guided, region, z, at)
             yield here
             z = region.project(region.step(here.z, grad, self._fraction(at.progress)))
         yield Unscored(z)

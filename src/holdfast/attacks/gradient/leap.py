@@ -13,7 +13,7 @@ from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import choose
+from holdfast.tensors import select
 from holdfast.threat import Region, Separable
 from holdfast.units import Count
 
@@ -47,8 +47,8 @@ class Leap(Attack):
             here, grad = _climb(objective, region, z, rng.at(k, of=self.steps))
             yield here
             better = here.loss > best_loss
-            best_z = choose(better, z, best_z)
-            best_grad = choose(better, grad, best_grad)
+            best_z = select(better, z, best_z)
+            best_grad = select(better, grad, best_grad)
             best_loss = torch.where(better, here.loss, best_loss)
             share = torch.where(better, share, share / 2)
             goal, promise = region.leap(best_z, best_grad)
@@ -60,7 +60,7 @@ def _climb(objective: Objective, region: Region, z: Tensor, at: Rng) -> tuple[Sc
     """Score z and return the gradient at its input (B, ...), not at the point."""
     x_adv = region.realize(z, at).detach().requires_grad_(True)
     with torch.enable_grad():
-        score, grad = objective.climb(x_adv, x_adv, at)
+        score, grad = objective.value_and_grad(x_adv, x_adv, at)
     return Scored(z, x_adv.detach(), score, grad), grad
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
+from holdfast.attacks.core.base import Attack, Unscored, Walk, value_and_grad
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.core.starts import Start, Uniform
 from holdfast.attacks.core.travel import path_length
@@ -71,7 +71,7 @@ class MD(Attack):
             z = self.start(region, own) if start is None else start
             for k in range(self.steps):
                 climbed = objective.using(self._loss(k, half))
-                here, grad = climb(climbed, region, z, own.at(k, of=self.steps))
+                here, grad = value_and_grad(climbed, region, z, own.at(k, of=self.steps))
                 yield here
                 z = region.project(region.step(here.z, grad, self._fraction(k)))
             yield Unscored(z)

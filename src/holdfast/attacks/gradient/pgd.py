@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
+from holdfast.attacks.core.base import Attack, Unscored, Walk, value_and_grad
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.core.starts import Start, Uniform
 from holdfast.components import register
@@ -33,7 +33,7 @@ class PGD(Attack):
         objective = objective.using(self.loss)
         z = self.start(region, rng) if start is None else start
         for k in range(self.steps):
-            here, grad = climb(objective, region, z, rng.at(k, of=self.steps))
+            here, grad = value_and_grad(objective, region, z, rng.at(k, of=self.steps))
             yield here
             z = region.project(region.step(here.z, grad, self.step_size))
         yield Unscored(z)

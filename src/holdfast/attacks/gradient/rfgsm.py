@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
+from holdfast.attacks.core.base import Attack, Unscored, Walk, value_and_grad
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.core.starts import Start, Uniform
 from holdfast.components import register
@@ -30,7 +30,7 @@ class RFGSM(Attack):
 
     def iterate(self, objective: Objective, region: Region, rng: Rng, start: Tensor | None) -> Walk:
         z = self.start(region, rng) if start is None else start
-        here, grad = climb(objective.using(self.loss), region, z, rng.at(0, of=1))
+        here, grad = value_and_grad(objective.using(self.loss), region, z, rng.at(0, of=1))
         yield here
         yield Unscored(region.project(region.step(here.z, grad, self.step_size)))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.points import Scored, Unscored, Walk, climb
+from holdfast.attacks.core.points import Scored, Unscored, Walk, value_and_grad
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import choose
+from holdfast.tensors import select
 from holdfast.threat import Region, Sparse
 
 SHARE = 0.2  # of the coordinates that the first steps move
@@ -27,7 +27,7 @@ def sparse_ascent(
     Croce and Hein, 2021, arXiv:2103.01208, sec. 3.2 and algorithm 1 (APGD in L1, one radius).
     given: True if z is the result of another attack, whose sparsity the first steps follow.
     """
-    here, grad = climb(objective, region, z, rng.at(0, of=steps))
+    here, grad = value_and_grad(objective, region, z, rng.at(0, of=steps))
     yield here
     schedule = SparseStepSchedule(region, here, grad, steps)
     if given:
@@ -38,7 +38,7 @@ def sparse_ascent(
         if k == steps:
             yield Unscored(z)
             return
-        here, grad = climb(objective, region, z, rng.at(k, of=steps))
+        here, grad = value_and_grad(objective, region, z, rng.at(k, of=steps))
         yield here
         z, grad = schedule.check(here, grad)
 
@@ -70,8 +70,8 @@ class SparseStepSchedule:
         While the best point still grows sparser the step starts over, from there, at full length.
         """
         better = here.loss > self.best_loss
-        self.best_z = choose(better, here.z, self.best_z)
-        self.best_grad = choose(better, grad, self.best_grad)
+        self.best_z = select(better, here.z, self.best_z)
+        self.best_grad = select(better, grad, self.best_grad)
         self.best_loss = torch.where(better, here.loss, self.best_loss)
         self.since += 1
         if self.since < self.window:
@@ -82,4 +82,4 @@ class SparseStepSchedule:
         sparser = self.changed < STEADY * before
         shorter = (self.fraction / SHORTER).clamp_min(1 / SHORTEST)
         self.fraction = torch.where(sparser, 1.0, shorter)
-        return choose(sparser, self.best_z, here.z), choose(sparser, self.best_grad, grad)
+        return select(sparser, self.best_z, here.z), select(sparser, self.best_grad, grad)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
+from holdfast.attacks.core.base import Attack, Unscored, Walk, value_and_grad
 from holdfast.attacks.core.moments import ScaleFreeAdam
 from holdfast.attacks.core.passes import Passes
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import spread
+from holdfast.tensors import expand_like
 from holdfast.threat import Penalized, Trait
 from holdfast.units import Count, NotNegative, OfRadius
 
@@ -44,17 +44,19 @@ class StAdv(Attack):
         z = region.center() if start is None else start
         adam, scale = ScaleFreeAdam(z), torch.zeros_like(region.radius)
         length, radius = (
-            spread(self.learning_rate * region.radius, z),
+            expand_like(self.learning_rate * region.radius, z),
             region.radius.clamp_min(1e-12),
         )
         for k in range(self.steps):
-            here, grad = climb(objective, region, z, rng.at(k, of=self.steps))
+            here, grad = value_and_grad(objective, region, z, rng.at(k, of=self.steps))
             yield here
             if k == 0:
                 scale = torch.where(here.loss != 0, here.loss.abs(), 1.0).nan_to_num(1.0, 1.0, 1.0)
             short = (here.harm <= here.edge) | (here.loss < self.confidence * scale)
-            pull = torch.where(spread(short, grad), grad.double() / spread(scale, grad), 0.0)
-            pull = pull - spread(self.tau / radius, grad) * _rougher(region, here.z)
+            pull = torch.where(
+                expand_like(short, grad), grad.double() / expand_like(scale, grad), 0.0
+            )
+            pull = pull - expand_like(self.tau / radius, grad) * _rougher(region, here.z)
             z = region.project(here.z + length * adam.direction(pull).to(z.dtype))
         yield Unscored(z)
 

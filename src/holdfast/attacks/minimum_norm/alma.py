@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Walk, climb
+from holdfast.attacks.core.base import Attack, Walk, value_and_grad
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, initial_radius, refine
 from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import spread
+from holdfast.tensors import expand_like
 from holdfast.threat import Normed, Trait
 from holdfast.units import Count, OfBoundary
 
@@ -53,19 +53,19 @@ class ALMA(Attack):
         length, penalty = view.distance, _Penalty(scale)
         first = torch.full_like(scale, torch.inf)  # the step of the first success
         for k in range(self.steps):
-            here, grad = climb(objective, region, z, rng.at(k, of=self.steps))
+            here, grad = value_and_grad(objective, region, z, rng.at(k, of=self.steps))
             yield here
             best.update(here)
             beyond = here.harm > here.edge
             first = torch.where(beyond & first.isinf(), float(k), first)
             weight = penalty.weight((-here.loss / scale).nan_to_num(0.0, 1.0, -1.0), beyond)
-            down = _outward(region, here.z) - grad * spread(weight / scale, grad)
+            down = _outward(region, here.z) - grad * expand_like(weight / scale, grad)
             squares = SQUARES * squares + (1 - SQUARES) * down.square()
             root = (squares / (1 - SQUARES ** (k + 1))).sqrt() + 1e-8
             momentum = PAST * momentum + (1 - PAST) * down / root
             if k == 0:
                 length = length / region.norms(momentum).clamp_min(1e-30)
-            z = region.project(z - spread(length * self._pace(first, k), z) * momentum)
+            z = region.project(z - expand_like(length * self._pace(first, k), z) * momentum)
         yield from refine(objective, region, best, rng.at(self.steps), self.candidates)
 
     def _pace(self, first: Tensor, k: int) -> Tensor:
@@ -107,4 +107,4 @@ def _outward(region: Normed, z: Tensor) -> Tensor:
     """Return a subgradient of the norm of the change, by a very short proximal step; zero at x."""
     size = region.norms(z - region.center())
     short = SHORT * torch.where(size > 0, size, 1.0)
-    return (z - region.shrink(z, short)) / spread(short, z)
+    return (z - region.shrink(z, short)) / expand_like(short, z)

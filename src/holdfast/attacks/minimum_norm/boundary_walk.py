@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.points import Scored, Unscored, Walk, look
+from holdfast.attacks.core.points import Scored, Unscored, Walk, evaluate
 from holdfast.attacks.minimum_norm.linearized import (
     boundaries,
     dot,
@@ -16,7 +16,7 @@ from holdfast.attacks.minimum_norm.linearized import (
 )
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import choose, norm, spread
+from holdfast.tensors import expand_like, norm, select
 from holdfast.threat import Normed
 
 LINE_SEARCH_STEPS = 3  # forward passes on the segment from x to the nearest success
@@ -31,9 +31,9 @@ def project_from_origin(region: Normed, z: Tensor, normal: Tensor, gap: Tensor) 
     """
     x, peak = region.center(), norm(normal, torch.inf)
     scale = torch.where(peak > 0, peak, 1.0)
-    unit = normal / spread(scale, normal)
+    unit = normal / expand_like(scale, normal)
     p = project_onto_plane(region, x, unit, gap / scale + dot(unit, x - z))
-    return choose(peak > 0, p, z)
+    return select(peak > 0, p, z)
 
 
 def project_onto_nearest(region: Normed, z: Tensor, gaps: Tensor, grads: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ class Bracket:
         share = ((self.goal - self.inner_loss) / torch.where(rise > 0, rise, 1.0)).nan_to_num(1.0)
         share = torch.where(self.size.isfinite(), share.clamp(0, 1), 1.0)
         way = self.outer - self.inner
-        return self.region.project(self.inner + spread(share, way) * way)
+        return self.region.project(self.inner + expand_like(share, way) * way)
 
     def narrow(self, here: Scored) -> None:
         """Replace one end of the segment by a point on it."""
@@ -84,7 +84,7 @@ class Bracket:
         self._move_outer(here, beyond & found)
         self.size = torch.where(beyond & found, self.region.size(here.z), self.size)
         inward = ~beyond & found
-        self.inner = choose(inward, here.z, self.inner)
+        self.inner = select(inward, here.z, self.inner)
         self.inner_loss = torch.where(inward, here.loss, self.inner_loss)
 
     def aim(self, p: Scored) -> None:
@@ -96,18 +96,18 @@ class Bracket:
         beyond = p.harm > p.edge
         self.update(p)
         short = nearer & ~beyond & self.size.isfinite()
-        self.inner = torch.where(spread(short, p.z), p.z, self.region.center())
+        self.inner = torch.where(expand_like(short, p.z), p.z, self.region.center())
         self.inner_loss = torch.where(short, p.loss, self.first_loss)
 
     def _move_outer(self, here: Scored, which: Tensor) -> None:
-        self.outer = choose(which, here.z, self.outer)
+        self.outer = select(which, here.z, self.outer)
         self.outer_loss = torch.where(which, here.loss, self.outer_loss)
 
 
 def line_search(objective: Objective, region: Normed, best: Bracket, at: Rng) -> Walk:
     """Search the segment from x to the nearest success for the boundary, by regula falsi."""
     for k in range(LINE_SEARCH_STEPS):
-        here = look(objective, region, best.between(), at.at(at.step + k))
+        here = evaluate(objective, region, best.between(), at.at(at.step + k))
         yield here
         best.narrow(here)
     yield Unscored(best.between())
@@ -149,7 +149,7 @@ def refine(objective: Objective, region: Normed, best: Bracket, at: Rng, top: in
         yield here
         best.narrow(here)
         near = project_onto_nearest(region, here.z, gaps - best.goal[:, None], grads)
-        here = look(objective, region, near, at.at(at.step + 2 * k + 1))
+        here = evaluate(objective, region, near, at.at(at.step + 2 * k + 1))
         yield here
         best.aim(here)
     yield Unscored(best.between())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Walk, climb
+from holdfast.attacks.core.base import Attack, Walk, value_and_grad
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, refine
 from holdfast.attacks.minimum_norm.steps import slope
@@ -16,7 +16,7 @@ from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import norm, spread
+from holdfast.tensors import expand_like, norm
 from holdfast.threat import Normed, Trait
 from holdfast.units import Count, NotNegative, OfSearch, Positive
 
@@ -51,7 +51,7 @@ class CW(Attack):
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
         x = region.center()
-        here, grad = climb(objective, region, x, rng.fold("slope"))
+        here, grad = value_and_grad(objective, region, x, rng.fold("slope"))
         yield here
         best, steep = Bracket(region, here), slope(region, here, grad)
         const = BinarySearchConst(torch.full_like(steep, self.initial_const))
@@ -60,7 +60,9 @@ class CW(Attack):
             tanh_space = TanhSpace(region, x if start is None else start, self.learning_rate)
             progress = _Progress(steep)
             for k in range(self.steps):
-                here, grad = climb(objective, region, tanh_space.z, rng.fold("search", i).at(k))
+                here, grad = value_and_grad(
+                    objective, region, tanh_space.z, rng.fold("search", i).at(k)
+                )
                 yield here
                 best.update(here)
                 reached = reached | (here.loss > self.confidence * steep)
@@ -70,7 +72,7 @@ class CW(Attack):
                 if (k + 1) % max(self.steps // _CHECKS, 1) == 0 and progress.all_settled(value):
                     break
                 pull = torch.where(short > 0, const.c, 0.0) / steep
-                tanh_space.step(2 * (here.z - x) - spread(pull, grad) * grad, progress.settled)
+                tanh_space.step(2 * (here.z - x) - expand_like(pull, grad) * grad, progress.settled)
             const.update(reached)
         yield from refine(objective, region, best, rng.fold("polish"), self.candidates)
 

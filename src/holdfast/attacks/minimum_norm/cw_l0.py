@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Scored, Unscored, Walk, climb
+from holdfast.attacks.core.base import Attack, Scored, Unscored, Walk, value_and_grad
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.minimum_norm.tradeoff import TanhSpace
 from holdfast.components import register
@@ -15,7 +15,7 @@ from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
 from holdfast.spaces.norm_balls import projections
-from holdfast.tensors import normalize, spread
+from holdfast.tensors import expand_like, normalize
 from holdfast.threat import CountsCoordinates, Trait
 from holdfast.units import Count, OfSearch, Positive, Share
 
@@ -51,13 +51,13 @@ class CWL0(Attack):
             tanh_space = TanhSpace(region, chosen.z, self.learning_rate, _EDGE)
             for k in range(self.steps):
                 z = torch.where(chosen.mask, tanh_space.z, x)
-                here, grad = climb(objective, region, z, rng.fold("search", i).at(k))
+                here, grad = value_and_grad(objective, region, z, rng.fold("search", i).at(k))
                 yield here
                 up = normalize(grad, torch.inf)
                 chosen.update(here, up * torch.where(up > 0, high - x, low - x))
                 if bool((chosen.reached | chosen.done).all()):
                     break
-                down = 2 * (here.z - x) / (high - low) - spread(chosen.c, up) * up
+                down = 2 * (here.z - x) / (high - low) - expand_like(chosen.c, up) * up
                 tanh_space.step(torch.where(chosen.mask, down, 0.0), chosen.reached | chosen.done)
             chosen.move(self.share)
             if bool(chosen.done.all()):
@@ -89,7 +89,7 @@ class _Chosen:
         """Keep a point if it is a success, with the possible gains of its coordinates."""
         new = ~self.reached & ~self.done & (here.harm > here.edge)
         moved = self.region.by_place(here.z != self.x).any(1)
-        self.z = torch.where(spread(new, here.z), here.z, self.z)
+        self.z = torch.where(expand_like(new, here.z), here.z, self.z)
         self.worth = torch.where(new[:, None], self.region.by_place(gains).sum(1), self.worth)
         self.good = torch.where(new[:, None], self.free & moved, self.good)
         self.reached = self.reached | new

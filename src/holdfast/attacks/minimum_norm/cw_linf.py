@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Scored, Walk, climb
+from holdfast.attacks.core.base import Attack, Scored, Walk, value_and_grad
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, refine
 from holdfast.attacks.minimum_norm.tradeoff import TanhSpace
@@ -15,7 +15,7 @@ from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import norm, normalize, spread
+from holdfast.tensors import expand_like, norm, normalize
 from holdfast.threat import Boxed, Normed, Trait
 from holdfast.units import Count, OfSearch, Positive, Share
 
@@ -52,16 +52,18 @@ class CWLinf(Attack):
         for i in range(self.binary_search_steps):
             tanh_space = TanhSpace(region, z, self.learning_rate, _EDGE)
             for k in range(self.steps):
-                here, grad = climb(objective, region, tanh_space.z, rng.fold("search", i).at(k))
+                here, grad = value_and_grad(
+                    objective, region, tanh_space.z, rng.fold("search", i).at(k)
+                )
                 yield here
                 best = best or Bracket(region, here)
                 best.update(here)
-                excess = ((here.z - x).abs() - spread(bounds.bound, x)).clamp_min(0)
+                excess = ((here.z - x).abs() - expand_like(bounds.bound, x)).clamp_min(0)
                 bounds.update(here, excess)
                 if bool(bounds.kept.all()):
                     break
                 pull = torch.where(here.loss > 2 * here.edge, 0.0, bounds.c)
-                up = spread(pull, grad) * normalize(grad, torch.inf)
+                up = expand_like(pull, grad) * normalize(grad, torch.inf)
                 down = excess.sign() * (here.z - x).sign() - up
                 tanh_space.step(down, bounds.kept)
             bounds.move(self.factor)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
+from holdfast.attacks.core.base import Attack, Unscored, Walk, value_and_grad
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.minimum_norm.steps import cosine, unit_step
 from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import either, spread
+from holdfast.tensors import either, expand_like
 from holdfast.threat import Normed, Trait
 from holdfast.units import Count, OfRange, Positive
 
@@ -46,7 +46,7 @@ class DDN(Attack):
         length = torch.full_like(farthest, self.length * (high - low))
         for k in range(self.steps):
             at = rng.at(k, of=self.steps)
-            here, grad = climb(objective, region, z, at)
+            here, grad = value_and_grad(objective, region, z, at)
             yield here
             reached = here.harm > here.edge
             length = length * either(reached, 1 - self.growth, 1 + self.growth, length)
@@ -54,5 +54,5 @@ class DDN(Attack):
             step = (high - low) * cosine(self.first_step, self.last_step, at)
             change = here.z + step * unit_step(region, grad, at) - x
             scale = length / region.norms(change).clamp_min(1e-30)
-            z = region.project(x + change * spread(scale, x))
+            z = region.project(x + change * expand_like(scale, x))
         yield Unscored(z)

@@ -14,7 +14,7 @@ from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import spread
+from holdfast.tensors import expand_like
 from holdfast.threat import Normed, Trait
 from holdfast.units import Count, NotNegative
 
@@ -45,7 +45,7 @@ class DeepFool(Attack):
             yield here
             gaps = gaps - 2 * here.edge[:, None]  # a tie is no success
             move = nearest_crossing(region, here.z, gaps, grads) - here.z
-            crossed = spread(here.harm > here.edge, z)
+            crossed = expand_like(here.harm > here.edge, z)
             whole = torch.where(crossed, whole, region.project(whole + move))
             z = torch.where(crossed, z, region.project(x + (1 + self.overshoot) * (whole - x)))
             if bool(crossed.all()):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Walk, climb
+from holdfast.attacks.core.base import Attack, Walk, value_and_grad
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, refine
 from holdfast.attacks.minimum_norm.steps import slope
@@ -16,7 +16,7 @@ from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import spread
+from holdfast.tensors import expand_like
 from holdfast.threat import Normed, Sparse, Trait
 from holdfast.units import Count, NotNegative, OfRange, Positive
 
@@ -47,7 +47,7 @@ class EAD(Attack):
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(Margin())
         x, width = region.center(), region.range[1] - region.range[0]
-        here, grad = climb(objective, region, x, rng.fold("slope"))
+        here, grad = value_and_grad(objective, region, x, rng.fold("slope"))
         yield here
         best, steep = Bracket(region, here), slope(region, here, grad)
         const = BinarySearchConst(torch.full_like(steep, self.initial_const))
@@ -56,12 +56,12 @@ class EAD(Attack):
             reached = torch.zeros_like(steep, dtype=torch.bool)
             z = ahead = x if start is None else start
             for k in range(self.steps):
-                here, grad = climb(objective, region, ahead, rng.fold("search", i).at(k))
+                here, grad = value_and_grad(objective, region, ahead, rng.fold("search", i).at(k))
                 yield here
                 best.update(here)
                 reached = reached | (here.harm > here.edge)
                 pull = torch.where(here.loss > 2 * here.edge, 0.0, const.c) / steep
-                down = 2 * (here.z - x) / width - spread(pull, grad) * grad
+                down = 2 * (here.z - x) / width - expand_like(pull, grad) * grad
                 length = width * self.learning_rate * (1 - k / self.steps) ** 0.5
                 before, z = z, region.shrink(here.z - length * down, beta)
                 ahead = region.project(z + k / (k + 3) * (z - before))

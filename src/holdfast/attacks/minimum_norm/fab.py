@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Walk, look
+from holdfast.attacks.core.base import Attack, Walk, evaluate
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.minimum_norm.boundary_walk import (
     LINE_SEARCH_STEPS,
@@ -20,7 +20,7 @@ from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import spread
+from holdfast.tensors import expand_like
 from holdfast.threat import Normed, Trait
 from holdfast.units import Count, Positive, Share
 
@@ -54,10 +54,10 @@ class FAB(Attack):
             best = best or Bracket(region, here)
             best.update(here)
             ahead = self._ahead(region, here.z, gaps, grads)
-            seen = look(objective, region, ahead, rng.at(k).fold("ahead"))
+            seen = evaluate(objective, region, ahead, rng.at(k).fold("ahead"))
             yield seen
             best.update(seen)
-            beyond = spread(seen.harm > seen.edge, ahead)
+            beyond = expand_like(seen.harm > seen.edge, ahead)
             z = torch.where(beyond, x + self.beta * (ahead - x), ahead)
         assert best is not None, "there is a step"
         yield from line_search(objective, region, best, rng.at(self.steps))
@@ -69,7 +69,7 @@ class FAB(Attack):
         from_x = project_from_origin(region, z, normal, gap)
         one, other = region.norms(near - z), region.norms(from_x - x)
         weight = (one / (one + other).clamp_min(1e-30)).clamp_max(self.alpha_max)
-        mix = spread(weight, z)
+        mix = expand_like(weight, z)
         walk = z + self.eta * (near - z)
         draw = x + self.eta * (from_x - x)
         return region.project((1 - mix) * walk + mix * draw)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Scored, Unscored, Walk, climb
+from holdfast.attacks.core.base import Attack, Scored, Unscored, Walk, value_and_grad
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.minimum_norm.steps import cosine, unit_step
 from holdfast.components import register
@@ -46,7 +46,7 @@ class FMN(Attack):
         radius = _Radius(region)
         for k in range(self.steps):
             at = rng.at(k, of=self.steps)
-            here, grad = climb(objective, region, z, at)
+            here, grad = value_and_grad(objective, region, z, at)
             yield here
             around = radius.follow(here, grad, cosine(self.growth, self.last_growth, at))
             length = width * cosine(self.first_step, self.last_step, at)

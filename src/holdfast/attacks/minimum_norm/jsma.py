@@ -8,14 +8,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Unscored, Walk, climb, look
+from holdfast.attacks.core.base import Attack, Unscored, Walk, evaluate, value_and_grad
 from holdfast.attacks.core.passes import Passes
 from holdfast.components import register
 from holdfast.logits import best_other, of_class, unmasked
 from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import norm, spread
+from holdfast.tensors import expand_like, norm
 from holdfast.threat import CountsCoordinates, Trait
 from holdfast.units import Count, OfRange
 
@@ -46,22 +46,22 @@ class JSMA(Attack):
         length = self.theta * (region.range[1] - region.range[0])
         z = before = region.center() if start is None else start
         for k in range(self.steps):
-            here, gain = climb(wanted, region, z, rng.at(k))
+            here, gain = value_and_grad(wanted, region, z, rng.at(k))
             yield here
             beyond = here.harm > here.edge
             if bool(beyond.all()):
                 break
-            _, loss = climb(others, region, z, rng.at(k))
+            _, loss = value_and_grad(others, region, z, rng.at(k))
             moves = _Moves.of(region, here.z, length, gain, loss)
             move = torch.where(region.expand_places(moves.best_pair()), moves.change, 0.0)
             ahead = region.project(here.z + move)
-            before = torch.where(spread(beyond, z), before, here.z)
-            z = torch.where(spread(beyond, z), here.z, ahead)
+            before = torch.where(expand_like(beyond, z), before, here.z)
+            z = torch.where(expand_like(beyond, z), here.z, ahead)
         moved = region.by_place(z != before).any(1)
         first = moved & (moved.cumsum(1) == 1)
         for one in (first, moved & ~first):  # one place of the last pair may be enough
             half = torch.where(region.expand_places(one), z, before)
-            yield look(objective, region, half, rng.at(self.steps))
+            yield evaluate(objective, region, half, rng.at(self.steps))
         yield Unscored(z)
 
 
@@ -80,7 +80,7 @@ class _Moves(NamedTuple):
         """Return the moves of at most `length` within the range."""
         low, high = region.range
         peak = torch.maximum(norm(gain, torch.inf), norm(others, torch.inf))
-        scale = spread(torch.where(peak > 0, peak, 1.0), gain)
+        scale = expand_like(torch.where(peak > 0, peak, 1.0), gain)
         up, down, before = gain / scale, -others / scale, z - region.center()
         rise = torch.where(before < 0, 0.0, (high - z).clamp(0, length))
         fall = torch.where(before > 0, 0.0, (z - low).clamp(0, length))  # none moves back

@@ -8,7 +8,7 @@ from torch import Tensor
 from holdfast.attacks.core.points import Scored
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import choose, norm, safe_divide, spread
+from holdfast.tensors import expand_like, norm, safe_divide, select
 from holdfast.threat import Normed, Region, Trait
 from holdfast.tree import positions, take
 
@@ -33,7 +33,7 @@ def project_onto_plane(region: Normed, p: Tensor, normal: Tensor, gap: Tensor) -
     peak = norm(normal, torch.inf)
     scale = torch.where(gap > 0, -1.0, 1.0).to(peak.dtype) * torch.where(peak > 0, peak, 1.0)
     goal = (gap / scale).abs().nan_to_num(0.0, 0.0, 0.0)
-    return region.reach(p, normal / spread(scale, normal), goal)
+    return region.reach(p, normal / expand_like(scale, normal), goal)
 
 
 def nearest_plane(
@@ -59,7 +59,7 @@ def nearest_plane(
         p, size = _project_with_distance(part, here, gaps[rows, which], grads[which, rows])
         before, first = take(nearest, rows), take(chosen, rows)
         nearer = (size < before) | ((size == before) & (which < first))
-        best = best.index_copy(0, rows, choose(nearer, p, take(best, rows)))
+        best = best.index_copy(0, rows, select(nearer, p, take(best, rows)))
         nearest[rows] = torch.where(nearer, size, before)
         chosen[rows] = torch.where(nearer, which, first)
     everyone = torch.arange(len(z), device=z.device)

@@ -10,7 +10,7 @@ from math import log
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Scored, Walk, climb
+from holdfast.attacks.core.base import Attack, Scored, Walk, value_and_grad
 from holdfast.attacks.core.moments import Moments
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.minimum_norm.boundary_walk import ROUNDS, Bracket, initial_radius, refine
@@ -18,7 +18,7 @@ from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import either, norm, spread
+from holdfast.tensors import either, expand_like, norm
 from holdfast.threat import CountsCoordinates, Normed, Trait
 from holdfast.units import Count, OfRange, Positive
 
@@ -63,11 +63,11 @@ class PDPGD(Attack):
         rounds = ROUND if Trait.EUCLIDEAN in region.traits else FLAT
         for k in range(self.steps):
             at = rng.at(k, of=self.steps)
-            here, grad = climb(objective, region, z, at)
+            here, grad = value_and_grad(objective, region, z, at)
             yield here
             best.update(here)
             pull = (-here.loss / view.scale).sigmoid().nan_to_num(1.0) / view.scale
-            mean, root = moments.see(-grad * spread(pull, grad))
+            mean, root = moments.see(-grad * expand_like(pull, grad))
             pace = (
                 width
                 * self.learning_rate
@@ -83,7 +83,7 @@ class PDPGD(Attack):
 def _proximal(shrink: ProximalStep, rounds: int, z: Tensor, root: Tensor, amount: Tensor) -> Tensor:
     """Take the proximal step of amount (B,) in the metric of root, by a few Euclidean ones."""
     peak = norm(root, torch.inf)
-    metric, amount = root / spread(peak, root), amount / peak
+    metric, amount = root / expand_like(peak, root), amount / peak
     moved = z
     for _ in range(rounds):
         z = shrink(torch.lerp(z, moved, metric), amount)
@@ -99,7 +99,7 @@ def _fewer(region: CountsCoordinates, z: Tensor, amount: Tensor) -> Tensor:
     x, width = region.center(), region.range[1] - region.range[0]
     change = z - x
     size = region.sum_per_place(change.square()).sqrt()
-    left = 1 - spread(amount, z) / (1 + size / width) / size.clamp_min(1e-30)
+    left = 1 - expand_like(amount, z) / (1 + size / width) / size.clamp_min(1e-30)
     return (x + change * left.clamp_min(0)).clamp(*region.range)
 
 

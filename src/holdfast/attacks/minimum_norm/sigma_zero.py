@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
+from holdfast.attacks.core.base import Attack, Unscored, Walk, value_and_grad
 from holdfast.attacks.core.moments import Moments
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.minimum_norm.steps import cosine
@@ -15,7 +15,7 @@ from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import choose, flags, normalize, spread
+from holdfast.tensors import as_mask, expand_like, normalize, select
 from holdfast.threat import CountsCoordinates, Trait
 from holdfast.units import Count, NotNegative, OfRange, Positive
 
@@ -50,10 +50,10 @@ class SigmaZero(Attack):
         threshold = torch.full_like(region.norms(x), self.threshold)
         for k in range(self.steps):
             at = rng.at(k, of=self.steps)
-            here, grad = climb(objective, region, z, at)
+            here, grad = value_and_grad(objective, region, z, at)
             yield here
             reached = here.harm > here.edge
-            push = choose(reached, torch.zeros_like(grad), normalize(grad, torch.inf))
+            push = select(reached, torch.zeros_like(grad), normalize(grad, torch.inf))
             down = self._count_grad(region, (z - x) / width) - push
             mean, root = moments.see(normalize(down, torch.inf))
             pace = self.learning_rate * cosine(1.0, LAST, at)
@@ -61,7 +61,7 @@ class SigmaZero(Attack):
             move = torch.where(reached, self.adapt * pace, -self.adapt * pace)
             threshold = (threshold + move).clamp(0, 1)
             size = region.sum_per_place((z - x).square())  # of a place: a coordinate, or a pixel
-            small = flags(torch.lt, size, (width * spread(threshold, z)).square())
+            small = as_mask(torch.lt, size, (width * expand_like(threshold, z)).square())
             z = torch.lerp(z, x, small)
         yield Unscored(z)
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from holdfast.attacks.core.points import Scored
 from holdfast.rng import Rng
-from holdfast.tensors import choose, norm, spread
+from holdfast.tensors import expand_like, norm, select
 from holdfast.threat import Boxed, Normed, Trait
 
 
@@ -28,16 +28,16 @@ def unit_step(region: Normed, grad: Tensor, at: Rng) -> Tensor:
     flat = peak == 0
     if bool(flat.any()):
         noise = at.fold("escape").normal(tuple(grad.shape[1:])).to(grad.dtype)
-        grad = choose(flat, noise, grad)
+        grad = select(flat, noise, grad)
         peak = norm(grad, torch.inf)
-    scaled = grad / spread(peak.clamp_min(1e-38), grad)  # squares of 1e-30 underflow
+    scaled = grad / expand_like(peak.clamp_min(1e-38), grad)  # squares of 1e-30 underflow
     if isinstance(region, Boxed):
         length = region.norms(scaled)  # the largest coordinate, never more than the length
     elif Trait.EUCLIDEAN in region.traits:
         length = norm(scaled, 2)
     else:
         length = torch.minimum(norm(scaled, 2), region.norms(scaled))
-    return scaled / spread(length, grad)
+    return scaled / expand_like(length, grad)
 
 
 def slope(region: Normed, here: Scored, grad: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import choose
+from holdfast.tensors import select
 from holdfast.threat import Normed, Trait
 from holdfast.units import Count, NotNegative
 
@@ -57,8 +57,8 @@ class SuperDeepFool(Attack):
                 break
             onward = self._onward(region, here.z, gaps - 2 * here.edge[:, None], grads)
             through = project_from_origin(region, here.z, grads[0], torch.zeros_like(here.loss))
-            ahead = choose(beyond, through, onward)
-            z, turned = choose(done, here.z, ahead), beyond
+            ahead = select(beyond, through, onward)
+            z, turned = select(done, here.z, ahead), beyond
         assert best is not None, "there is a step"
         yield from line_search(objective, region, best, rng.at(self.steps))
 

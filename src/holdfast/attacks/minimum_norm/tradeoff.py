@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from holdfast.attacks.core.moments import Moments
-from holdfast.tensors import choose
+from holdfast.tensors import select
 from holdfast.threat import Normed
 
 EDGE = 1e-6  # least distance of a start from the range's ends, in halves of its width
@@ -47,4 +47,4 @@ class TanhSpace:
         slack = self.half * (1 - self.w.tanh().square())
         mean, root = self.moments.see(down * slack)
         moved = self.w - self.step_size * mean / root
-        self.w = choose(stay, self.w, moved)
+        self.w = select(stay, self.w, moved)

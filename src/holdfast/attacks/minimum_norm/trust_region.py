@@ -20,7 +20,7 @@ from holdfast.components import register
 from holdfast.losses import Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import spread
+from holdfast.tensors import expand_like
 from holdfast.threat import Normed, Trait
 from holdfast.units import Count, Positive
 
@@ -66,7 +66,7 @@ class TrustRegion(Attack):
             share = (trust.follow(here) / distance.clamp_min(1e-30)).clamp_max(1 + OVERSHOOT)
             ahead = project_onto_plane(region, here.z, normal, share * gap.clamp_max(0))
             trust.expect(here, gaps, grads, ahead - here.z)
-            z = torch.where(spread(beyond, z), here.z, ahead)
+            z = torch.where(expand_like(beyond, z), here.z, ahead)
         assert best is not None, "there is a step"
         yield from refine(objective, region, best, rng.at(self.steps), self.candidates)
 

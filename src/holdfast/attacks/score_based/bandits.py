@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Walk, look
+from holdfast.attacks.core.base import Attack, Walk, evaluate
 from holdfast.attacks.core.passes import Passes
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import as_image, normalize, spread
+from holdfast.tensors import as_image, expand_like, normalize
 from holdfast.threat import Dense, Knowledge, Trait
 from holdfast.units import Count, OfRadius, Positive
 
@@ -44,23 +44,23 @@ class Bandits(Attack):
         tiling = _Tiling(z, self.tiles)
         prior, typical = tiling.empty(), torch.zeros(len(z), dtype=torch.float64, device=z.device)
         if self.queries % 2 == 0:
-            yield look(objective, region, z, rng.at(0))
+            yield evaluate(objective, region, z, rng.at(0))
         for k in range(1, (self.queries + 1) // 2):
             at = rng.at(k)
             noise = self.exploration * normalize(at.normal(tuple(prior.shape[1:])).to(z.dtype), 2)
             sides = []
             for side in (noise, -noise):
                 probe = self.sigma * normalize(tiling.full(normalize(prior, 2) + side), 2)
-                here = look(objective, region, region.project(z + probe), at)
+                here = evaluate(objective, region, region.project(z + probe), at)
                 yield here
                 sides.append(here.loss)
             change = (sides[0] - sides[1]).nan_to_num(0.0, 0.0, 0.0).double()
             typical = typical + change.square()
             usual = (typical / k).sqrt()
             relative = torch.where(usual > 0, change / torch.where(usual > 0, usual, 1.0), 0.0)
-            prior = prior + self.prior_step * spread(relative.to(z.dtype), prior) * noise
+            prior = prior + self.prior_step * expand_like(relative.to(z.dtype), prior) * noise
             z = region.project(region.step(z, tiling.full(prior), self.step_size))
-        yield look(objective, region, z, rng.at(self.queries))
+        yield evaluate(objective, region, z, rng.at(self.queries))
 
 
 class _Tiling:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Generator, Iterator
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Scored, look
+from holdfast.attacks.core.base import Scored, evaluate
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import choose, spread
+from holdfast.tensors import expand_like, select
 from holdfast.threat import Dense, Region
 
 Draw = Callable[[Tensor, Rng], Tensor]  # a random direction of the shape of z
@@ -19,23 +19,23 @@ Propose = Callable[[Tensor, Rng], Tensor]  # a random neighbor of z
 
 def cube(region: Dense) -> Tensor:
     """Return (B, 1, ..., 1): half the side of the largest cube in the set, range aside."""
-    return spread(region.cube(), region.x)
+    return expand_like(region.cube(), region.x)
 
 
 def random_search(
     objective: Objective, region: Region, z: Tensor, rng: Rng, *, queries: int, propose: Propose
 ) -> Iterator[Scored]:
     """Yield z, then one proposal a query from each example's best point, `queries` in all."""
-    here = look(objective, region, z, rng)
+    here = evaluate(objective, region, z, rng)
     yield here
     loss = here.loss
     for k in range(1, queries):
         at = rng.at(k, of=queries)
-        here = look(objective, region, propose(z, at), at)
+        here = evaluate(objective, region, propose(z, at), at)
         yield here
         better = here.loss > loss
         if bool(better.any()):  # late in a search few queries help: skip the copies then
-            z = choose(better, here.z, z)
+            z = select(better, here.z, z)
             loss = torch.where(better, here.loss, loss)
 
 
@@ -60,9 +60,9 @@ def antithetic_difference(
     Every probe is a point of the set, and so a candidate. The difference is zero where a loss is
     not a finite number.
     """
-    ahead = look(objective, region, region.project(z + move), at)
+    ahead = evaluate(objective, region, region.project(z + move), at)
     yield ahead
-    behind = look(objective, region, region.project(z - move), at)
+    behind = evaluate(objective, region, region.project(z - move), at)
     yield behind
     return (ahead.loss - behind.loss).nan_to_num(0.0, 0.0, 0.0)
 
@@ -79,5 +79,5 @@ def estimate_gradient(
     for i in range(pairs):
         u = draw(z, at.fold("probe", i))
         change = yield from antithetic_difference(objective, region, z, size * u, at)
-        total = torch.addcmul(total, u, spread(change.to(z.dtype), z))
+        total = torch.addcmul(total, u, expand_like(change.to(z.dtype), z))
     return total

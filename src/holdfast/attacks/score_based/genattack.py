@@ -8,7 +8,7 @@ from typing import Annotated, NamedTuple
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Scored, Walk, look
+from holdfast.attacks.core.base import Attack, Scored, Walk, evaluate
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.score_based.estimators import cube
 from holdfast.components import register
@@ -43,14 +43,14 @@ class GenAttack(Attack):
         children = []
         for j in range(min(self.population, self.queries)):
             z = start if start is not None and j == 0 else region.init(rng.fold("member", j))
-            children.append(look(objective, region, z, rng.at(0)))
+            children.append(evaluate(objective, region, z, rng.at(0)))
             yield children[-1]
         parents, left, k = _gather(children), self.queries - len(children), 0
         while left > 0:
             k += 1
             at, children = rng.at(k), []
             for child in self._children(parents, region, at)[:left]:
-                children.append(look(objective, region, region.project(child), at))
+                children.append(evaluate(objective, region, region.project(child), at))
                 yield children[-1]
             left -= len(children)
             parents = _gather(children, _elite(parents))

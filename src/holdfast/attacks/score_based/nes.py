@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Walk, look
+from holdfast.attacks.core.base import Attack, Walk, evaluate
 from holdfast.attacks.core.directions import normal
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.score_based.estimators import estimate_gradient, steps_within
@@ -42,7 +42,7 @@ class NES(Attack):
     def iterate(self, objective: Objective, region: Dense, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
         z = region.center() if start is None else start
-        here = look(objective, region, z, rng.at(0))
+        here = evaluate(objective, region, z, rng.at(0))
         yield here
         step_sizes, running = _StepSizes(here.loss, self.step_size), torch.zeros_like(z)
         for k, pairs in enumerate(steps_within(self.queries, self.samples // 2), 1):
@@ -53,7 +53,7 @@ class NES(Attack):
                 )
                 running = self.momentum * running + (1 - self.momentum) * grad
             z = region.project(region.step(z, running, step_sizes.fraction))
-            here = look(objective, region, z, at)
+            here = evaluate(objective, region, z, at)
             yield here
             step_sizes.check(here.loss)
 

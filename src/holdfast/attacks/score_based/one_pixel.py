@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Walk, look
+from holdfast.attacks.core.base import Attack, Walk, evaluate
 from holdfast.attacks.core.passes import Passes
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
@@ -45,7 +45,7 @@ class OnePixel(Attack):
         objective = objective.using(self.loss)
         left, k = self.queries, 0
         if start is not None:
-            yield look(objective, region, start, rng)
+            yield evaluate(objective, region, start, rng)
             left -= 1
         genes, fitness = None, None
         while left > 0:
@@ -54,7 +54,7 @@ class OnePixel(Attack):
             now = min(left, self.population)
             scores = []
             for member in children[:, :, :now].unbind(2):
-                here = look(objective, region, paint(region, member), at)
+                here = evaluate(objective, region, paint(region, member), at)
                 yield here
                 scores.append(here.loss.double().nan_to_num(-1e30, 1e30, -1e30))
             scored = torch.stack(scores, 1)

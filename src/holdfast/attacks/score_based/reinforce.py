@@ -8,7 +8,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Walk, look
+from holdfast.attacks.core.base import Attack, Walk, evaluate
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.core.points import hold
 from holdfast.attacks.score_based.estimators import cube
@@ -47,7 +47,7 @@ class Reinforce(Attack):
     def iterate(self, objective: Objective, region: Dense, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
         z = region.center() if start is None else start
-        here = look(objective, region, z, rng.at(0))
+        here = evaluate(objective, region, z, rng.at(0))
         yield here
         best, side = hold(here), cube(region)
         policy = _Policy(z, self.rate)
@@ -56,7 +56,7 @@ class Reinforce(Attack):
             share = window_share(self.fraction, k, self.queries)
             push = policy.draw(max(round(share * size), 1), rng.at(k)).reshape(z.shape)
             ahead = region.project(best.z + self.step_size * side * push)
-            here = look(objective, region, ahead, rng.at(k))
+            here = evaluate(objective, region, ahead, rng.at(k))
             yield here
             moved = (ahead - best.z) * push > LEAST * side
             policy.learn(push.flatten(1), moved.flatten(1), here.loss - best.loss)

@@ -9,13 +9,13 @@ from math import ceil, prod
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Walk, look
+from holdfast.attacks.core.base import Attack, Walk, evaluate
 from holdfast.attacks.core.passes import Passes
 from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import spread
+from holdfast.tensors import expand_like
 from holdfast.threat import Dense, Knowledge, Trait
 from holdfast.units import Count
 
@@ -37,13 +37,13 @@ class SignHunter(Attack):
         center = region.center()
         ahead = center + 1 if start is None else start
         signs = torch.where(ahead < center, -1.0, 1.0).to(center.dtype).flatten(1)
-        here = look(objective, region, _corner(region, signs), rng.at(0))
+        here = evaluate(objective, region, _corner(region, signs), rng.at(0))
         yield here
         loss, chunks = here.loss, _chunks(prod(center.shape[1:]))
         for k in range(1, self.queries):
             flipped = signs.clone()
             flipped[:, next(chunks)] *= -1
-            here = look(objective, region, _corner(region, flipped), rng.at(k))
+            here = evaluate(objective, region, _corner(region, flipped), rng.at(k))
             yield here
             better = here.loss > loss
             signs = torch.where(better[:, None], flipped, signs)
@@ -53,7 +53,7 @@ class SignHunter(Attack):
 def _corner(region: Dense, signs: Tensor) -> Tensor:
     """Return the farthest point of the set in the direction of `signs`, (B, d)."""
     center = region.center()
-    return region.project(center + spread(region.radius, center) * signs.reshape(center.shape))
+    return region.project(center + expand_like(region.radius, center) * signs.reshape(center.shape))
 
 
 def _chunks(size: int) -> Iterator[slice]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Walk, look
+from holdfast.attacks.core.base import Attack, Walk, evaluate
 from holdfast.attacks.core.directions import Basis, Pixels
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.core.points import hold
@@ -16,7 +16,7 @@ from holdfast.components import register
 from holdfast.losses import Loss, Margin
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import choose
+from holdfast.tensors import select
 from holdfast.threat import Dense, Knowledge, Trait
 from holdfast.units import Count, OfCube
 
@@ -42,7 +42,7 @@ class SimBA(Attack):
     def iterate(self, objective: Objective, region: Dense, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
         z = region.center() if start is None else start
-        here = look(objective, region, z, rng.at(0))
+        here = evaluate(objective, region, z, rng.at(0))
         yield here
         best, length = hold(here), self.step_size * cube(region)
         order = self.basis.order(region.x, rng.fold("order"))
@@ -51,8 +51,8 @@ class SimBA(Attack):
         for k in range(1, self.queries):
             which = order.gather(1, (turn % order.shape[1])[:, None]).squeeze(1)
             move = length * self.basis.direction(region.x, which)
-            z = best.z + choose(against, -move, move)
-            here = look(objective, region, region.project(z), rng.at(k))
+            z = best.z + select(against, -move, move)
+            here = evaluate(objective, region, region.project(z), rng.at(k))
             yield here
             done = against | (here.loss > best.loss)
             turn, against = turn + done, ~done

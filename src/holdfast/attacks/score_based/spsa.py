@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Walk, look
+from holdfast.attacks.core.base import Attack, Walk, evaluate
 from holdfast.attacks.core.directions import signs
 from holdfast.attacks.core.moments import ScaleFreeAdam
 from holdfast.attacks.core.passes import Passes
@@ -39,7 +39,7 @@ class SPSA(Attack):
     def iterate(self, objective: Objective, region: Dense, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
         z = region.center() if start is None else start
-        yield look(objective, region, z, rng.at(0))
+        yield evaluate(objective, region, z, rng.at(0))
         adam, side = ScaleFreeAdam(z), cube(region)
         move = torch.zeros_like(z)
         for k, pairs in enumerate(steps_within(self.queries, self.samples // 2), 1):
@@ -50,4 +50,4 @@ class SPSA(Attack):
                 )
                 move = adam.direction(grad)
             z = region.project(z + self.learning_rate * side * move)
-            yield look(objective, region, z, at)
+            yield evaluate(objective, region, z, at)

@@ -9,7 +9,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Scored, Walk, look
+from holdfast.attacks.core.base import Attack, Scored, Walk, evaluate
 from holdfast.attacks.core.moments import ScaleFreeAdam
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.score_based.estimators import antithetic_difference, cube, steps_within
@@ -42,7 +42,7 @@ class ZOO(Attack):
     def iterate(self, objective: Objective, region: Dense, rng: Rng, start: Tensor | None) -> Walk:
         objective = objective.using(self.loss)
         z = region.center() if start is None else start
-        yield look(objective, region, z, rng.at(0))
+        yield evaluate(objective, region, z, rng.at(0))
         adam, side = ScaleFreeAdam(z), cube(region)
         order, move = _order(z, rng), torch.zeros_like(z)
         most = min(self.coordinates, prod(z.shape[1:]))
@@ -54,7 +54,7 @@ class ZOO(Attack):
                 mask = torch.zeros_like(z).flatten(1).scatter(1, seen, 1.0).reshape(z.shape) > 0
                 move = adam.direction(grad, mask)
             z = region.project(z + self.learning_rate * side * move)
-            yield look(objective, region, z, at)
+            yield evaluate(objective, region, z, at)
 
     def _slopes(
         self, objective: Objective, region: Dense, z: Tensor, seen: Tensor, at: Rng

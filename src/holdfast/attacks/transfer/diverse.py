@@ -16,7 +16,7 @@ from holdfast.components import register
 from holdfast.losses import Loss
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import choose, norm, normalize, safe_divide, spread
+from holdfast.tensors import expand_like, norm, normalize, safe_divide, select
 from holdfast.threat import Normed, Trait
 from holdfast.units import Count, NotNegative, OfRadius, Positive
 
@@ -50,7 +50,7 @@ class Nesterov(Momentum):
     def ahead(self, region: Normed, z: Tensor, running: Tensor, step_size: float) -> Tensor:
         ones = torch.ones_like(z)
         full = region.dual_norm(ones) / region.size(region.center() + ones)
-        return z + spread(self.decay * step_size * region.radius * full, z) * running
+        return z + expand_like(self.decay * step_size * region.radius * full, z) * running
 
 
 @register("variance")
@@ -167,4 +167,4 @@ def _or_anywhere(running: Tensor, at: Rng) -> Tensor:
     if bool(known.all()):
         return running
     anywhere = at.fold("anywhere").sign(tuple(running.shape[1:])).to(running.dtype)
-    return choose(known, running, anywhere)
+    return select(known, running, anywhere)

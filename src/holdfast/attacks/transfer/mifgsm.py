@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Unscored, Walk, climb
+from holdfast.attacks.core.base import Attack, Unscored, Walk, value_and_grad
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.transfer.diverse import over_dual_norm
 from holdfast.components import register
@@ -36,7 +36,7 @@ class MIFGSM(Attack):
         z = region.center() if start is None else start
         momentum = torch.zeros_like(z)
         for k in range(self.steps):
-            here, grad = climb(objective, region, z, rng.at(k, of=self.steps))
+            here, grad = value_and_grad(objective, region, z, rng.at(k, of=self.steps))
             yield here
             momentum = self.decay * momentum + over_dual_norm(region, grad)
             z = region.project(region.step(here.z, momentum, self.step_size))

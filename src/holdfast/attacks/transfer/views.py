@@ -138,7 +138,7 @@ def mean_gradient(
             x = region.lift(point, at)
             for place, (view, i) in enumerate(zip(views, chosen, strict=True)):
                 x = view.see(x, objective.y, at.fold(f"view {place}", i), i)
-            _, grad = objective.climb(x, point, at)
+            _, grad = objective.value_and_grad(x, point, at)
         total = total + grad
     return total / copies(views)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Walk, ask, look
+from holdfast.attacks.core.base import Attack, Walk, evaluate, query
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.universal.perturbation import Pattern, ProceduralNoise
 from holdfast.components import register
@@ -43,9 +43,9 @@ class ApplyPatch(Attack):
                 seen, covers = transformed(content, self.transforms, region.range, at)
                 z = region.pasted(seen, at.fold("place"), covers)
             if objective.grants(Knowledge.SCORE):
-                yield look(objective, region, z, at)
+                yield evaluate(objective, region, z, at)
             else:
-                yield ask(objective, region, z, at)[0]
+                yield query(objective, region, z, at)[0]
 
     def own(self, rng: Rng) -> Rng:
         """Draw the same places for every patch: two compare there, in whatever folders they lie."""

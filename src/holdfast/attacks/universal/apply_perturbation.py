@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Walk, ask, look
+from holdfast.attacks.core.base import Attack, Walk, evaluate, query
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.universal.perturbation import Pattern, ProceduralNoise
 from holdfast.components import register
@@ -34,6 +34,6 @@ class ApplyPerturbation(Attack):
         changed = region.x + self.perturbation.change(region, objective.y)
         for z in (region.center(), region.project(changed)):
             if objective.grants(Knowledge.SCORE):
-                yield look(objective, region, z, rng)
+                yield evaluate(objective, region, z, rng)
             else:
-                yield ask(objective, region, z, rng)[0]
+                yield query(objective, region, z, rng)[0]

@@ -12,7 +12,7 @@ from holdfast.components import register
 from holdfast.data import Batch
 from holdfast.losses import CrossEntropy, Loss
 from holdfast.rng import Rng
-from holdfast.tensors import spread
+from holdfast.tensors import expand_like
 from holdfast.units import Count, OfRadius
 
 
@@ -55,7 +55,7 @@ def summed_gradient(
     own: (B, ...) each example's copy of its change, of which x_adv is made.
     """
     group, objective = fitting.group(batch.y), fitting.objective(batch).using(loss)
-    score, grad = objective.climb(x_adv, own, Rng(fitting.seed, batch.ids))
+    score, grad = objective.value_and_grad(x_adv, own, Rng(fitting.seed, batch.ids))
     pulls = (score.loss.detach() < cap) & fitting.threat.goal.applies(batch.y)
-    grad = torch.where(spread(pulls, grad), grad, 0.0)
+    grad = torch.where(expand_like(pulls, grad), grad, 0.0)
     return grad.new_zeros(fitting.groups, *grad.shape[1:]).index_add_(0, group, grad)

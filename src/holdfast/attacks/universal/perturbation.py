@@ -19,7 +19,7 @@ from torch import Tensor
 from holdfast.components import register
 from holdfast.errors import InputError, StorageError
 from holdfast.storage import read_card, read_file, user_path, write_atomic, write_card
-from holdfast.tensors import as_image, spread
+from holdfast.tensors import as_image, expand_like
 from holdfast.threat import Normed, Placed, Trait
 from holdfast.units import Positive
 
@@ -91,7 +91,7 @@ class Perturbation(Pattern):
         chosen = self._chosen(y, tuple(region.x.shape[1:]), "inputs").to(region.x)
         if Trait.INTEGER in region.traits:
             return chosen
-        return chosen * spread(region.radius / self.about["radius"], chosen)
+        return chosen * expand_like(region.radius / self.about["radius"], chosen)
 
     def content(self, region: Placed, y: Tensor) -> Tensor:
         shape = (as_image(region.x)[0], *region.sides)
@@ -153,7 +153,7 @@ def scaled(region: Normed, change: Tensor) -> Tensor:
     """Return the change (B, ...) of the region's radius; of the range where sizes are counts."""
     if Trait.INTEGER in region.traits:
         return change * (region.range[1] - region.range[0])
-    return change * spread(region.radius / region.norms(change).clamp_min(1e-12), change)
+    return change * expand_like(region.radius / region.norms(change).clamp_min(1e-12), change)
 
 
 @lru_cache(maxsize=8)

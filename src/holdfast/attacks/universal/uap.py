@@ -14,7 +14,7 @@ from holdfast.components import register
 from holdfast.data import Batch
 from holdfast.objective import Objective
 from holdfast.rng import Rng
-from holdfast.tensors import spread
+from holdfast.tensors import expand_like
 from holdfast.threat import Normed
 from holdfast.units import Count, Share
 
@@ -52,5 +52,5 @@ class UAP(Universal):
         region = fitting.threat.space.around(moved)
         found = worst(self.attack, objective, region, Rng(fitting.seed, batch.ids))
         useful = found.reached & fitting.threat.goal.applies(batch.y)
-        step = torch.where(spread(useful, moved), found.x_adv - moved, 0.0)
+        step = torch.where(expand_like(useful, moved), found.x_adv - moved, 0.0)
         return free.project(delta.index_add(0, fitting.group(batch.y), step))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Walk, climb
+from holdfast.attacks.core.base import Attack, Walk, value_and_grad
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.core.wrapper import Wrapper
 from holdfast.attacks.gradient.apgd import APGD
@@ -85,7 +85,9 @@ def _nearest(objective: Objective, region: Normed, rng: Rng, among: int) -> Tens
     likeliest, count = objective.rivals()
     likeliest, count = likeliest[:, :among], count.clamp_max(among)
     for place, target in enumerate(likeliest.unbind(1)):
-        here, grad = climb(margin.towards(target), region, region.center(), rng.fold("order"))
+        here, grad = value_and_grad(
+            margin.towards(target), region, region.center(), rng.fold("order")
+        )
         slope = region.dual_norm(grad)
         near = torch.where((slope > 0) & (place < count), here.loss / slope, -torch.inf)
         closeness.append(near.nan_to_num(-torch.inf, torch.inf, -torch.inf))

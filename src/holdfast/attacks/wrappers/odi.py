@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Walk, climb
+from holdfast.attacks.core.base import Attack, Walk, value_and_grad
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.core.preset import Preset
 from holdfast.attacks.core.starts import Start, Uniform
@@ -58,7 +58,7 @@ class ODI(Wrapper):
         random = objective.using(_RandomLogitDirection(rng.fold("direction")))
         z = self.start(region, rng) if start is None else start
         for k in range(self.diversify):
-            here, grad = climb(random, region, z, rng.at(k, of=self.diversify))
+            here, grad = value_and_grad(random, region, z, rng.at(k, of=self.diversify))
             yield here
             z = region.project(region.step(here.z, grad, self.diversify_size))
         yield from self.attack.iterate(objective, region, rng.fold("then"), z)

@@ -8,7 +8,15 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Demands, Scored, Walk, climb, look, require
+from holdfast.attacks.core.base import (
+    Attack,
+    Demands,
+    Scored,
+    Walk,
+    evaluate,
+    require,
+    value_and_grad,
+)
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.core.wrapper import Wrapper
 from holdfast.attacks.gradient.apgd import APGD
@@ -58,7 +66,7 @@ class PlaceSearch(Wrapper):
     def iterate(self, objective: Objective, region: Placed, rng: Rng, start: Tensor | None) -> Walk:
         ranking, x = objective.using(self.loss), region.x
         anywhere = region.places()[:1].expand(len(x), 2)
-        here, grad = climb(ranking, region.fixed(anywhere), x, rng.fold("rank"))
+        here, grad = value_and_grad(ranking, region.fixed(anywhere), x, rng.fold("rank"))
         yield replace(here, z=region.point(anywhere, x))
         order = _best(region.promise(grad), self.probes)
         merit = yield from self._probe_places(ranking, region, order, grad, rng.fold("probe"))
@@ -80,7 +88,7 @@ class PlaceSearch(Wrapper):
             place = region.places()[index]
             box = region.fixed(place)
             x_adv = box.project(box.step(region.x, grad, 2.0))
-            here = look(objective, box, x_adv, rng.at(k))
+            here = evaluate(objective, box, x_adv, rng.at(k))
             losses.append(here.loss)
             yield replace(here, z=region.point(place, x_adv))
         return torch.stack(losses, 1)
@@ -96,7 +104,7 @@ class PlaceSearch(Wrapper):
             z = box.project(box.step(region.x, grad, 2.0))
             most = torch.full_like(region.radius, -torch.inf)
             for i in range(HEAT):
-                here, slope = climb(objective, box, z, rng.fold("place", k).at(i))
+                here, slope = value_and_grad(objective, box, z, rng.fold("place", k).at(i))
                 yield replace(here, z=region.point(place, here.z))
                 most = torch.where(here.loss > most, here.loss, most)
                 z = box.project(box.step(here.z, slope, 1.0))

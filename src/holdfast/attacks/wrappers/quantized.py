@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Scored, Walk, ask, keeper, look, scored
+from holdfast.attacks.core.base import Attack, Scored, Walk, evaluate, keeper, query, scored
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.core.wrapper import Wrapper
 from holdfast.components import register
 from holdfast.objective import Objective, Score
 from holdfast.quantization import on_grid, toward
 from holdfast.rng import Rng
-from holdfast.tensors import spread
+from holdfast.tensors import expand_like
 from holdfast.threat import Knowledge, Normed, Region
 from holdfast.units import Count
 
@@ -68,13 +68,13 @@ class Quantized(Wrapper):
         for grid in (toward(unit, clean, levels), nearest):
             value = (low + grid * (high - low) / levels).to(z.dtype).clamp(low, high)
             value = torch.where(z == region.x, region.x, value)
-            found = torch.where(spread(region.contains(value), z), value, found)
+            found = torch.where(expand_like(region.contains(value), z), value, found)
         return found
 
     def _seen(self, objective: Objective, region: Region, z: Tensor, at: Rng) -> Scored:
         if self.demands().knowledge is Knowledge.DECISION:
-            return ask(objective, region, z, at)[0]
-        return look(objective, region, z, at)
+            return query(objective, region, z, at)[0]
+        return evaluate(objective, region, z, at)
 
 
 def _unless(lost: Tensor, seen: Scored) -> Score:

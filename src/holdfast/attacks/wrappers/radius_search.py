@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from holdfast.attacks.core.base import Attack, Nearest, Walk, scored
+from holdfast.attacks.core.base import Attack, MinimumNormTracker, Walk, scored
 from holdfast.attacks.core.passes import Passes
 from holdfast.attacks.core.wrapper import Wrapper
 from holdfast.components import register
@@ -45,7 +45,7 @@ class RadiusSearch(Wrapper):
             )
 
     def iterate(self, objective: Objective, region: Normed, rng: Rng, start: Tensor | None) -> Walk:
-        best, radii = Nearest(objective, region), _Radii(region, self.first)
+        best, radii = MinimumNormTracker(objective, region), _Radii(region, self.first)
         for k in range(self.radii):
             around, at = region.at(radii.next), rng.fold("radius", k)
             start = None if start is None else around.project(start)

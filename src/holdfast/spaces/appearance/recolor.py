@@ -16,7 +16,7 @@ from holdfast.inputs import check_images
 from holdfast.rng import Rng
 from holdfast.spaces.spatial.flow import roughness
 from holdfast.spaces.spatial.latent_audit import SAME, matches
-from holdfast.tensors import as_float, norm, spread
+from holdfast.tensors import as_float, expand_like, norm
 from holdfast.threat import Space, Trait, check_ball, radii, warn_if_tiny
 from holdfast.tree import take
 from holdfast.units import Number, Within
@@ -75,7 +75,7 @@ class RecoloredRegion:
 
     def scatter(self, at: Rng) -> Tensor:
         noise = at.uniform(self.shape, -1.0, 1.0).to(self.x.dtype)
-        return noise * spread(self.radius, noise)
+        return noise * expand_like(self.radius, noise)
 
     def lift(self, z: Tensor, at: Rng) -> Tensor:
         added = _between(z, *self._corners).reshape(self.x.shape)
@@ -85,12 +85,12 @@ class RecoloredRegion:
         return self.lift(z, at)
 
     def project(self, z: Tensor) -> Tensor:
-        radius = spread(self.radius, z)
+        radius = expand_like(self.radius, z)
         return torch.minimum(torch.maximum(z, -radius), radius)
 
     def step(self, z: Tensor, grad: Tensor, fraction: float | Tensor) -> Tensor:
         """Move every value of the grid by fraction x radius along the sign of its gradient."""
-        return torch.addcmul(z, grad.sign(), spread(self.radius * fraction, z))
+        return torch.addcmul(z, grad.sign(), expand_like(self.radius * fraction, z))
 
     def size(self, z: Tensor) -> Tensor:
         return norm(z, torch.inf)
@@ -119,7 +119,7 @@ class RecoloredRegion:
         corners, weights = self._corners[0], self._corners[1].double()
         z = last = x.new_zeros(len(x), x.shape[1], self.space.points ** x.shape[1])
         often = _spread_back(torch.ones_like(x), corners, weights, z).clamp_min(1e-12)
-        radius, momentum = spread(self.radius.double(), z), 1.0
+        radius, momentum = expand_like(self.radius.double(), z), 1.0
         for _ in range(_ROUNDS):
             following = (1 + (1 + 4 * momentum**2) ** 0.5) / 2
             ahead = z + (momentum - 1) / following * (z - last)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from holdfast.rng import Rng
-from holdfast.tensors import flags
+from holdfast.tensors import as_mask
 from holdfast.threat import Trait
 from holdfast.tree import take
 
@@ -93,7 +93,7 @@ class Ball(ABC):
         """Return (B, d): how far each coordinate of z can go along the sign of `direction`."""
         low, high = self.range
         flat = z.flatten(1)
-        up = flags(torch.gt, direction.flatten(1), 0).to(flat.dtype)
+        up = as_mask(torch.gt, direction.flatten(1), 0).to(flat.dtype)
         return torch.lerp(flat - low, high - flat, up).clamp_min_(0)
 
     def _moved(self, z: Tensor, change: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from holdfast.errors import InputError
 from holdfast.rng import Rng
 from holdfast.spaces.norm_balls import projections
 from holdfast.spaces.norm_balls.ball import Ball
-from holdfast.tensors import flags, norm, safe_divide, spread
+from holdfast.tensors import as_mask, expand_like, norm, safe_divide
 from holdfast.threat import Space, Trait, check_ball
 
 LENGTH = 20.0  # mean change of a step of 1, in widths of the range
@@ -63,10 +63,10 @@ class CardinalityBall(Ball):
         mean = norm(grad, 1) / prod(grad.shape[1:])
         unit = safe_divide(grad, mean)
         length = torch.as_tensor(fraction * (self.range[1] - self.range[0]), dtype=z.dtype)
-        return z + unit * spread(LENGTH * length.to(z.device).expand(len(z)), z)
+        return z + unit * expand_like(LENGTH * length.to(z.device).expand(len(z)), z)
 
     def norms(self, delta: Tensor) -> Tensor:
-        changed = self.by_place(flags(torch.ne, delta.detach(), 0))
+        changed = self.by_place(as_mask(torch.ne, delta.detach(), 0))
         return changed.amax(1).sum(1) if self.grid[0] > 1 else changed[:, 0].sum(1)
 
     def dual_norm(self, grad: Tensor) -> Tensor:
@@ -93,7 +93,7 @@ class CardinalityBall(Ball):
         change = z - self.x
         valid = z.clamp(*self.range)
         worth = self.sum_per_place((change.square() - (z - valid).square()) / 2)
-        return torch.where(worth > spread(amount, z), valid, self.x)
+        return torch.where(worth > expand_like(amount, z), valid, self.x)
 
     def reach(self, z: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
         """Move the places that can gain most as far as the range goes, the last in part."""

@@ -13,7 +13,7 @@ from holdfast.components import register
 from holdfast.rng import Rng
 from holdfast.spaces.norm_balls import projections, square_windows
 from holdfast.spaces.norm_balls.ball import Ball
-from holdfast.tensors import as_float, choose, norm, spread, towards
+from holdfast.tensors import as_float, expand_like, norm, select, towards
 from holdfast.threat import Space, Trait, check_ball, radii, warn_if_tiny
 from holdfast.units import Number
 
@@ -58,10 +58,10 @@ class L1Region(Ball):
         shape = tuple(self.x.shape[1:])
         unit = at.fold("direction").uniform(shape).to(self.x.dtype)
         mass = -(1 - unit).log()  # exponential draws over their sum are uniform on the simplex
-        mass = mass / spread(norm(mass, 1).clamp_min(1e-30), mass)
+        mass = mass / expand_like(norm(mass, 1).clamp_min(1e-30), mass)
         reach = at.fold("reach").uniform().to(self.x.dtype) ** (1.0 / prod(shape))
         sign = at.fold("sign").sign(shape).to(self.x.dtype)
-        return self.x + sign * mass * spread(self.radius * reach, mass)
+        return self.x + sign * mass * expand_like(self.radius * reach, mass)
 
     def sparse_start(self, at: Rng) -> Tensor:
         """Return Gaussian noise as wide as the range, projected: few coordinates, changed visibly.
@@ -93,7 +93,7 @@ class L1Region(Ball):
         left.mul_((self.radius > 0)[:, None].to(left.dtype))
         shrunk = left.mul_(change.sign()).to(z.dtype).reshape(z.shape)
         moved = towards(self.x, self.x + shrunk, shrunk)
-        return choose(inside, valid, moved.clamp_(low, high))
+        return select(inside, valid, moved.clamp_(low, high))
 
     def step(self, z: Tensor, grad: Tensor, fraction: float | Tensor) -> Tensor:
         """Move the coordinates of largest gradient alike, by fraction x radius in all.
@@ -136,7 +136,7 @@ class L1Region(Ball):
     def shrink(self, z: Tensor, amount: Tensor) -> Tensor:
         """Take `amount` off every coordinate of the change, none across zero, within the range."""
         change = z - self.x
-        left = (change.abs() - spread(amount, z)).clamp_min(0)
+        left = (change.abs() - expand_like(amount, z)).clamp_min(0)
         return (self.x + left * change.sign()).clamp(*self.range)
 
     def reach(self, z: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
@@ -163,4 +163,4 @@ class L1Region(Ball):
     def _on_sphere(self, change: Tensor) -> Tensor:
         """Return the point at distance radius along `change`, brought back into the range."""
         length = self.norms(change).clamp_min(1e-12)
-        return self.project(self.x + change * spread(self.radius / length, change))
+        return self.project(self.x + change * expand_like(self.radius / length, change))

@@ -13,7 +13,7 @@ from holdfast.components import register
 from holdfast.rng import Rng
 from holdfast.spaces.norm_balls import projections, square_windows
 from holdfast.spaces.norm_balls.ball import Ball
-from holdfast.tensors import as_float, choose, norm, spread, towards
+from holdfast.tensors import as_float, expand_like, norm, select, towards
 from holdfast.threat import Space, Trait, check_ball, radii, warn_if_tiny
 from holdfast.tree import take
 from holdfast.units import Number
@@ -80,8 +80,8 @@ class L2Region(Ball):
             return valid
         bottom, top, change = low - self.x, high - self.x, z - self.x
         scale = _root(self.radius * _INSIDE, change, bottom, top)
-        shrunk = change.mul_(spread(scale, z)).clamp_(bottom, top)
-        return choose(inside, valid, self._add(shrunk).clamp_(low, high))
+        shrunk = change.mul_(expand_like(scale, z)).clamp_(bottom, top)
+        return select(inside, valid, self._add(shrunk).clamp_(low, high))
 
     def _add(self, change: Tensor) -> Tensor:
         """Return x + change; rounded towards x where rounding to nearest would leave the ball."""
@@ -96,7 +96,7 @@ class L2Region(Ball):
         """Move by fraction x radius along the gradient; a zero gradient moves nothing."""
         length = self.norms(grad)  # its squares are in float64: those of 1e-30 do not underflow
         scale = self.radius * fraction / length.clamp_min(1e-37)
-        return torch.addcmul(z, grad, spread(scale, z))
+        return torch.addcmul(z, grad, expand_like(scale, z))
 
     def norms(self, delta: Tensor) -> Tensor:
         return norm(delta, 2)
@@ -110,7 +110,7 @@ class L2Region(Ball):
         change = z - self.x
         length = self.norms(change).clamp_min(1e-30)
         left = (1 - amount / length).clamp_min(0)
-        return (self.x + change * spread(left, z)).clamp(*self.range)
+        return (self.x + change * expand_like(left, z)).clamp(*self.range)
 
     def reach(self, z: Tensor, normal: Tensor, gap: Tensor) -> Tensor:
         """Move along the normal, coordinates that meet the range set aside, exactly `gap` far."""
@@ -135,7 +135,7 @@ class L2Region(Ball):
     def _on_sphere(self, change: Tensor) -> Tensor:
         """Return the point at distance radius along `change`, brought back into the range."""
         length = self.norms(change).clamp_min(1e-12)
-        return self.project(self.x + change * spread(self.radius / length, change))
+        return self.project(self.x + change * expand_like(self.radius / length, change))
 
 
 def _root(radius: Tensor, change: Tensor, bottom: Tensor, top: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from holdfast.components import register
 from holdfast.rng import Rng
 from holdfast.spaces.norm_balls import projections, square_windows
 from holdfast.spaces.norm_balls.ball import Ball
-from holdfast.tensors import as_float, as_image, norm, spread
+from holdfast.tensors import as_float, as_image, expand_like, norm
 from holdfast.threat import Space, Trait, check_ball, radii, warn_if_tiny
 from holdfast.units import Number
 
@@ -50,13 +50,13 @@ class LinfRegion(Ball):
 
     def __init__(self, x: Tensor, radius: Tensor, range: tuple[float, float]) -> None:
         Ball.__init__(self, x, radius, range)
-        reach = spread(radius, x)
+        reach = expand_like(radius, x)
         self.lowest = (x - reach).clamp_min_(range[0])
         self.highest = (x + reach).clamp_max_(range[1])
 
     def scatter(self, at: Rng) -> Tensor:
         noise = at.uniform(tuple(self.x.shape[1:]), -1.0, 1.0).to(self.x.dtype)
-        return noise.mul_(spread(self.radius, self.x)).add_(self.x)
+        return noise.mul_(expand_like(self.radius, self.x)).add_(self.x)
 
     def box(self) -> tuple[Tensor, Tensor]:
         """Return the bounds of every coordinate, (B, ...) each."""
@@ -67,7 +67,7 @@ class LinfRegion(Ball):
 
     def step(self, z: Tensor, grad: Tensor, fraction: float | Tensor) -> Tensor:
         """Move every coordinate by fraction x radius along the sign of the gradient."""
-        return torch.addcmul(z, grad.sign(), spread(self.radius * fraction, z))
+        return torch.addcmul(z, grad.sign(), expand_like(self.radius * fraction, z))
 
     def norms(self, delta: Tensor) -> Tensor:
         return norm(delta, torch.inf)

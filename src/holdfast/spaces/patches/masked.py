@@ -12,7 +12,7 @@ from holdfast.components import register
 from holdfast.errors import InputError
 from holdfast.rng import Rng
 from holdfast.spaces.norm_balls.square_windows import Windows, sides
-from holdfast.tensors import as_float, as_image, norm, spread
+from holdfast.tensors import as_float, as_image, expand_like, norm
 from holdfast.threat import Space, Trait, check_ball, radii
 from holdfast.tree import take
 from holdfast.units import Number
@@ -130,7 +130,7 @@ class MaskedRegion:
         self.radius = radius
         self.mask = mask
         self.range = range
-        reach = spread(radius, x)
+        reach = expand_like(radius, x)
         self.lowest = torch.where(mask, (x - reach).clamp_min(range[0]), x)
         self.highest = torch.where(mask, (x + reach).clamp_max(range[1]), x)
 
@@ -142,7 +142,7 @@ class MaskedRegion:
 
     def scatter(self, at: Rng) -> Tensor:
         noise = at.uniform(tuple(self.x.shape[1:]), -1.0, 1.0).to(self.x.dtype)
-        return torch.where(self.mask, self.x + spread(self.radius, self.x) * noise, self.x)
+        return torch.where(self.mask, self.x + expand_like(self.radius, self.x) * noise, self.x)
 
     def lift(self, z: Tensor, at: Rng) -> Tensor:
         return z
@@ -156,7 +156,7 @@ class MaskedRegion:
     def step(self, z: Tensor, grad: Tensor, fraction: float | Tensor) -> Tensor:
         """Move the values inside the mask by fraction x radius along the sign of the gradient."""
         move = torch.where(self.mask, grad.sign(), 0.0)
-        return torch.addcmul(z, move, spread(self.radius * fraction, z))
+        return torch.addcmul(z, move, expand_like(self.radius * fraction, z))
 
     def size(self, z: Tensor) -> Tensor:
         return norm(z - self.x, torch.inf)
@@ -202,7 +202,7 @@ class MaskedRegion:
         low, high = self.range
         changed, x = x_adv.double(), self.x.double()
         slack = 1e-6 * self.radius.double() + 2.0**-24 * max(abs(low), abs(high))
-        near = (changed - x).abs() <= spread(self.radius.double() + slack, changed)
+        near = (changed - x).abs() <= expand_like(self.radius.double() + slack, changed)
         valid = (changed >= low) & (changed <= high) & near
         return torch.where(self.mask, valid, x_adv == self.x).flatten(1).all(1)
 

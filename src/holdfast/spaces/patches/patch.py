@@ -16,7 +16,7 @@ from holdfast.resampling import sample
 from holdfast.rng import Rng
 from holdfast.spaces.norm_balls.square_windows import Windows, draw
 from holdfast.spaces.patches.masked import MaskedRegion, Rectangle, Shape
-from holdfast.tensors import as_float, as_image, norm, spread
+from holdfast.tensors import as_float, as_image, expand_like, norm
 from holdfast.threat import Space, Trait, check_ball, radii
 from holdfast.tree import take
 from holdfast.units import Number, Share
@@ -100,7 +100,7 @@ class PatchRegion:
     def scatter(self, at: Rng) -> Tensor:
         place, shape = self._anywhere(at), self._content_shape
         noise = at.fold("content").uniform(shape, -1.0, 1.0).to(self.x.dtype)
-        content = self._cut(place, self.image) + noise * spread(self.radius, noise)
+        content = self._cut(place, self.image) + noise * expand_like(self.radius, noise)
         return _join(place, content)
 
     def lift(self, z: Tensor, at: Rng) -> Tensor:
@@ -120,7 +120,7 @@ class PatchRegion:
         limits = torch.tensor(self.counts, dtype=z.dtype, device=z.device) - 1
         place = torch.minimum(place.clamp_min(0), limits)
         clean = self._cut(self._whole(place), self.image)
-        reach, (low, high) = spread(self.radius, clean), self.space.range
+        reach, (low, high) = expand_like(self.radius, clean), self.space.range
         bounds = (clean - reach).clamp_min(low), (clean + reach).clamp_max(high)
         return _join(place, torch.clamp(content, *bounds))
 
@@ -130,7 +130,7 @@ class PatchRegion:
         share = torch.as_tensor(fraction, dtype=z.dtype, device=z.device)
         place, content = self._split(grad.sign())
         place = place * half * share.reshape(-1, 1)
-        content = content * spread((self.radius * fraction), content)
+        content = content * expand_like((self.radius * fraction), content)
         return z + _join(place, torch.where(self.window, content, 0.0))
 
     def size(self, z: Tensor) -> Tensor:
@@ -160,7 +160,7 @@ class PatchRegion:
     def promise(self, grad: Tensor) -> Tensor:
         """Return (B, P): the largest linear gain at each place, for a gradient at x."""
         grad = grad.reshape(self.image.shape)
-        reach, (low, high) = spread(self.radius, self.image), self.space.range
+        reach, (low, high) = expand_like(self.radius, self.image), self.space.range
         up = (self.image + reach).clamp_max(high) - self.image
         down = (self.image - reach).clamp_min(low) - self.image
         gain = torch.maximum(grad * up, grad * down).sum(1, keepdim=True)
@@ -182,7 +182,7 @@ class PatchRegion:
         place = self._anywhere(at)
         channels, _, width = self._content_shape
         signs = at.fold("content").sign((channels, 1, width)).to(self.x.dtype)
-        content = self._cut(place, self.image) + signs * spread(self.radius, signs)
+        content = self._cut(place, self.image) + signs * expand_like(self.radius, signs)
         return self.project(_join(place, content))
 
     def propose_start(self, at: Rng) -> Tensor:
@@ -206,7 +206,7 @@ class PatchRegion:
         square = draw(at, self.sides[0], self.sides[1], fraction).mask(*self.sides)[:, None]
         signs = at.fold("color").sign((content.shape[1], 1, 1)).to(z.dtype)
         clean = self._cut(place, self.image)
-        fresh = clean + signs * spread(self.radius, clean)
+        fresh = clean + signs * expand_like(self.radius, clean)
         return self.project(_join(place, torch.where(square, fresh, content)))
 
     def contains_point(self, x_adv: Tensor, z: Tensor) -> Tensor:
@@ -236,7 +236,11 @@ class PatchRegion:
         change = (shown.double() - self.image.double()).abs()
         slack = 1e-6 * self.radius.double() + self._slack()
         valid = (shown >= low) & (shown <= high)
-        return (valid & (change <= spread(self.radius.double() + slack, change))).flatten(1).all(1)
+        return (
+            (valid & (change <= expand_like(self.radius.double() + slack, change)))
+            .flatten(1)
+            .all(1)
+        )
 
     def _slack(self) -> float:
         return 2.0**-24 * max(map(abs, self.space.range))

@@ -17,7 +17,7 @@ from holdfast.inputs import check_images
 from holdfast.resampling import sample
 from holdfast.rng import Rng
 from holdfast.spaces.spatial.latent_audit import SAME, gauss_newton_step, matches
-from holdfast.tensors import as_float, spread
+from holdfast.tensors import as_float, expand_like
 from holdfast.threat import Space, Trait, check_ball, radii
 from holdfast.tree import take
 from holdfast.units import Number
@@ -76,7 +76,7 @@ class FlowRegion:
         height, width = self.x.shape[2:]
         length = at.fold("length").uniform((height, width)).sqrt().to(self.x.dtype)
         angle = at.fold("angle").uniform((height, width), -pi, pi).to(self.x.dtype)
-        length = length * spread(self.radius, length)
+        length = length * expand_like(self.radius, length)
         return torch.stack([length * angle.sin(), length * angle.cos()], 1)
 
     def lift(self, z: Tensor, at: Rng) -> Tensor:
@@ -94,7 +94,7 @@ class FlowRegion:
     def project(self, z: Tensor) -> Tensor:
         """Shorten each displacement that is longer than the radius."""
         length = _lengths(z)
-        radius = spread(self.radius, length)
+        radius = expand_like(self.radius, length)
         too_long = length > radius * (1 + 5e-7)  # unchanged if shortened before
         return torch.where(too_long, z * (radius / length.clamp_min(1e-30)), z)
 
@@ -102,7 +102,7 @@ class FlowRegion:
         """Move each pixel by fraction x radius along its own gradient."""
         length = _lengths(grad)
         unit = torch.where(length > 0, grad / torch.where(length > 0, length, 1.0), 0.0)
-        return z + unit * spread(self.radius * fraction, z)
+        return z + unit * expand_like(self.radius * fraction, z)
 
     def size(self, z: Tensor) -> Tensor:
         return _lengths(z).flatten(1).amax(1)
@@ -125,7 +125,7 @@ class FlowRegion:
             place = torch.stack([down * length, right * length], 1)[:, :, None, None].expand_as(z)
             gain = (grad * (self.lift(place, none) - here)).sum(1)
             if reach is not None:
-                gain = torch.where(spread(self.radius >= reach, gain), gain, 0.0)
+                gain = torch.where(expand_like(self.radius >= reach, gain), gain, 0.0)
             better = gain > most
             best = torch.where(better[:, None], place, best)
             most = torch.where(better, gain, most)

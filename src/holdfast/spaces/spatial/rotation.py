@@ -17,7 +17,7 @@ from holdfast.inputs import check_images
 from holdfast.resampling import centered, rotate, sample_centered
 from holdfast.rng import Rng
 from holdfast.spaces.spatial.latent_audit import gauss_newton_step, matches
-from holdfast.tensors import as_float, spread
+from holdfast.tensors import as_float, expand_like
 from holdfast.threat import Space, Trait, check_ball, radii
 from holdfast.tree import take
 from holdfast.units import NotNegative, Number, Within
@@ -83,7 +83,7 @@ class MovedRegion:
     def lift(self, z: Tensor, at: Rng) -> Tensor:
         angle, down, right = (z * self.limits).unbind(1)
         rows, columns = centered(self.x)
-        places = rotate(rows - spread(down, rows), columns - spread(right, rows), -angle)
+        places = rotate(rows - expand_like(down, rows), columns - expand_like(right, rows), -angle)
         return sample_centered(self.x, *places).clamp(*self.space.range)
 
     def realize(self, z: Tensor, at: Rng) -> Tensor:

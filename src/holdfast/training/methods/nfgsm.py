@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from holdfast.attacks.core.base import climb
+from holdfast.attacks.core.base import value_and_grad
 from holdfast.components import register
 from holdfast.data import Batch
 from holdfast.losses import CrossEntropy
@@ -42,6 +42,6 @@ class NFGSM(Method):
         objective = Objective(white_box(threat), model, batch.x, batch.y, loss=CrossEntropy())
         with objective.frozen():
             z = noisy.init(rng.fold("start"))
-            here, grad = climb(objective, wide, z, rng.at(0, of=1))
+            here, grad = value_and_grad(objective, wide, z, rng.at(0, of=1))
         moved = wide.step(here.z, grad, self.step_size / reach)
         return attacked_only(wide.realize(wide.project(moved), rng), batch, threat)
