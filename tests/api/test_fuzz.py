@@ -193,9 +193,9 @@ def functions() -> dict:
 
 
 # Called on every pass through a network, or given documents that its callers have checked.
-INNER = {"as_logits", "query", "value_and_grad", "evaluate", "search", "smoothed", "frozen", "tolerance",
-         "offered", "refusal", "headline", "read_accuracy", "write_claim", "view", "export_png",
-         "too_small", "warn_if_tiny", "read_tensors", "can_check", "signer_of",
+INNER = {"as_logits", "query", "value_and_grad", "evaluate", "search", "smoothed", "frozen",
+         "tolerance", "offered", "refusal", "headline", "read_accuracy", "write_claim", "view",
+         "export_png", "too_small", "warn_if_tiny", "read_tensors", "can_check", "signer_of",
          "read_signature"}  # fmt: skip
 
 
