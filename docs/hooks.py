@@ -37,7 +37,8 @@ MANY, FIGURES, LONG = 4, 8, 60  # columns from here, but not from there on; char
 def on_config(config: Any, **_: Any) -> Any:
     """Register every component before the first page asks for one, and list the attacks."""
     generate.load_all()
-    config["nav"] = families.navigation(config["nav"])
+    if config["nav"]:
+        config["nav"] = families.navigation(config["nav"])
     return config
 
 
