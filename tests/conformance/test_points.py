@@ -13,7 +13,6 @@ from conformance_setup import (
     SHAPE,
     allowed,
     each_of,
-    every_attack,
     every_attack_once,
     judged,
     run,
@@ -130,7 +129,7 @@ def test_the_scale_of_the_logits_does_not_matter(attack, space, power, loss):
     assert not bool(found.failed.any())
 
 
-@every_attack
+@every_attack_once
 def test_a_radius_per_example(attack, space):
     net = mlp(SHAPE)
     x, y = batch(net, SHAPE, n=4)

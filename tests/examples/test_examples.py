@@ -42,7 +42,8 @@ FRAMEWORKS = {
     "own_loop_trainer": ("transformers", "accelerate"),
     "own_loop_keras": ("keras",),
 }
-SLOW = {"own_loop_trainer"}  # seconds of imports, as Lightning's: one of the two runs by default
+# Seconds of imports, as Lightning's, which runs by default; a test of models has Keras.
+SLOW = {"own_loop_trainer", "own_loop_keras"}
 OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
 
 

@@ -61,7 +61,7 @@ def case(shared):
         (NIFGSM(loss=CE), 6.8256, 0.01),
         (SINIFGSM(loss=CE), 6.7687, 0.01),
         (TIFGSM(kernel=5, loss=CE), 6.1558, 0.01),
-        (VMIFGSM(neighbors=5, loss=CE), 6.6426, 0.15),
+        pytest.param(VMIFGSM(neighbors=5, loss=CE), 6.6426, 0.15, marks=pytest.mark.slow),
         (VNIFGSM(neighbors=5, loss=CE), 7.2985, 0.15),
         (DIFGSM(loss=CE), 5.70, 0.4),
     ],

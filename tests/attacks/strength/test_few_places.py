@@ -33,10 +33,10 @@ def broken(attack, space):
 @pytest.mark.parametrize(
     "space",
     [
-        L0(eps=1),
+        pytest.param(L0(eps=1), marks=pytest.mark.slow),
         L0(eps=5),
         PixelL0(eps=4),
-        Masked(shapes=(Frame(width=0.2),)),
+        pytest.param(Masked(shapes=(Frame(width=0.2),)), marks=pytest.mark.slow),
         Masked(eps=0.3, shapes=(Rectangle(height=0.5, width=0.5), Circle(row=0.8, column=0.8))),
     ],
     ids=lambda space: type(space).__name__,

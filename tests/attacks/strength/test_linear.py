@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 import torch
 
@@ -78,13 +80,21 @@ def test_linf_two_classes(attack, loss):
     assert float(gap(attack, Linf(eps=0.1), (60,), 2).max()) < 0.01
 
 
-@pytest.mark.parametrize("loss", LOSSES, ids=NAMES)
-@pytest.mark.parametrize(
-    "attack",
-    [BIM(steps=40, step_size=0.2), PGD(), MIFGSM(steps=40, step_size=0.2), APGD(), APGD(steps=30)],
-    ids=lambda attack: type(attack).__name__,
-)
-@pytest.mark.parametrize("eps", [0.3, 1.5, 3.0])
+IN_L2 = [
+    BIM(steps=40, step_size=0.2), PGD(), MIFGSM(steps=40, step_size=0.2), APGD(), APGD(steps=30)
+]  # fmt: skip
+
+
+def in_l2():
+    """Every attack with every loss and every radius; the rest of the product is `slow`."""
+    places = product(range(len(IN_L2)), range(len(LOSSES)), range(3))
+    for i, j, k in places:
+        marks = () if (i + j + k) % 3 == 0 else pytest.mark.slow
+        name = f"{type(IN_L2[i]).__name__}{IN_L2[i].steps}-{NAMES[j]}"
+        yield pytest.param(IN_L2[i], LOSSES[j], (0.3, 1.5, 3.0)[k], id=name, marks=marks)
+
+
+@pytest.mark.parametrize(("attack", "loss", "eps"), in_l2())
 def test_l2_two_classes(attack, loss, eps):
     """At 1.5 most coordinates reach the range, so ball and range must be projected on together."""
     attack = type(attack)(**{**vars(attack), "loss": loss})
@@ -108,9 +118,9 @@ def test_many_classes_at_once(space):
     ("space", "shape", "limit"),
     [
         (Linf(eps=0.1), (1, 6, 6), 0.01),
-        (Linf(eps=0.1), (60,), 0.03),
+        pytest.param(Linf(eps=0.1), (60,), 0.03, marks=pytest.mark.slow),
         (Linf(eps=0.1), (3, 8, 8), 0.05),
-        (L2(eps=0.5), (1, 6, 6), 0.3),
+        pytest.param(L2(eps=0.5), (1, 6, 6), 0.3, marks=pytest.mark.slow),
         (L2(eps=0.5), (3, 5, 5), 0.45),
         (L2(eps=0.5), (30,), 0.3),
     ],
