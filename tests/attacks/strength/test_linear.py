@@ -94,7 +94,7 @@ def in_l2():
         yield pytest.param(IN_L2[i], LOSSES[j], (0.3, 1.5, 3.0)[k], id=name, marks=marks)
 
 
-@pytest.mark.parametrize(("attack", "loss", "eps"), in_l2())
+@pytest.mark.parametrize(("attack", "loss", "eps"), list(in_l2()))
 def test_l2_two_classes(attack, loss, eps):
     """At 1.5 most coordinates reach the range, so ball and range must be projected on together."""
     attack = type(attack)(**{**vars(attack), "loss": loss})
